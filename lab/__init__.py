@@ -1,0 +1,1 @@
+"""Kubernetes network laboratories made of real virtual machines."""

@@ -1,0 +1,79 @@
+"""Where things lie on the host."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def cache_root() -> Path:
+    """The software cache shared by all labs: LAB_CACHE, or `lab` in the XDG cache folder."""
+    return _root("LAB_CACHE", "XDG_CACHE_HOME", ".cache")
+
+
+def labs_root() -> Path:
+    """The folder that holds one folder per lab: `labs` in LAB_HOME, or in `lab` in the XDG data folder."""
+    return _root("LAB_HOME", "XDG_DATA_HOME", ".local/share") / "labs"
+
+
+def _root(own: str, xdg: str, default: str) -> Path:
+    if named := os.environ.get(own):
+        return Path(named).absolute()
+    base = os.environ.get(xdg)
+    return (Path(base) if base else Path.home() / default) / "lab"
+
+
+@dataclass(frozen=True)
+class LabFolder:
+    """The folder of one lab. Everything a lab owns on disk lies in it and goes with it."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def topology(self) -> Path:
+        """The topology as it was when the lab was made."""
+        return self.root / "topology.yaml"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root.parent / f".{self.name}.lock"
+
+    @property
+    def vagrantfile(self) -> Path:
+        return self.root / "Vagrantfile"
+
+    @property
+    def host(self) -> Path:
+        """Private folders of the lab's libvirtd (etc, run, lib, cache, log)."""
+        return self.root / "host"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.root / "kubeconfig"
+
+    @property
+    def secrets(self) -> Path:
+        """Join token, certificate key; mode 0600."""
+        return self.root / "secrets.json"
+
+    @property
+    def ssh_config(self) -> Path:
+        return self.root / "ssh_config"
+
+    @property
+    def programs(self) -> Path:
+        """Links to the programs of the lab's own version: kubectl."""
+        return self.root / "bin"

@@ -1,0 +1,178 @@
+"""The one place that runs child processes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.foundation.errors import LabError
+
+TAIL_LINES = 30
+GRANDCHILD_SILENCE = 2.0
+"""Seconds without output after which streams that a grandchild holds open are given up."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A child process that ended: its words, exit status, output and wall seconds."""
+
+    command: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class ProcessFailedError(LabError):
+    """A child process ended with a status other than 0, or ran out of time."""
+
+    def __init__(self, completed: Completed, why: str, resolution: str | None = None) -> None:
+        output = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-TAIL_LINES:]
+        super().__init__(
+            f"{shlex.join(completed.command)}: {why}",
+            details="\n".join(output) or "it printed nothing",
+            resolution=resolution,
+        )
+        self.completed = completed
+
+
+class ProgramMissingError(LabError):
+    """A program this host needs is not installed."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(
+            f"the program {program} is not installed",
+            resolution="run scripts/lab, which installs what is missing, or `lab doctor` to see all that is",
+        )
+
+
+def run(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | bytes | None = None,
+    timeout: float | None = None,
+    check: bool = True,
+    on_line: Callable[[str], None] | None = None,
+    log: Path | None = None,
+) -> Completed:
+    """Run `command` (a list of words, no shell) to its end and return what it printed.
+
+    `env` is added to the environment of this process. `timeout` is in seconds. Every line of stdout and
+    stderr is handed to `on_line` as it comes and appended to `log`. The child leads a process group of its
+    own, which is ended with it when this process is interrupted or time runs out.
+
+    Raises ProgramMissingError, and with `check` ProcessFailedError on a status other than 0; running out of
+    time always raises.
+    """
+    words = tuple(os.fspath(word) for word in command)
+    started = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as missing:
+        if cwd is not None and not cwd.is_dir():
+            raise LabError(f"{shlex.join(words)}: the folder {cwd} does not exist") from missing
+        raise ProgramMissingError(words[0]) from missing
+    reader = _OutputReader(child, on_line, log)
+    try:
+        reader.feed(stdin)
+        child.wait(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        _end_group(child)
+        reader.join()
+        late = Completed(words, -signal.SIGKILL, reader.stdout, reader.stderr, time.monotonic() - started)
+        raise ProcessFailedError(late, f"not finished after {timeout:.0f} s") from None
+    except BaseException:
+        _end_group(child)
+        raise
+    reader.join()
+    completed = Completed(words, child.returncode, reader.stdout, reader.stderr, time.monotonic() - started)
+    if check and completed.returncode != 0:
+        raise ProcessFailedError(completed, f"exit status {completed.returncode}")
+    return completed
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(timeout=5)
+    except ProcessLookupError:
+        return
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+class _OutputReader:
+    """Collects both output streams of a child in threads, so that neither can block it."""
+
+    def __init__(
+        self, child: subprocess.Popen[bytes], on_line: Callable[[str], None] | None, log: Path | None
+    ) -> None:
+        self._child = child
+        self._on_line = on_line
+        self._log = log
+        self._lock = threading.Lock()
+        self._out: list[str] = []
+        self._err: list[str] = []
+        assert child.stdout is not None
+        assert child.stderr is not None
+        self._threads = [
+            threading.Thread(target=self._collect, args=(child.stdout, self._out), daemon=True),
+            threading.Thread(target=self._collect, args=(child.stderr, self._err), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def stdout(self) -> str:
+        return "".join(self._out)
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._err)
+
+    def feed(self, stdin: str | bytes | None) -> None:
+        if stdin is None:
+            return
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(stdin.encode() if isinstance(stdin, str) else stdin)
+            self._child.stdin.close()
+        except BrokenPipeError:
+            pass
+
+    def join(self) -> None:
+        """Wait for the streams to close; one held open by a grandchild, only while it prints."""
+        seen = -1
+        while any(thread.is_alive() for thread in self._threads) and seen != len(self._out) + len(self._err):
+            seen = len(self._out) + len(self._err)
+            for thread in self._threads:
+                thread.join(timeout=GRANDCHILD_SILENCE)
+
+    def _collect(self, stream: object, into: list[str]) -> None:
+        for raw in stream:  # type: ignore[attr-defined]
+            line = raw.decode(errors="replace")
+            with self._lock:
+                into.append(line)
+                if self._log is not None:
+                    with self._log.open("a") as log:
+                        log.write(line)
+            if self._on_line is not None:
+                self._on_line(line.rstrip("\n"))

@@ -1,0 +1,162 @@
+"""What a lab is and how far it has come, on disk: whole or not there, one writer at a time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.files import write_atomically
+from lab.foundation.paths import LabFolder, labs_root
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """A step of `lab up` that ended well."""
+
+    name: str
+    seconds: float
+    ended: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """What is known of a lab besides its topology."""
+
+    name: str
+    mode: str
+    supply: str
+    created: str
+    """UTC, ISO 8601."""
+    runtime: str = ""
+    box_digest: str = ""
+    probe_image: str = ""
+    ready: bool = False
+    """True once `lab up` came to its end."""
+    steps: tuple[StepRecord, ...] = ()
+
+    def with_step(self, name: str, seconds: float) -> LabRecord:
+        """The record with that step added, or its times replaced where it was there."""
+        others = tuple(step for step in self.steps if step.name != name)
+        return replace(self, steps=(*others, StepRecord(name, seconds, now())))
+
+
+class NoSuchLabError(WrongUseError):
+    """A lab was named that does not exist, or none was named and there is not exactly one."""
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def lab_folder(name: str) -> LabFolder:
+    return LabFolder(labs_root() / name)
+
+
+def existing_labs() -> tuple[LabFolder, ...]:
+    """The folders of all labs, by name. A lab whose `up` was killed early counts too."""
+    root = labs_root()
+    if not root.is_dir():
+        return ()
+    folders = (
+        LabFolder(path) for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")
+    )
+    return tuple(folders)
+
+
+def choose_lab(name: str | None) -> LabFolder:
+    """The lab of that name, or the only one there is.
+
+    Raises NoSuchLabError that lists the labs.
+    """
+    labs = existing_labs()
+    names = ", ".join(folder.name for folder in labs)
+    if name is not None:
+        for folder in labs:
+            if folder.name == name:
+                return folder
+        raise NoSuchLabError(
+            f"there is no lab named {name}",
+            details=f"labs: {names}" if labs else "there is no lab at all",
+            resolution="lab up --topology underlay-3node" if not labs else f"use --name with one of: {names}",
+        )
+    if len(labs) == 1:
+        return labs[0]
+    if not labs:
+        raise NoSuchLabError("there is no lab", resolution="lab up --topology underlay-3node")
+    raise NoSuchLabError(
+        "there are several labs", details=f"labs: {names}", resolution="name one with --name"
+    )
+
+
+def read_record(folder: LabFolder) -> LabRecord | None:
+    """The lab's record, or None when it has none yet. Raises LabError when it cannot be read."""
+    try:
+        text = folder.state.read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        raw = json.loads(text)
+        steps = tuple(StepRecord(**step) for step in raw.pop("steps"))
+        return LabRecord(**raw, steps=steps)
+    except (ValueError, TypeError, KeyError) as error:
+        raise LabError(
+            f"the record of lab {folder.name} cannot be read: {folder.state}",
+            details=str(error),
+            resolution=f"lab down --name {folder.name}",
+        ) from error
+
+
+def write_record(folder: LabFolder, record: LabRecord) -> None:
+    write_atomically(folder.state, json.dumps(asdict(record), indent=2) + "\n")
+
+
+@contextmanager
+def locked(folder: LabFolder) -> Iterator[None]:
+    """Keep other commands from changing this lab meanwhile.
+
+    The lock is the kernel's: it goes with the process that holds it, however that ends.
+    Raises LabError at once when another command holds it.
+    """
+    folder.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.lock)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LabError(
+            f"another command is changing the lab {folder.name} right now",
+            resolution="wait until it has ended, or stop it with Ctrl-C where it runs",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def remove_folder(folder: LabFolder) -> None:
+    """Delete the lab's folder and all in it. Raises LabError naming the first file that stays."""
+
+    def explain(_: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise LabError(
+                f"cannot remove {path}",
+                details=str(error[1]),
+                resolution=f"see what still uses it (fuser -v {path}), then run lab down again",
+            )
+
+    if folder.root.exists():
+        shutil.rmtree(folder.root, onerror=explain)
+    folder.lock.unlink(missing_ok=True)
+
+
+def save_topology(folder: LabFolder, source: Path) -> None:
+    """Keep the topology as it is now, so that the lab stays what it was when the file is edited."""
+    write_atomically(folder.topology, source.read_bytes())
