@@ -1,0 +1,138 @@
+"""What a topology file says, as frozen models."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from lab.topology import values
+
+DnsLabel = Annotated[str, AfterValidator(values.dns_label)]
+Address = Annotated[IPv4Address, BeforeValidator(values.address)]
+Cidr = Annotated[IPv4Network, BeforeValidator(values.cidr)]
+LabelKey = Annotated[str, AfterValidator(values.label_key)]
+LabelValue = Annotated[str, AfterValidator(values.label_value)]
+Option = Annotated[bool | int | str, BeforeValidator(values.option)]
+
+
+class NetworkRole(StrEnum):
+    UPLINK = "uplink"
+    UNDERLAY = "underlay"
+    MANAGEMENT = "management"
+    HOST_ONLY = "host-only"
+
+
+class NodeRole(StrEnum):
+    CONTROL_PLANE = "control-plane"
+    WORKER = "worker"
+
+
+class Runtime(StrEnum):
+    AUTO = "auto"
+    CONTAINERD = "containerd"
+    CRI_DOCKERD = "cri-dockerd"
+
+
+class Allowance(StrEnum):
+    """Words with which a topology accepts what is refused by default."""
+
+    SERVICE_CIDR_INSIDE_UNDERLAY = "service-cidr-inside-underlay"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AddressRange(Frozen):
+    """An inclusive range of addresses, written `first-last` in the file."""
+
+    first: Address
+    last: Address
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            first, last = values.address_range(value)
+            return {"first": first, "last": last}
+        if isinstance(value, AddressRange) or (isinstance(value, dict) and value.keys() == {"first", "last"}):
+            return value
+        raise ValueError("a range of IPv4 addresses such as 172.31.6.1-172.31.6.254")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> AddressRange:
+        if self.first > self.last:
+            raise ValueError(f"the lower address first; did you mean '{self.last}-{self.first}'?")
+        return self
+
+    @property
+    def size(self) -> int:
+        """How many addresses the range holds."""
+        return int(self.last) - int(self.first) + 1
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return self.first <= address <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+class Network(Frozen):
+    role: NetworkRole
+    cidr: Annotated[Cidr, Field(examples=["172.31.0.0/21"])]
+    gateway: Address | None = None
+    """Address of the lab itself on this network; the first host address when left out."""
+    pod_range: AddressRange | None = None
+    """Underlay only: addresses that pods may get."""
+    lan_host: Address | None = None
+    """Underlay only: address of the LAN host, the third party of the acceptance suite."""
+    mtu: Annotated[int, Field(strict=True, ge=576, le=9000)] = 1500
+
+    @property
+    def gateway_address(self) -> IPv4Address:
+        """The gateway as given, else the first host address."""
+        return self.gateway or self.cidr.network_address + 1
+
+
+class Taint(Frozen):
+    key: Annotated[LabelKey, Field(examples=["node-role.kubernetes.io/control-plane"])]
+    value: LabelValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+
+
+class Node(Frozen):
+    role: NodeRole
+    cpus: Annotated[int, Field(strict=True, ge=1, le=64, examples=["2"])]
+    memory: Annotated[str, BeforeValidator(values.memory), Field(examples=["2GiB"])]
+    """Memory with a unit: 2GiB, 1536MiB."""
+    addresses: Annotated[dict[str, Address], Field(examples=["{underlay: 172.31.7.101}"])]
+    """Address by network name; networks left out get no NIC."""
+    labels: dict[LabelKey, LabelValue] = {}
+    taints: tuple[Taint, ...] | None = None
+    """Taints in place of kubeadm's own; an empty list means none."""
+
+
+class Kubernetes(Frozen):
+    version: Annotated[str, BeforeValidator(values.kubernetes_version), Field(examples=["v1.24.10"])]
+    runtime: Runtime = Runtime.AUTO
+    pod_cidr: Cidr = IPv4Network("10.200.0.0/16")
+    service_cidr: Cidr = IPv4Network("10.96.0.0/16")
+    dns_domain: Annotated[str, AfterValidator(values.dns_domain)] = "cluster.local"
+    node_network: str = "underlay"
+    """The network whose addresses are the nodes' internal addresses and the API's advertised one."""
+
+
+class Topology(Frozen):
+    name: Annotated[DnsLabel, Field(examples=["my-lab"])]
+    description: str = ""
+    kubernetes: Annotated[Kubernetes, Field(examples=["{version: v1.24.10}"])]
+    mode: Annotated[str, Field(examples=["flannel-vxlan"])]
+    mode_options: dict[str, Option] = {}
+    supply: Literal["packages"] = "packages"
+    networks: Annotated[dict[DnsLabel, Network], Field(min_length=1)]
+    """In the order of the nodes' NICs: eth0, eth1, ... The first has the role uplink."""
+    nodes: Annotated[dict[DnsLabel, Node], Field(min_length=1)]
+    allow: tuple[Allowance, ...] = ()

@@ -1,0 +1,109 @@
+"""The address plan: everything that is rendered, computed once from the topology alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from lab.topology.models import AddressRange, NetworkRole, NodeRole, Runtime, Taint
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """A libvirt network; its bridge lives in the lab's network namespace."""
+
+    name: str
+    role: NetworkRole
+    bridge: str
+    """Device name of the bridge, at most 15 characters."""
+    host_address: IPv4Interface
+    """Address of the bridge: the lab's side of this network, and its gateway."""
+    mtu: int
+    lan_host: IPv4Interface | None
+    pod_range: AddressRange | None
+
+    @property
+    def cidr(self) -> IPv4Network:
+        return self.host_address.network
+
+
+@dataclass(frozen=True)
+class NicPlan:
+    network: str
+    device: str
+    """eth0, eth1, ... in the order of the networks."""
+    mac: str
+    """Locally administered, the same at every build: 52:54:00:xx:xx:xx."""
+    address: IPv4Interface
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    name: str
+    role: NodeRole
+    cpus: int
+    memory_mib: int
+    nics: tuple[NicPlan, ...]
+    internal_address: IPv4Address
+    """What kubelet gets as --node-ip."""
+    labels: Mapping[str, str]
+    taints: tuple[Taint, ...] | None
+    underlay_pods: AddressRange | None
+    """This node's own share of the underlay's pod range, for per-node IPAM."""
+
+    def nic_on(self, network: str) -> NicPlan:
+        """The node's NIC on that network. Raises KeyError when it has none."""
+        for nic in self.nics:
+            if nic.network == network:
+                return nic
+        raise KeyError(network)
+
+
+@dataclass(frozen=True)
+class KubernetesPlan:
+    version: str
+    runtime: Runtime
+    pod_cidr: IPv4Network
+    service_cidr: IPv4Network
+    dns_domain: str
+    dns_address: IPv4Address
+    """The tenth address of the service CIDR, as kubeadm sets it."""
+    api_service_address: IPv4Address
+    """The first address of the service CIDR."""
+    api_address: IPv4Address
+    """Where the API server listens and is advertised, port 6443."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    topology: str
+    kubernetes: KubernetesPlan
+    mode: str
+    mode_options: Mapping[str, bool | int | str]
+    networks: tuple[NetworkPlan, ...]
+    nodes: tuple[NodePlan, ...]
+    node_network: str
+
+    @property
+    def control_plane(self) -> NodePlan:
+        return next(node for node in self.nodes if node.role is NodeRole.CONTROL_PLANE)
+
+    @property
+    def workers(self) -> tuple[NodePlan, ...]:
+        return tuple(node for node in self.nodes if node.role is NodeRole.WORKER)
+
+    @property
+    def uplink(self) -> NetworkPlan:
+        return self.networks[0]
+
+    @property
+    def underlay(self) -> NetworkPlan | None:
+        return next((network for network in self.networks if network.role is NetworkRole.UNDERLAY), None)
+
+    def network(self, name: str) -> NetworkPlan:
+        """Raises KeyError for a name that is not in the plan."""
+        for network in self.networks:
+            if network.name == name:
+                return network
+        raise KeyError(name)
