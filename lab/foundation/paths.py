@@ -77,3 +77,8 @@ class LabFolder:
     def programs(self) -> Path:
         """Links to the programs of the lab's own version: kubectl."""
         return self.root / "bin"
+
+    @property
+    def key(self) -> Path:
+        """The key that lets root and vagrant in on the nodes: Vagrant's own, which it writes by itself."""
+        return self.root / "vagrant" / "insecure_private_key"

@@ -15,6 +15,8 @@ from pathlib import Path
 from lab.foundation.errors import LabError
 
 TAIL_LINES = 30
+STOP_INTERVAL_SECONDS = 0.05
+"""How long a child that ended, or a wish to stop it, may go unnoticed."""
 GRANDCHILD_SILENCE = 2.0
 """Seconds without output after which streams that a grandchild holds open are given up."""
 
@@ -53,6 +55,10 @@ class ProgramMissingError(LabError):
         )
 
 
+class StoppedError(LabError):
+    """A child process was ended because other work it belongs to failed or was interrupted."""
+
+
 def run(
     command: Sequence[str | os.PathLike[str]],
     *,
@@ -63,15 +69,17 @@ def run(
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
     log: Path | None = None,
+    stop: threading.Event | None = None,
 ) -> Completed:
     """Run `command` (a list of words, no shell) to its end and return what it printed.
 
     `env` is added to the environment of this process. `timeout` is in seconds. Every line of stdout and
     stderr is handed to `on_line` as it comes and appended to `log`. The child leads a process group of its
-    own, which is ended with it when this process is interrupted or time runs out.
+    own, which is ended with it when this process is interrupted, when time runs out, or when another thread
+    sets `stop`.
 
     Raises ProgramMissingError, and with `check` ProcessFailedError on a status other than 0; running out of
-    time always raises.
+    time always raises, and so does `stop` (StoppedError).
     """
     words = tuple(os.fspath(word) for word in command)
     started = time.monotonic()
@@ -92,7 +100,7 @@ def run(
     reader = _OutputReader(child, on_line, log)
     try:
         reader.feed(stdin)
-        child.wait(timeout=timeout)
+        _wait(child, timeout, stop)
     except subprocess.TimeoutExpired:
         _end_group(child)
         reader.join()
@@ -106,6 +114,18 @@ def run(
     if check and completed.returncode != 0:
         raise ProcessFailedError(completed, f"exit status {completed.returncode}")
     return completed
+
+
+def _wait(child: subprocess.Popen[bytes], timeout: float | None, stop: threading.Event | None) -> None:
+    if stop is None:
+        child.wait(timeout=timeout)
+        return
+    end = None if timeout is None else time.monotonic() + timeout
+    while child.poll() is None:
+        if stop.wait(STOP_INTERVAL_SECONDS):
+            raise StoppedError(f"{child.args!r} was stopped")
+        if end is not None and time.monotonic() > end:
+            raise subprocess.TimeoutExpired(child.args, timeout or 0)
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:

@@ -37,8 +37,11 @@ class LabRecord:
     created: str
     """UTC, ISO 8601."""
     runtime: str = ""
+    accelerator: str = ""
+    """kvm, or qemu for emulation."""
     box_digest: str = ""
-    probe_image: str = ""
+    images: tuple[str, ...] = ()
+    """References of the images in the box."""
     ready: bool = False
     """True once `lab up` came to its end."""
     steps: tuple[StepRecord, ...] = ()
@@ -106,7 +109,8 @@ def read_record(folder: LabFolder) -> LabRecord | None:
     try:
         raw = json.loads(text)
         steps = tuple(StepRecord(**step) for step in raw.pop("steps"))
-        return LabRecord(**raw, steps=steps)
+        images = tuple(raw.pop("images"))
+        return LabRecord(**raw, images=images, steps=steps)
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(
             f"the record of lab {folder.name} cannot be read: {folder.state}",

@@ -1,0 +1,193 @@
+"""Asking: one batch per machine and round, all machines at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from acceptance.inventory import LanHost, Node
+from acceptance.matrix import Endpoint, EndpointKind
+from acceptance.node_facts import NodeFacts, fact_commands, parse_facts
+from acceptance.probes import Answer, Probe, Vantage, probe_commands, read_answers
+from acceptance.problems import Problem, SuiteError
+from acceptance.shell import Command, Output, Shell, run_batch
+
+NODE_HTTP_PORT = 18080
+NODE_UDP_PORT = 18081
+POD_HTTP_PORT = 8080
+POD_UDP_PORT = 8081
+NETEXEC_UNIT = "lab-acceptance-netexec"
+
+Answers = dict[tuple[Endpoint, str], Answer]
+"""By who asked and the probe's key."""
+
+# A process of the pod leads into its network, whatever the runtime: control groups carry the pod's uid.
+_FIND_PODS = r"""
+pid_of() {
+  local cgroup pid name best=
+  for cgroup in $(grep -lsE "$1" /proc/[0-9]*/cgroup); do
+    pid=${cgroup#/proc/}; pid=${pid%/cgroup}
+    read -r name 2>/dev/null <"/proc/$pid/comm" || continue
+    if [ "$name" = agnhost ]; then best=$pid; fi
+    : "${best:=$pid}"
+  done
+  echo "${best:-there-is-no-process-of-the-pod}"
+}
+"""
+
+
+@dataclass(frozen=True)
+class PodOnNode:
+    """A pod of the suite that has a process on the node."""
+
+    endpoint: Endpoint
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where batches run: a node with its pods, or this machine for the LAN host."""
+
+    name: str
+    shell: Shell
+    vantages: Mapping[Endpoint, Vantage]
+    pods: tuple[PodOnNode, ...] = ()
+
+    @property
+    def prelude(self) -> str:
+        if not self.pods:
+            return ""
+        finds = (
+            f"pod_{index}=$(pid_of 'pod({pod.uid}|{pod.uid.replace('-', '_')})')"
+            for index, pod in enumerate(self.pods)
+        )
+        return _FIND_PODS + "\n".join(finds)
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round brought. A machine that could not be asked has a problem."""
+
+    answers: Answers
+    facts: Mapping[str, NodeFacts | Problem]
+    names: Mapping[Endpoint, frozenset[IPv4Address] | Problem]
+    """Addresses a name resolved to, by the pod that asked."""
+
+
+def node_machine(node: Node, shell: Shell, pods: Sequence[PodOnNode]) -> Machine:
+    vantages = {Endpoint(EndpointKind.NODE, node.name): Vantage(f"node.{node.name}", "", NODE_HTTP_PORT)}
+    for index, pod in enumerate(pods):
+        vantages[pod.endpoint] = Vantage(pod.endpoint.label, f"nsenter -t $pod_{index} -n", POD_HTTP_PORT)
+    return Machine(node.name, shell, vantages, tuple(pods))
+
+
+def lan_machine(lan_host: LanHost, shell: Shell) -> Machine:
+    endpoint = Endpoint(EndpointKind.LAN_HOST)
+    vantage = Vantage(endpoint.label, " ".join(lan_host.enter), lan_host.http_port)
+    return Machine(endpoint.label, shell, {endpoint: vantage})
+
+
+def ask(
+    machines: Sequence[Machine],
+    probes: Mapping[Endpoint, Sequence[Probe]],
+    *,
+    facts_about: Sequence[IPv4Address] | None = None,
+    resolve: str | None = None,
+) -> Round:
+    """Ask all probes from their vantages, every machine at once.
+
+    With `facts_about`, nodes also tell their facts and their routes to these addresses; with `resolve`, the
+    first pod of every node resolves that name with the resolver its containers have.
+    """
+    answers: Answers = {}
+    facts: dict[str, NodeFacts | Problem] = {}
+    names: dict[Endpoint, frozenset[IPv4Address] | Problem] = {}
+    with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
+        running: list[tuple[Machine, Future[dict[str, Output]]]] = []
+        for machine in machines:
+            commands = _commands(machine, probes, facts_about, resolve)
+            if commands:
+                running.append(
+                    (machine, pool.submit(run_batch, machine.shell, commands, prelude=machine.prelude))
+                )
+        for machine, future in running:
+            is_node = machine.name != EndpointKind.LAN_HOST
+            try:
+                outputs = future.result()
+            except SuiteError as error:
+                problem = Problem(str(error))
+                for sender in machine.vantages:
+                    for probe in probes.get(sender, ()):
+                        answers[sender, probe.key] = Answer(False, error=problem.text)
+                if facts_about is not None and is_node:
+                    facts[machine.name] = problem
+                continue
+            for sender, vantage in machine.vantages.items():
+                for key, answer in read_answers(vantage, probes.get(sender, ()), outputs).items():
+                    answers[sender, key] = answer
+            if facts_about is not None and is_node:
+                facts[machine.name] = parse_facts(machine.name, outputs)
+            for pod in machine.pods[:1]:
+                if output := outputs.get(f"resolve {pod.endpoint}"):
+                    names[pod.endpoint] = _resolved(output)
+    return Round(answers, facts, names)
+
+
+def _commands(
+    machine: Machine,
+    probes: Mapping[Endpoint, Sequence[Probe]],
+    facts_about: Sequence[IPv4Address] | None,
+    resolve: str | None,
+) -> list[Command]:
+    commands: list[Command] = []
+    if facts_about is not None and machine.name != EndpointKind.LAN_HOST:
+        commands += fact_commands(facts_about, [pod.name for pod in machine.pods])
+    for sender, vantage in machine.vantages.items():
+        commands += probe_commands(vantage, probes.get(sender, ()))
+    if resolve is not None:
+        # The C library's resolver, in the pod's network and with the pod's resolv.conf.
+        commands += [
+            Command(
+                f"resolve {pod.endpoint}",
+                f"nsenter -t $pod_0 -n unshare --mount sh -c "
+                f"'mount --bind /proc/'$pod_0'/root/etc/resolv.conf /etc/resolv.conf"
+                f" && timeout 15 getent ahostsv4 {resolve}'",
+            )
+            for pod in machine.pods[:1]
+        ]
+    return commands
+
+
+def _resolved(output: Output) -> frozenset[IPv4Address] | Problem:
+    if output.status == 2:  # getent: the key was not found
+        return Problem("the name does not resolve")
+    if output.status != 0:
+        return Problem(output.reason)
+    return frozenset(IPv4Address(line.split()[0]) for line in output.stdout.splitlines() if line.strip())
+
+
+def start_netexec(shell: Shell, address: IPv4Address) -> Problem | None:
+    """Start the node's own netexec, so that the node can be asked and can ask; None when it answers."""
+    # UDP is bound to one address: replies must come from the address that was asked.
+    script = f"""
+systemctl reset-failed {NETEXEC_UNIT} 2>/dev/null
+program=$(command -v agnhost) || {{ echo 'the program agnhost is not on the node' >&2; exit 1; }}
+systemctl is-active --quiet {NETEXEC_UNIT} || systemd-run --quiet --collect --unit={NETEXEC_UNIT} \
+  --property=Restart=always "$program" netexec \
+  --http-port={NODE_HTTP_PORT} --udp-port={NODE_UDP_PORT} --udp-listen-addresses={address} || exit 1
+curl --silent --fail --output /dev/null --retry 30 --retry-delay 1 --retry-all-errors \
+  http://127.0.0.1:{NODE_HTTP_PORT}/healthz || {{ echo 'netexec does not answer' >&2; exit 1; }}
+"""
+    try:
+        shell.bash(script, 60)
+    except SuiteError as error:
+        return Problem(str(error))
+    return None
+
+
+def stop_netexec(shell: Shell) -> None:
+    """Stop the node's netexec. Raises SuiteError when the node cannot be reached."""
+    shell.bash(f"systemctl stop {NETEXEC_UNIT} 2>/dev/null; true", 30)

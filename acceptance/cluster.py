@@ -1,0 +1,147 @@
+"""What the Kubernetes API says, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+
+from acceptance.inventory import Taint
+
+REQUEST_TIMEOUT = 20
+
+
+@dataclass(frozen=True)
+class ClusterNode:
+    name: str
+    ready: bool
+    not_ready_because: str
+    kubelet_version: str
+    runtime_version: str
+    """Such as containerd://1.6.20."""
+    internal_addresses: tuple[IPv4Address, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    pod_cidr: IPv4Network | None
+
+
+@dataclass(frozen=True)
+class ClusterPod:
+    namespace: str
+    name: str
+    uid: str
+    node: str | None
+    address: IPv4Address | None
+    host_network: bool
+    running: bool
+    ready: bool
+    leaving: bool
+    state: str
+    """Running, Pending (ContainerCreating) ..."""
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Api:
+    """A connection to the API server; one per thread is not needed, its pool is safe to share."""
+
+    core: Any
+    apps: Any
+    discovery: Any
+
+    @staticmethod
+    def connect(kubeconfig: Path) -> Api:
+        """Raises OSError or kubernetes' ConfigException when the kubeconfig is not usable."""
+        made: Any = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
+        made.configuration.retries = 2
+        return Api(client.CoreV1Api(made), client.AppsV1Api(made), client.DiscoveryV1Api(made))
+
+    def nodes(self) -> tuple[ClusterNode, ...]:
+        return tuple(read_node(node) for node in self.core.list_node(_request_timeout=REQUEST_TIMEOUT).items)
+
+    def pods(self, namespace: str | None = None) -> tuple[ClusterPod, ...]:
+        """All pods, or those of one namespace."""
+        if namespace is None:
+            found = self.core.list_pod_for_all_namespaces(_request_timeout=REQUEST_TIMEOUT)
+        else:
+            found = self.core.list_namespaced_pod(namespace, _request_timeout=REQUEST_TIMEOUT)
+        return tuple(read_pod(pod) for pod in found.items)
+
+    def endpoints(self, namespace: str, service: str) -> frozenset[IPv4Address]:
+        """The ready addresses behind a Service."""
+        slices = self.discovery.list_namespaced_endpoint_slice(
+            namespace,
+            label_selector=f"kubernetes.io/service-name={service}",
+            _request_timeout=REQUEST_TIMEOUT,
+        )
+        return frozenset(
+            IPv4Address(address)
+            for piece in slices.items
+            for endpoint in piece.endpoints or ()
+            if endpoint.conditions is None or endpoint.conditions.ready is not False
+            for address in endpoint.addresses
+        )
+
+    def warnings(self, namespace: str, name: str, limit: int = 3) -> tuple[str, ...]:
+        """The latest warning events about an object, newest first."""
+        found = self.core.list_namespaced_event(
+            namespace,
+            field_selector=f"involvedObject.name={name},type=Warning",
+            _request_timeout=REQUEST_TIMEOUT,
+        )
+        newest = sorted(
+            found.items, key=lambda event: str(event.last_timestamp or event.event_time), reverse=True
+        )
+        return tuple(f"{event.reason}: {' '.join((event.message or '').split())}" for event in newest[:limit])
+
+
+def read_node(node: Any) -> ClusterNode:
+    """From a V1Node."""
+    info = node.status.node_info
+    ready = next((c for c in node.status.conditions or () if c.type == "Ready"), None)
+    return ClusterNode(
+        name=node.metadata.name,
+        ready=ready is not None and ready.status == "True",
+        not_ready_because=(ready.message or ready.reason or "") if ready else "it has no condition Ready",
+        kubelet_version=info.kubelet_version,
+        runtime_version=info.container_runtime_version,
+        internal_addresses=tuple(
+            IPv4Address(found.address) for found in node.status.addresses or () if found.type == "InternalIP"
+        ),
+        labels=node.metadata.labels or {},
+        annotations=node.metadata.annotations or {},
+        taints=tuple(
+            Taint(key=taint.key, value=taint.value or "", effect=taint.effect)
+            for taint in node.spec.taints or ()
+        ),
+        pod_cidr=IPv4Network(node.spec.pod_cidr) if node.spec.pod_cidr else None,
+    )
+
+
+def read_pod(pod: Any) -> ClusterPod:
+    """From a V1Pod."""
+    statuses = pod.status.container_statuses or ()
+    ready = next((c for c in pod.status.conditions or () if c.type == "Ready"), None)
+    waiting = [
+        f"{status.state.waiting.reason}{f': {message}' if (message := status.state.waiting.message) else ''}"
+        for status in statuses
+        if status.state is not None and status.state.waiting is not None
+    ]
+    return ClusterPod(
+        namespace=pod.metadata.namespace,
+        name=pod.metadata.name,
+        uid=pod.metadata.uid,
+        node=pod.spec.node_name,
+        address=IPv4Address(pod.status.pod_ip) if pod.status.pod_ip else None,
+        host_network=bool(pod.spec.host_network),
+        running=bool(statuses) and all(s.state is not None and s.state.running is not None for s in statuses),
+        ready=ready is not None and ready.status == "True",
+        leaving=pod.metadata.deletion_timestamp is not None,
+        state=pod.status.phase + (f" ({'; '.join(waiting)})" if waiting else ""),
+        labels=pod.metadata.labels or {},
+    )

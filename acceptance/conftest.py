@@ -1,0 +1,149 @@
+"""Finds the lab, enters its network, gathers the evidence once for all checks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from acceptance.diagnosis import Topic
+from acceptance.evidence import Evidence
+from acceptance.expectations import Expectations, load_expectations
+from acceptance.inventory import Inventory, read_inventory
+from acceptance.investigation import Investigation
+from acceptance.matrix import pairs
+from acceptance.namespace import enter_network_namespace
+from acceptance.problems import SuiteError
+from acceptance.questions import question_keys, replacement_senders
+from acceptance.report import matrix_table
+from acceptance.shell import SshConnections
+
+POD_SECONDS = 180.0
+
+_INVENTORY = pytest.StashKey[Inventory]()
+_EXPECTATIONS = pytest.StashKey[Expectations]()
+_EVIDENCE = pytest.StashKey[Evidence]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lab", "the lab to judge (default: the one that runs, or LAB_NAME)")
+    group.addoption(
+        "--inventory",
+        "--nodes",
+        dest="lab_inventory",
+        type=Path,
+        metavar="FILE",
+        help="inventory in the form of `lab inventory --json`, in place of asking `lab`",
+    )
+    group.addoption(
+        "--kubeconfig", dest="lab_kubeconfig", type=Path, metavar="FILE", help="in place of the inventory's"
+    )
+    group.addoption("--mode", dest="lab_mode", metavar="MODE", help="judge by the expectations of this mode")
+    group.addoption(
+        "--pod-seconds",
+        dest="lab_pod_seconds",
+        type=float,
+        default=POD_SECONDS,
+        metavar="SECONDS",
+        help="how long the suite's pods may take to become ready (default: %(default)s)",
+    )
+    group.addoption(
+        "--keep", dest="lab_keep", action="store_true", help="leave the suite's pods in place, to look around"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.help:
+        return
+    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError("the acceptance suite asks everything at once by itself: run it without -n")
+    try:
+        inventory = read_inventory(
+            config.getoption("lab_inventory", None),
+            kubeconfig=config.getoption("lab_kubeconfig", None),
+            mode=config.getoption("lab_mode", None),
+            name=os.environ.get("LAB_NAME"),
+        )
+        config.stash[_EXPECTATIONS] = load_expectations(inventory.mode, inventory.mode_options)
+        if inventory.network_namespace is not None:
+            enter_network_namespace(inventory.network_namespace.pid)
+    except SuiteError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[_INVENTORY] = inventory
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    inventory = config.stash.get(_INVENTORY, None)
+    if inventory is None:
+        return None
+    options = "".join(f", {name}={value}" for name, value in inventory.mode_options.items())
+    return (
+        f"lab: {inventory.name}, mode {inventory.mode}{options},"
+        f" Kubernetes {inventory.kubernetes.version}, {len(inventory.nodes)} nodes"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    inventory = metafunc.config.stash.get(_INVENTORY, None)
+    if inventory is None:
+        return
+    if "pair" in metafunc.fixturenames:
+        every = pairs(inventory)
+        metafunc.parametrize("pair", every, ids=[pair.label for pair in every])
+    if "node" in metafunc.fixturenames:
+        metafunc.parametrize("node", inventory.nodes, ids=[node.name for node in inventory.nodes])
+    if "topic" in metafunc.fixturenames:
+        metafunc.parametrize("topic", tuple(Topic), ids=[topic.value for topic in Topic])
+    if "asked" in metafunc.fixturenames:
+        keys = question_keys(inventory)
+        metafunc.parametrize("asked", keys, ids=[f"{sender}-{key}" for sender, key in keys])
+    if "sender" in metafunc.fixturenames:
+        senders = replacement_senders(inventory)
+        metafunc.parametrize("sender", senders, ids=[sender.label for sender in senders])
+
+
+@pytest.fixture(scope="session")
+def inventory(pytestconfig: pytest.Config) -> Inventory:
+    return pytestconfig.stash[_INVENTORY]
+
+
+@pytest.fixture(scope="session")
+def expectations(pytestconfig: pytest.Config) -> Expectations:
+    return pytestconfig.stash[_EXPECTATIONS]
+
+
+@pytest.fixture(scope="session")
+def ssh(inventory: Inventory) -> Iterator[SshConnections]:
+    with tempfile.TemporaryDirectory(prefix="lab-acceptance-") as folder:
+        connections = SshConnections.open(inventory.ssh_config, Path(folder))
+        yield connections
+        connections.close([node.name for node in inventory.nodes])
+
+
+@pytest.fixture(scope="session")
+def evidence(
+    pytestconfig: pytest.Config, inventory: Inventory, expectations: Expectations, ssh: SshConnections
+) -> Iterator[Evidence]:
+    """Everything that was seen on the lab."""
+    seconds: float = pytestconfig.getoption("lab_pod_seconds")
+    investigation = Investigation(inventory, expectations, ssh, seconds)
+    try:
+        gathered = investigation.gather()
+        pytestconfig.stash[_EVIDENCE] = gathered
+        yield gathered
+    finally:
+        if not pytestconfig.getoption("lab_keep"):
+            investigation.clean_up()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    evidence = config.stash.get(_EVIDENCE, None)
+    if evidence is None:
+        return
+    terminalreporter.section(f"reachability in mode {evidence.inventory.mode} (source address seen)")
+    terminalreporter.write_line(matrix_table(evidence))
+    phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in evidence.seconds.items())
+    terminalreporter.write_line(f"gathering the evidence: {phases}")

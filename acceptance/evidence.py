@@ -1,0 +1,111 @@
+"""Everything the checks judge, as it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from acceptance.asking import Answers
+from acceptance.cluster import ClusterNode, ClusterPod
+from acceptance.diagnosis import Finding, PlacedPod
+from acceptance.expectations import Expectations, Source
+from acceptance.inventory import Inventory
+from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources
+from acceptance.node_facts import NodeFacts
+from acceptance.probes import Protocol
+from acceptance.problems import Problem
+from acceptance.questions import Address, ServiceQuestion, matrix_probe
+from acceptance.workload import BACKEND, BackendService, probe_name
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """The pod behind the Service was deleted and another one took its place."""
+
+    old: ClusterPod
+    new: ClusterPod
+    endpoints_problem: Problem | None
+    questions: tuple[ServiceQuestion, ...]
+    answers: Answers
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen. Parts that could not be had are Problems, and the checks that need them say so."""
+
+    inventory: Inventory
+    expectations: Expectations
+    cluster_nodes: Mapping[str, ClusterNode] | Problem
+    all_pods: tuple[ClusterPod, ...] | Problem
+    service: BackendService | Problem
+    pods: Mapping[str, ClusterPod]
+    pod_problems: Mapping[str, Problem]
+    machine_problems: Mapping[str, Problem]
+    """By node: why its netexec could not be started."""
+    addresses: Mapping[Endpoint, Address]
+    answers: Answers
+    questions: tuple[ServiceQuestion, ...]
+    facts: Mapping[str, NodeFacts | Problem]
+    names: Mapping[Endpoint, frozenset[IPv4Address] | Problem]
+    replacement: Replacement | Problem
+    findings: Mapping[str, tuple[Finding, ...]]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each phase took."""
+
+    def cell(self, pair: Pair) -> Cell:
+        """The cell of the matrix for a pair, with the reason when it could not be tried."""
+        for endpoint in (pair.sender, pair.target):
+            if (problem := self.problem_of(endpoint)) is not None:
+                return Cell(pair, {}, problem.text)
+        answers = {
+            protocol: self.answers[pair.sender, probe.key]
+            for protocol in Protocol
+            if (probe := matrix_probe(pair, protocol, self.addresses[pair.target])) is not None
+            and (pair.sender, probe.key) in self.answers
+        }
+        return Cell(pair, answers, None if answers else "nothing was asked")
+
+    def problem_of(self, endpoint: Endpoint) -> Problem | None:
+        """Why an endpoint can neither ask nor be asked."""
+        match endpoint.kind:
+            case EndpointKind.POD:
+                role = role_of(endpoint)
+                if role in self.pods and self.pods[role].address is not None and self.pods[role].running:
+                    return None
+                if isinstance(self.service, Problem):
+                    return self.service
+                return self.pod_problems.get(role, Problem(f"pod {role} was not made"))
+            case EndpointKind.NODE:
+                return self.machine_problems.get(endpoint.node or "")
+        return None
+
+    def sources(self, sender: Endpoint) -> Sources:
+        """The addresses each kind of source stands for when `sender` asks."""
+        found: dict[Source, frozenset[IPv4Address]] = {}
+        if sender.kind is EndpointKind.LAN_HOST and self.inventory.lan_host is not None:
+            found[Source.LAN_HOST] = frozenset({self.inventory.lan_host.address})
+        if sender.kind is EndpointKind.POD and sender in self.addresses:
+            found[Source.POD] = frozenset({self.addresses[sender].ip})
+        if sender.node is not None:
+            node = self.inventory.node(sender.node)
+            facts = self.facts.get(sender.node)
+            known = facts.addresses if isinstance(facts, NodeFacts) else frozenset()
+            nic = self.inventory.nic(node, "underlay")
+            found[Source.NODE] = node.addresses | known
+            found[Source.NODE_UNDERLAY] = frozenset({nic.address.ip} if nic else ())
+        return found
+
+
+def role_of(endpoint: Endpoint) -> str:
+    """The role label of a pod's endpoint."""
+    return BACKEND if endpoint.second else probe_name(endpoint.node or "")
+
+
+def placed_pods(evidence: Evidence) -> tuple[PlacedPod, ...]:
+    """The suite's pods that have an address, and the nodes they are on."""
+    return tuple(
+        PlacedPod(pod.name, pod.node, pod.address)
+        for pod in evidence.pods.values()
+        if pod.node is not None and pod.address is not None
+    )

@@ -1,0 +1,214 @@
+"""What must be seen in each mode: data files of the suite's own, one per mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from acceptance.problems import SuiteError
+
+FOLDER = Path(__file__).parent / "expectations"
+
+
+class Way(StrEnum):
+    """A kind of cell of the reachability matrix: who asks whom."""
+
+    POD_TO_POD_SAME_NODE = "pod-to-pod-same-node"
+    POD_TO_POD_OTHER_NODE = "pod-to-pod-other-node"
+    POD_TO_OWN_NODE = "pod-to-own-node"
+    POD_TO_OTHER_NODE = "pod-to-other-node"
+    POD_TO_LAN_HOST = "pod-to-lan-host"
+    POD_TO_UPLINK = "pod-to-uplink"
+    NODE_TO_OWN_POD = "node-to-own-pod"
+    NODE_TO_OTHER_POD = "node-to-other-pod"
+    NODE_TO_NODE = "node-to-node"
+    NODE_TO_LAN_HOST = "node-to-lan-host"
+    LAN_HOST_TO_NODE = "lan-host-to-node"
+    LAN_HOST_TO_POD = "lan-host-to-pod"
+
+
+class ServiceWay(StrEnum):
+    """A way to a Service: who asks, and where the pod behind it runs."""
+
+    POD_TO_CLUSTERIP_HERE = "pod-to-clusterip-backend-here"
+    POD_TO_CLUSTERIP_ELSEWHERE = "pod-to-clusterip-backend-elsewhere"
+    NODE_TO_CLUSTERIP_HERE = "node-to-clusterip-backend-here"
+    NODE_TO_CLUSTERIP_ELSEWHERE = "node-to-clusterip-backend-elsewhere"
+    LAN_HOST_TO_NODEPORT_HERE = "lan-host-to-nodeport-backend-here"
+    LAN_HOST_TO_NODEPORT_ELSEWHERE = "lan-host-to-nodeport-backend-elsewhere"
+    POD_TO_API = "pod-to-api"
+    NODE_TO_API = "node-to-api"
+    DNS = "dns"
+    HEADLESS = "headless"
+
+
+class Source(StrEnum):
+    """Whose address the target sees."""
+
+    POD = "pod"
+    NODE = "node"
+    """Any address of the sender's node."""
+    NODE_UNDERLAY = "node-underlay"
+    LAN_HOST = "lan-host"
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Reach(_Entry):
+    """Whether an answer must come, and which source address the target must see."""
+
+    answers: bool
+    source: Source | None = None
+    because: str = ""
+
+    @model_validator(mode="after")
+    def _source_belongs_to_an_answer(self) -> Reach:
+        if self.answers and self.source is None:
+            raise ValueError("an answer needs a source: pod, node, node-underlay or lan-host")
+        if not self.answers and self.source is not None:
+            raise ValueError("no answer, so no source can be seen")
+        return self
+
+
+class ServiceReach(_Entry):
+    answers: bool
+    because: str = ""
+
+
+class PodLink(_Entry):
+    """The device a pod has: its kind, and for macvlan and ipvlan the network of the NIC below it."""
+
+    kind: str
+    over: str | None = None
+
+
+class Pods(_Entry):
+    addresses: Literal["node-block", "underlay-range"]
+    block_prefix: int | None = None
+    mtu: int
+    link: PodLink
+
+
+class Device(_Entry):
+    """A device every node must have."""
+
+    name: str
+    owner: str
+    """Who makes it, for messages: flannel."""
+    kind: str
+    mtu: int | None = None
+    over: str | None = None
+    """Role of the network whose NIC must lie below it."""
+    vni: int | None = None
+    port: int | None = None
+
+
+class RouteVia(_Entry):
+    """The device a node's route to a pod must use; exactly one of `device`, `nic`, `kind`."""
+
+    device: str | None = None
+    nic: str | None = None
+    """Role of the network whose NIC it is."""
+    kind: str | None = None
+    over: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RouteVia:
+        if sum(value is not None for value in (self.device, self.nic, self.kind)) != 1:
+            raise ValueError("exactly one of device, nic, kind says which device the route uses")
+        return self
+
+
+class Routes(_Entry):
+    own_pod: RouteVia
+    other_pod: RouteVia
+
+
+class Annotation(_Entry):
+    """An annotation of the node that must be its address on the network with that role."""
+
+    owner: str
+    address_on: str
+
+
+class DataPath(_Entry):
+    devices: tuple[Device, ...]
+    absent: tuple[str, ...]
+    """Name patterns of devices that belong to other modes."""
+    routes: Routes
+    annotations: dict[str, Annotation]
+
+
+class Expectations(_Entry):
+    """All that must be seen in one mode."""
+
+    mode: str
+    kind: Literal["overlay", "underlay", "direct-routing"]
+    pods: Pods
+    ready: bool
+    """Whether kubelet can reach the pods of its own node."""
+    data_path: DataPath
+    reach: dict[Way, Reach]
+    services: dict[ServiceWay, ServiceReach]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Expectations:
+        missing = [way.value for way in Way if way not in self.reach]
+        missing += [way.value for way in ServiceWay if way not in self.services]
+        if missing:
+            raise ValueError(f"nothing is said about {', '.join(missing)}")
+        return self
+
+
+class _Variant(_Entry):
+    when: dict[str, bool | int | str] = Field(min_length=1)
+    replace: dict[str, Any]
+
+
+def load_expectations(
+    mode: str, options: Mapping[str, bool | int | str], folder: Path = FOLDER
+) -> Expectations:
+    """The expectations for `mode`: its file, with every variant that fits the mode's `options` laid over it.
+
+    Raises SuiteError when there is no file for the mode or it is not right.
+    """
+    file = folder / f"{mode}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
+        raise SuiteError(
+            f"the suite has no expectations for mode {mode}: it knows {known}."
+            f" Write {file} before this mode is judged"
+        )
+    try:
+        content = yaml.safe_load(file.read_text())
+        variants = [_Variant.model_validate(variant) for variant in content.pop("variants", [])]
+        for variant in variants:
+            if all(options.get(name) == value for name, value in variant.when.items()):
+                content = _laid_over(content, variant.replace)
+        return Expectations.model_validate(content)
+    except (yaml.YAMLError, AttributeError) as error:
+        raise SuiteError(f"{file} is not a YAML mapping: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, found['loc'])) or 'the file'}: {found['msg']}" for found in error.errors()
+        )
+        raise SuiteError(f"{file} is not right: {wrong}") from error
+
+
+_ROUTE = {"device", "nic", "kind", "over"}
+
+
+def _laid_over(base: Any, change: Any) -> Any:
+    """`change` over `base`; cells and routes are replaced whole, or a silent cell would keep a source."""
+    if not isinstance(base, dict) or not isinstance(change, dict):
+        return change
+    if "answers" in change or set(change) <= _ROUTE:
+        return change
+    return {**base, **{key: _laid_over(base.get(key), value) for key, value in change.items()}}

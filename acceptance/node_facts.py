@@ -1,0 +1,202 @@
+"""What a node says about itself: devices, firewall, processes, routes; collected over ssh, parsed here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from typing import Any
+
+from acceptance.shell import Command, Output
+
+SYSCTLS = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
+PROCESSES = ("kubelet", "kube-proxy", "containerd", "dockerd", "flanneld")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network device."""
+
+    name: str
+    index: int
+    kind: str
+    """veth, bridge, vxlan, macvlan ...; empty for a NIC."""
+    mtu: int
+    up: bool
+    under: str | int | None
+    """The device below it: its name, or its index when it lies in another network namespace."""
+    master: str | None
+    addresses: tuple[IPv4Interface, ...]
+    vni: int | None = None
+    port: int | None = None
+    local: IPv4Address | None = None
+    """The address a VXLAN device sends from."""
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """One variant of iptables (legacy or nft): the policy of each built-in chain and all rules."""
+
+    variant: str
+    policies: Mapping[str, str]
+    """By "table chain", such as "filter FORWARD"."""
+    rules: tuple[str, ...]
+    """Each as "table -A CHAIN ..."."""
+
+    def rules_of(self, table: str, chain: str) -> tuple[str, ...]:
+        start = f"{table} -A {chain} "
+        return tuple(rule for rule in self.rules if rule.startswith(start))
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    name: str
+    state: str
+    """One letter, as in /proc/PID/stat: R, S, D, T (stopped), Z."""
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    node: str
+    links: tuple[Link, ...]
+    firewalls: tuple[Firewall, ...]
+    sysctls: Mapping[str, str]
+    processes: tuple[Process, ...]
+    routes: Mapping[IPv4Address, str]
+    """The device of the route to each target that was asked for; empty when there is no route."""
+    pod_links: Mapping[str, tuple[Link, ...]]
+    """Devices inside a pod's network namespace, by pod name."""
+
+    def link(self, name: str) -> Link | None:
+        return next((link for link in self.links if link.name == name), None)
+
+    def link_under(self, link: Link) -> str | None:
+        """Name of the node's device below `link`, which may be a pod's."""
+        if isinstance(link.under, int):
+            return next((found.name for found in self.links if found.index == link.under), None)
+        return link.under
+
+    def device_with(self, address: IPv4Address) -> str | None:
+        return next((link.name for link in self.links if any(a.ip == address for a in link.addresses)), None)
+
+    def processes_named(self, name: str) -> tuple[Process, ...]:
+        return tuple(process for process in self.processes if process.name == name)
+
+    @property
+    def addresses(self) -> frozenset[IPv4Address]:
+        return frozenset(address.ip for link in self.links for address in link.addresses)
+
+
+def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[Command, ...]:
+    """The commands whose outputs `parse_facts` takes.
+
+    `targets` are the addresses whose routes are wanted; `pods` are names of pods for which the prelude of the
+    batch has set the variable `pod_INDEX` to a process id.
+    """
+    sysctls = "\n".join(
+        f"echo {name}=$(cat /proc/sys/{name.replace('.', '/')} 2>/dev/null)" for name in SYSCTLS
+    )
+    routes = "\n".join(
+        f"echo {target} $(ip -4 -o route get {target} 2>/dev/null || true)"
+        for target in dict.fromkeys(targets)
+    )
+    return (
+        Command("links", "ip -j -d addr show"),
+        Command("iptables-legacy", _saved("iptables-legacy-save")),
+        Command("iptables-nft", _saved("iptables-nft-save")),
+        Command("sysctls", sysctls),
+        Command(
+            "processes",
+            'for stat in /proc/[0-9]*/stat; do read -r line 2>/dev/null <"$stat" && echo "$line"; done',
+        ),
+        Command("routes", routes or "true"),
+        *(
+            Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
+            for index, pod in enumerate(pods)
+        ),
+    )
+
+
+def _saved(program: str) -> str:
+    return f"if command -v {program} >/dev/null; then {program} 2>/dev/null; fi"
+
+
+def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
+    prefix = "pod-links "
+    return NodeFacts(
+        node=node,
+        links=parse_links(outputs["links"].stdout),
+        firewalls=tuple(
+            parse_firewall(variant, outputs[f"iptables-{variant}"].stdout) for variant in ("legacy", "nft")
+        ),
+        sysctls=dict(line.split("=", 1) for line in outputs["sysctls"].stdout.splitlines() if "=" in line),
+        processes=parse_processes(outputs["processes"].stdout),
+        routes=parse_routes(outputs["routes"].stdout),
+        pod_links={
+            key.removeprefix(prefix): parse_links(output.stdout)
+            for key, output in outputs.items()
+            if key.startswith(prefix) and output.status == 0
+        },
+    )
+
+
+def parse_links(text: str) -> tuple[Link, ...]:
+    """From `ip -j -d addr show`."""
+    return tuple(_link(entry) for entry in json.loads(text or "[]") if "ifname" in entry)
+
+
+def _link(entry: Mapping[str, Any]) -> Link:
+    info = entry.get("linkinfo", {})
+    data = info.get("info_data", {})
+    local = data.get("local")
+    return Link(
+        name=entry["ifname"],
+        index=entry["ifindex"],
+        kind=info.get("info_kind", ""),
+        mtu=entry["mtu"],
+        up="UP" in entry.get("flags", ()),
+        under=entry.get("link", data.get("link", entry.get("link_index"))),
+        master=entry.get("master"),
+        addresses=tuple(
+            IPv4Interface(f"{address['local']}/{address['prefixlen']}")
+            for address in entry.get("addr_info", ())
+            if address.get("family") == "inet"
+        ),
+        vni=data.get("id"),
+        port=data.get("port"),
+        local=IPv4Address(local) if local else None,
+    )
+
+
+def parse_firewall(variant: str, text: str) -> Firewall:
+    """From `iptables-save`."""
+    policies: dict[str, str] = {}
+    rules: list[str] = []
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("*"):
+            table = line[1:].strip()
+        elif policy := re.match(r":(\S+) (ACCEPT|DROP|QUEUE)\b", line):
+            policies[f"{table} {policy[1]}"] = policy[2]
+        elif line.startswith("-A "):
+            rules.append(f"{table} {line}")
+    return Firewall(variant, policies, tuple(rules))
+
+
+def parse_processes(text: str) -> tuple[Process, ...]:
+    """From lines of /proc/PID/stat; only the processes in PROCESSES are kept."""
+    found = (re.match(r"(\d+) \((.+)\) (\S)", line) for line in text.splitlines())
+    return tuple(Process(int(m[1]), m[2], m[3]) for m in found if m and m[2] in PROCESSES)
+
+
+def parse_routes(text: str) -> dict[IPv4Address, str]:
+    """From lines of `TARGET OUTPUT-OF-ip-route-get`."""
+    routes: dict[IPv4Address, str] = {}
+    for line in text.splitlines():
+        target, _, answer = line.partition(" ")
+        device = re.search(r"\bdev (\S+)", answer)
+        routes[IPv4Address(target)] = device[1] if device else ""
+    return routes

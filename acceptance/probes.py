@@ -1,0 +1,162 @@
+"""Questions asked from inside a network namespace, and their answers.
+
+Each vantage (a pod, a node, the LAN host) runs `agnhost netexec`. Its /dial makes that very process send
+the request, so the packets are the pod's own; the batch that gives the orders comes over ssh and needs none
+of the network under test.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address
+from urllib.parse import urlencode
+
+from acceptance.shell import Command, Output
+
+PING_SECONDS = 5
+DIAL_SECONDS = 5  # agnhost's own limit for one request, HTTP and UDP
+CURL_SECONDS = 15
+
+
+class Protocol(StrEnum):
+    PING = "ping"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@dataclass(frozen=True)
+class Vantage:
+    """Where questions are asked from."""
+
+    key: str
+    enter: str
+    """Words that run a command in its network, as bash; empty for the machine itself."""
+    netexec_port: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question. `key` is unique within a vantage."""
+
+    key: str
+    protocol: Protocol
+    host: str
+    port: int = 0
+    request: str = "clientip"
+    url: str = ""
+    """Fetched from the vantage's network directly, in place of a dial; any HTTP answer counts."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    answered: bool
+    body: str = ""
+    """What the target said: the source it saw, its host name, or an HTTP status."""
+    error: str = ""
+
+    @property
+    def source(self) -> IPv4Address | None:
+        """The source address the target saw, when it was asked for that."""
+        try:
+            return IPv4Address(self.body.rpartition(":")[0].removeprefix("[::ffff:").removesuffix("]"))
+        except AddressValueError:
+            return None
+
+
+def probe_commands(vantage: Vantage, probes: Sequence[Probe]) -> tuple[Command, ...]:
+    """Commands for one vantage: one ping each, and a single curl that sends everything else at once."""
+    pings = tuple(
+        Command(
+            f"{vantage.key} {probe.key}",
+            f"{vantage.enter} ping -n -q -c 1 -w {PING_SECONDS} {shlex.quote(probe.host)}",
+        )
+        for probe in probes
+        if probe.protocol is Protocol.PING
+    )
+    fetched = _fetched(probes)
+    if not fetched:
+        return pings
+    return (*pings, Command(_fetch_key(vantage), _curl(vantage, fetched)))
+
+
+def read_answers(
+    vantage: Vantage, probes: Sequence[Probe], outputs: Mapping[str, Output]
+) -> dict[str, Answer]:
+    """The answers by probe key, from the outputs of the commands made for the same probes."""
+    answers: dict[str, Answer] = {}
+    for probe in probes:
+        if probe.protocol is Protocol.PING:
+            output = outputs[f"{vantage.key} {probe.key}"]
+            error = output.stderr.strip() or f"no reply within {PING_SECONDS} s"
+            answers[probe.key] = Answer(output.status == 0, error="" if output.status == 0 else error)
+    fetched = _fetched(probes)
+    if fetched:
+        output = outputs[_fetch_key(vantage)]
+        said = dict(line.split(" ", 1) for line in output.stdout.splitlines() if " " in line)
+        for index, probe in enumerate(fetched):
+            answers[probe.key] = _answer(
+                probe, said.get(f"status-{index}", ""), said.get(f"body-{index}", ""), output
+            )
+    return answers
+
+
+def _fetched(probes: Sequence[Probe]) -> tuple[Probe, ...]:
+    return tuple(probe for probe in probes if probe.protocol is not Protocol.PING)
+
+
+def _fetch_key(vantage: Vantage) -> str:
+    return f"{vantage.key} requests"
+
+
+def _curl(vantage: Vantage, probes: Sequence[Probe]) -> str:
+    """One curl for all probes; prints `status-N HTTP-CODE ERROR` and `body-N FIRST-LINE` for each."""
+    folder = f"requests-{vantage.key.replace(' ', '-')}"
+    config = [
+        f"silent\ninsecure\nmax-time = {CURL_SECONDS}",
+        'write-out = "status-%{urlnum} %{http_code} %{errormsg}\\n"',
+    ]
+    for index, probe in enumerate(probes):
+        config.append(f'url = "{probe.url or _dial_url(vantage, probe)}"\noutput = "{folder}/{index}"')
+    return (
+        f"mkdir {folder}\n"
+        f"{vantage.enter} curl --parallel --parallel-immediate --parallel-max 100 -K - <<'CONFIG'\n"
+        + "\n".join(config)
+        + "\nCONFIG\n"
+        f"for index in {{0..{len(probes) - 1}}}; do\n"
+        f'  line=; read -r line 2>/dev/null <"{folder}/$index"; echo "body-$index $line"\n'
+        "done"
+    )
+
+
+def _dial_url(vantage: Vantage, probe: Probe) -> str:
+    query = urlencode(
+        {
+            "host": probe.host,
+            "port": probe.port,
+            "protocol": "udp" if probe.protocol is Protocol.UDP else "http",
+            "request": probe.request,
+            "tries": 1,
+        }
+    )
+    return f"http://127.0.0.1:{vantage.netexec_port}/dial?{query}"
+
+
+def _answer(probe: Probe, status: str, body: str, output: Output) -> Answer:
+    code, _, error = status.partition(" ")
+    if code in ("", "000"):
+        if probe.url:
+            return Answer(False, error=error or output.reason)
+        return Answer(False, error=f"the sender's own netexec does not answer: {error or output.reason}")
+    if probe.url:
+        return Answer(True, body=code)
+    try:
+        dialled = json.loads(body)
+    except json.JSONDecodeError:
+        return Answer(False, error=body or f"HTTP {code}")
+    if responses := dialled.get("responses"):
+        return Answer(True, body=responses[0])
+    return Answer(False, error=" ".join(dialled.get("errors", ["no answer"])))

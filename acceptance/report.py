@@ -1,0 +1,85 @@
+"""What is shown to people: the matrix as a table, and the causes behind a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from acceptance.diagnosis import cluster_causes
+from acceptance.evidence import Evidence
+from acceptance.matrix import (
+    Cell,
+    Endpoint,
+    EndpointKind,
+    Pair,
+    cell_text,
+    endpoints,
+    mistakes,
+    pairs,
+    table,
+)
+from acceptance.node_facts import NodeFacts
+from acceptance.problems import Problem
+
+
+def judge(evidence: Evidence, pair: Pair) -> tuple[str, ...]:
+    """What is wrong with one cell."""
+    return mistakes(evidence.cell(pair), evidence.expectations.reach[pair.way], evidence.sources(pair.sender))
+
+
+def matrix_table(evidence: Evidence, only_from: Endpoint | None = None) -> str:
+    """The matrix as a table; one row of it with `only_from`."""
+    everyone = endpoints(evidence.inventory)
+    texts: dict[tuple[str, str], str] = {}
+    for pair in pairs(evidence.inventory):
+        cell: Cell = evidence.cell(pair)
+        text = cell_text(cell, evidence.expectations.reach[pair.way], evidence.sources(pair.sender))
+        texts[pair.sender.label, pair.target.label] = text
+    rows = [e.label for e in everyone if e.kind is not EndpointKind.UPLINK]
+    if only_from is not None:
+        rows = [only_from.label]
+    return table(texts, rows, [endpoint.label for endpoint in everyone])
+
+
+def cell_failure(evidence: Evidence, pair: Pair, wrong: Sequence[str]) -> str:
+    """The message of a failing cell: what was seen, the row it is in, the causes found on its nodes."""
+    target = evidence.addresses.get(pair.target)
+    return "\n".join(
+        (
+            f"{pair.sender} to {pair.target}{f' ({target.ip})' if target else ''}: not as expected"
+            f" ({pair.way})",
+            *(f"  {line}" for line in wrong),
+            "",
+            matrix_table(evidence, only_from=pair.sender),
+            "",
+            causes(evidence, (pair.sender.node, pair.target.node)),
+        )
+    )
+
+
+def causes(evidence: Evidence, nodes: Iterable[str | None]) -> str:
+    """What is known to be wrong on the nodes concerned, then elsewhere."""
+    concerned = list(dict.fromkeys(node for node in nodes if node))
+    here = [line for node in concerned for line in _of_node(evidence, node)]
+    elsewhere = [
+        line
+        for node in evidence.inventory.nodes
+        if node.name not in concerned
+        for line in _of_node(evidence, node.name)
+    ]
+    whole = cluster_causes(evidence.cluster_nodes, evidence.all_pods)
+    lines = [*(f"cause: {line}" for line in here), *(f"cause: {line}" for line in whole)]
+    lines += [f"elsewhere: {line}" for line in elsewhere]
+    if lines:
+        return "\n".join(lines)
+    where = ", ".join(concerned) or "the nodes"
+    return f"no known cause: forwarding, kube-proxy, devices and routes on {where} are as expected"
+
+
+def _of_node(evidence: Evidence, node: str) -> list[str]:
+    said = [finding.text for finding in evidence.findings.get(node, ())]
+    facts = evidence.facts.get(node)
+    if isinstance(facts, Problem):
+        said.append(f"{node} cannot be asked: {facts}")
+    if (problem := evidence.machine_problems.get(node)) is not None and isinstance(facts, NodeFacts):
+        said.append(f"netexec does not run on {node}: {problem}")
+    return said

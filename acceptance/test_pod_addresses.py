@@ -1,0 +1,108 @@
+"""The suite's pods: ready, with addresses the mode gives out, each of them once, and the right MTU inside."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from acceptance.cluster import ClusterPod
+from acceptance.evidence import Evidence, role_of
+from acceptance.inventory import Inventory, Node
+from acceptance.matrix import Endpoint, EndpointKind
+from acceptance.node_facts import NodeFacts
+from acceptance.problems import Problem
+from acceptance.report import causes
+
+
+def _endpoints_on(node: Node, inventory: Inventory) -> tuple[Endpoint, ...]:
+    first = Endpoint(EndpointKind.POD, node.name)
+    return (
+        (first, Endpoint(EndpointKind.POD, node.name, True)) if node == inventory.backend_node else (first,)
+    )
+
+
+def _pods_on(node: Node, evidence: Evidence) -> list[ClusterPod]:
+    """The suite's pods on a node; fails with the reason when one of them has no address."""
+    if isinstance(evidence.service, Problem):
+        pytest.fail(f"the suite's pods could not be made: {evidence.service}", pytrace=False)
+    pods = []
+    for endpoint in _endpoints_on(node, evidence.inventory):
+        role = role_of(endpoint)
+        if role not in evidence.pods or evidence.pods[role].address is None:
+            pytest.fail(f"{evidence.pod_problems.get(role)}\n{causes(evidence, (node.name,))}", pytrace=False)
+        pods.append(evidence.pods[role])
+    return pods
+
+
+def test_ready(node: Node, evidence: Evidence) -> None:
+    """The pods of the node run, and kubelet's readiness probes pass where the mode lets them."""
+    _pods_on(node, evidence)
+    for endpoint in _endpoints_on(node, evidence.inventory):
+        if (problem := evidence.pod_problems.get(role_of(endpoint))) is not None:
+            pytest.fail(f"{problem}\n{causes(evidence, (node.name,))}", pytrace=False)
+
+
+def test_range(node: Node, evidence: Evidence) -> None:
+    """Every pod's address comes from where the mode takes addresses from, the node's own share of it."""
+    for pod in _pods_on(node, evidence):
+        address = pod.address
+        assert address is not None
+        if evidence.expectations.pods.addresses == "underlay-range":
+            share = node.underlay_pods
+            assert share is not None, f"{node.name} has no share of the underlay's pod range"
+            assert address in share, f"{pod.name} has {address}, expected one of {share}"
+        else:
+            _in_block(pod, address, node, evidence)
+
+
+def _in_block(pod: ClusterPod, address: IPv4Address, node: Node, evidence: Evidence) -> None:
+    if isinstance(evidence.cluster_nodes, Problem):
+        pytest.fail(str(evidence.cluster_nodes), pytrace=False)
+    pod_cidr = evidence.inventory.kubernetes.pod_cidr
+    assert address in pod_cidr, f"{pod.name} has {address}, expected one of {pod_cidr}"
+    seen = evidence.cluster_nodes.get(node.name)
+    block = seen.pod_cidr if seen else None
+    assert block is not None, f"{node.name} has no block of {pod_cidr}"
+    assert block.subnet_of(pod_cidr), f"the block of {node.name} is {block}, outside {pod_cidr}"
+    assert block.prefixlen == evidence.expectations.pods.block_prefix, f"the block of {node.name} is {block}"
+    assert address in block, (
+        f"{pod.name} on {node.name} has {address}, expected one of the node's block {block}"
+    )
+
+
+def test_unique(evidence: Evidence, inventory: Inventory) -> None:
+    """No address twice, and none that belongs to a node, the LAN host or a gateway."""
+    if isinstance(evidence.all_pods, Problem):
+        pytest.fail(str(evidence.all_pods), pytrace=False)
+    taken: dict[IPv4Address, str] = {}
+    for node in inventory.nodes:
+        taken.update(dict.fromkeys(node.addresses, f"node {node.name}"))
+    for network in inventory.networks:
+        taken[network.host_address.ip] = f"the gateway of {network.name}"
+    if inventory.lan_host is not None:
+        taken[inventory.lan_host.address] = "the LAN host"
+    twice = []
+    living = [
+        pod for pod in evidence.all_pods if not pod.host_network and pod.running and pod.address is not None
+    ]
+    for pod in living:
+        assert pod.address is not None
+        if pod.address in taken:
+            twice.append(f"{pod.address} belongs to {taken[pod.address]} and to pod {pod.name}")
+        taken[pod.address] = f"pod {pod.name}"
+    assert living, "there is no pod with an address of its own"
+    assert not twice, "\n".join(twice)
+
+
+def test_mtu(node: Node, evidence: Evidence) -> None:
+    """The MTU inside the pods: what fits through the mode's way between nodes, no more and no less."""
+    facts = evidence.facts.get(node.name)
+    if not isinstance(facts, NodeFacts):
+        pytest.fail(f"{node.name} cannot be asked: {facts}", pytrace=False)
+    wanted = evidence.expectations.pods.mtu
+    for pod in _pods_on(node, evidence):
+        links = facts.pod_links.get(pod.name, ())
+        eth0 = next((link for link in links if link.name == "eth0"), None)
+        assert eth0 is not None, f"no eth0 was seen inside {pod.name} on {node.name}"
+        assert eth0.mtu == wanted, f"{pod.name} on {node.name} has MTU {eth0.mtu}, expected {wanted}"

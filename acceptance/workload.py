@@ -1,0 +1,277 @@
+"""The suite's own pods and Services: made once, waited for, replaced once, removed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
+from acceptance.diagnosis import FreshService
+from acceptance.inventory import Inventory
+from acceptance.problems import Problem, SuiteError
+
+NAMESPACE = "lab-acceptance"
+HTTP_PORT = 8080
+UDP_PORT = 8081
+SERVICE_HTTP_PORT = 80
+SERVICE_UDP_PORT = 81
+BACKEND = "backend"
+"""The Service, and the Deployment with one pod behind it."""
+HEADLESS = "probes"
+POLL_SECONDS = 1.0
+API_ERRORS = (ApiException, HTTPError, OSError)
+
+
+@dataclass(frozen=True)
+class BackendService:
+    name: str
+    cluster_ip: IPv4Address
+    http_node_port: int
+    udp_node_port: int
+
+    @property
+    def fresh(self) -> FreshService:
+        return FreshService(f"{NAMESPACE}/{self.name}", self.cluster_ip)
+
+
+@dataclass(frozen=True)
+class Pods:
+    """The suite's pods by role (probe-NODE, backend) when waiting ended; those not usable have a problem."""
+
+    found: Mapping[str, ClusterPod]
+    problems: Mapping[str, Problem]
+
+
+def probe_name(node: str) -> str:
+    return f"probe-{node}"
+
+
+class Workload:
+    """The suite's namespace on one cluster."""
+
+    def __init__(self, api: Api, inventory: Inventory, *, readiness: bool) -> None:
+        self._api = api
+        self._inventory = inventory
+        self._readiness = readiness
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return (*(probe_name(node.name) for node in self._inventory.nodes), BACKEND)
+
+    def create(self, deadline_seconds: float) -> BackendService:
+        """Make namespace, pods and Services; what an earlier run left is removed first. Raises SuiteError."""
+        self.remove(deadline_seconds)
+        core, namespace = self._api.core, NAMESPACE
+        core.create_namespace({"metadata": {"name": namespace}}, _request_timeout=REQUEST_TIMEOUT)
+        core.create_namespaced_service(namespace, _headless(), _request_timeout=REQUEST_TIMEOUT)
+        made = core.create_namespaced_service(namespace, _backend_service(), _request_timeout=REQUEST_TIMEOUT)
+        self._wait_for_service_account(deadline_seconds)
+        for node in self._inventory.nodes:
+            core.create_namespaced_pod(
+                namespace, self._probe_pod(node.name), _request_timeout=REQUEST_TIMEOUT
+            )
+        self._api.apps.create_namespaced_deployment(
+            namespace, self._backend(), _request_timeout=REQUEST_TIMEOUT
+        )
+        ports = {port.name: port.node_port for port in made.spec.ports}
+        return BackendService(BACKEND, IPv4Address(made.spec.cluster_ip), ports["http"], ports["udp"])
+
+    def wait_until_usable(self, deadline_seconds: float) -> Pods:
+        """Wait for all pods; those that are not ready in time come with the last reason and their events."""
+        pods: dict[str, ClusterPod] = {}
+
+        def all_usable() -> bool:
+            pods.clear()
+            pods.update(self._current())
+            return all(role in pods and self._usable(pods[role]) for role in self.roles)
+
+        _until(all_usable, deadline_seconds)
+        return Pods(
+            dict(pods),
+            {
+                role: self._why_not(role, pods.get(role), deadline_seconds)
+                for role in self.roles
+                if role not in pods or not self._usable(pods[role])
+            },
+        )
+
+    def wait_for_endpoints(self, addresses: Iterable[IPv4Address], deadline_seconds: float) -> Problem | None:
+        """Wait until exactly these addresses stand behind the backend's Service."""
+        wanted = frozenset(addresses)
+        seen: set[IPv4Address] = set()
+
+        def there() -> bool:
+            seen.clear()
+            seen.update(self._api.endpoints(NAMESPACE, BACKEND))
+            return seen == wanted
+
+        if _until(there, deadline_seconds):
+            return None
+        return Problem(
+            f"after {deadline_seconds:.0f} s the endpoints of Service {BACKEND} are"
+            f" {_listed(seen)}, expected {_listed(wanted)}"
+        )
+
+    def replace_backend(self, old: ClusterPod, deadline_seconds: float) -> ClusterPod | Problem:
+        """Delete the pod behind the Service and wait for the one that takes its place."""
+        self._api.core.delete_namespaced_pod(
+            old.name, NAMESPACE, grace_period_seconds=1, _request_timeout=REQUEST_TIMEOUT
+        )
+        latest: list[ClusterPod] = []
+
+        def replaced() -> bool:
+            latest[:] = [
+                pod for role, pod in self._current().items() if role == BACKEND and pod.uid != old.uid
+            ]
+            return bool(latest) and self._usable(latest[0])
+
+        if _until(replaced, deadline_seconds):
+            return latest[0]
+        return self._why_not(BACKEND, latest[0] if latest else None, deadline_seconds)
+
+    def remove(self, deadline_seconds: float) -> None:
+        """Remove the namespace and all in it, and wait until it is gone. Raises SuiteError when it stays."""
+
+        def gone() -> bool:
+            try:
+                self._api.core.delete_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
+            except ApiException as error:
+                if error.status == 404:
+                    return True
+                if error.status != 409:
+                    raise
+            return False
+
+        if not _until(gone, deadline_seconds):
+            raise SuiteError(
+                f"the namespace {NAMESPACE} is not gone after {deadline_seconds:.0f} s;"
+                f" `lab kubectl get all -n {NAMESPACE}` shows what is left"
+            )
+
+    def _wait_for_service_account(self, deadline_seconds: float) -> None:
+        """No pod is admitted before the controller manager has made the namespace's service account."""
+
+        def made() -> bool:
+            self._api.core.read_namespaced_service_account(
+                "default", NAMESPACE, _request_timeout=REQUEST_TIMEOUT
+            )
+            return True
+
+        try:
+            _until(made, deadline_seconds)
+        except SuiteError as error:
+            raise SuiteError(
+                f"no service account in the new namespace after {deadline_seconds:.0f} s:"
+                " kube-controller-manager is not at work, see `lab kubectl get pods -n kube-system`"
+            ) from error
+
+    def _current(self) -> dict[str, ClusterPod]:
+        return {
+            pod.labels["role"]: pod
+            for pod in self._api.pods(NAMESPACE)
+            if "role" in pod.labels and not pod.leaving
+        }
+
+    def _usable(self, pod: ClusterPod) -> bool:
+        return pod.address is not None and (pod.ready if self._readiness else pod.running)
+
+    def _why_not(self, role: str, pod: ClusterPod | None, seconds: float) -> Problem:
+        if pod is None:
+            return Problem(f"pod {role} does not exist after {seconds:.0f} s")
+        wanted = "Ready" if self._readiness else "Running"
+        try:
+            events = self._api.warnings(NAMESPACE, pod.name)
+        except API_ERRORS as error:
+            events = (f"its events cannot be read: {api_reason(error)}",)
+        said = f"pod {pod.name} on {pod.node or 'no node'} is not {wanted} after {seconds:.0f} s: {pod.state}"
+        return Problem("; ".join((said, *events)))
+
+    def _pod_spec(self, node: str) -> dict[str, Any]:
+        container: dict[str, Any] = {
+            "name": "netexec",
+            "image": self._inventory.probe_image,
+            "imagePullPolicy": "IfNotPresent",
+            "args": ["netexec", f"--http-port={HTTP_PORT}", f"--udp-port={UDP_PORT}"],
+        }
+        if self._readiness:
+            container["readinessProbe"] = {
+                "httpGet": {"path": "/healthz", "port": HTTP_PORT},
+                "periodSeconds": 2,
+                "timeoutSeconds": 5,
+                "failureThreshold": 5,
+            }
+        return {
+            "nodeName": node,
+            "containers": [container],
+            "tolerations": [{"operator": "Exists"}],
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+        }
+
+    def _probe_pod(self, node: str) -> dict[str, Any]:
+        name = probe_name(node)
+        labels = {"app": HEADLESS, "role": name}
+        return {"metadata": {"name": name, "labels": labels}, "spec": self._pod_spec(node)}
+
+    def _backend(self) -> dict[str, Any]:
+        labels = {"app": BACKEND, "role": BACKEND}
+        template = {"metadata": {"labels": labels}, "spec": self._pod_spec(self._inventory.backend_node.name)}
+        return {
+            "metadata": {"name": BACKEND},
+            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+        }
+
+
+def api_reason(error: Exception) -> str:
+    """An error of the Kubernetes client in one line."""
+    if isinstance(error, ApiException):
+        return f"HTTP {error.status} {error.reason}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _backend_service() -> dict[str, Any]:
+    ports = [
+        {"name": "http", "protocol": "TCP", "port": SERVICE_HTTP_PORT, "targetPort": HTTP_PORT},
+        {"name": "udp", "protocol": "UDP", "port": SERVICE_UDP_PORT, "targetPort": UDP_PORT},
+    ]
+    return {
+        "metadata": {"name": BACKEND},
+        "spec": {"type": "NodePort", "selector": {"app": BACKEND}, "ports": ports},
+    }
+
+
+def _headless() -> dict[str, Any]:
+    ports = [{"name": "http", "protocol": "TCP", "port": HTTP_PORT}]
+    return {
+        "metadata": {"name": HEADLESS},
+        "spec": {"clusterIP": "None", "selector": {"app": HEADLESS}, "ports": ports},
+    }
+
+
+def _listed(addresses: Iterable[IPv4Address]) -> str:
+    return ", ".join(map(str, sorted(addresses))) or "none"
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition held before the time ran out; errors of the API count as not yet."""
+    end = time.monotonic() + seconds
+    last: Exception | None = None
+    while True:
+        try:
+            if condition():
+                return True
+            last = None
+        except API_ERRORS as error:
+            last = error
+        if time.monotonic() >= end:
+            if last is not None:
+                raise SuiteError(f"the API server does not answer as it should: {api_reason(last)}") from last
+            return False
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,101 @@
+"""The daily ways into a lab."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from lab.cli.common import json_option, name_option, print_json, the_lab
+from lab.foundation.progress import SilentProgress
+from lab.operations.access import become_kubectl, become_shell, become_ssh, kubeconfig_text, ssh_config
+from lab.operations.context import Lab
+from lab.operations.inventory import ansible_inventory, inventory_of
+
+PASS_THROUGH = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def _open(name: str | None) -> Lab:
+    return Lab.open(the_lab(name), SilentProgress())
+
+
+@click.command(context_settings=PASS_THROUGH)
+@click.argument("node")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@name_option
+def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
+    """A login on NODE, or a shell command line there.
+
+    \b
+    Example: lab ssh k8s-node1
+    """
+    become_ssh(_open(name), node, words, quote=False)
+
+
+@click.command(name="exec", context_settings=PASS_THROUGH)
+@click.argument("node")
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@name_option
+def exec_command(name: str | None, node: str, words: tuple[str, ...]) -> None:
+    """Run a command on NODE, its words as they are.
+
+    \b
+    Example: lab exec k8s-node1 -- ip route
+    """
+    become_ssh(_open(name), node, words, quote=True)
+
+
+@click.command(context_settings={**PASS_THROUGH, "help_option_names": []})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def kubectl(words: tuple[str, ...]) -> None:
+    """kubectl for the lab (of LAB_NAME, or the only one).
+
+    \b
+    Example: lab kubectl get pods -A -o wide
+    """
+    become_kubectl(_open(os.environ.get("LAB_NAME")), words)
+
+
+@click.command()
+@name_option
+def kubeconfig(name: str | None) -> None:
+    """Print the lab's kubeconfig. Its server is reached from inside the lab's network (lab shell).
+
+    \b
+    Example: lab kubeconfig > config
+    """
+    click.echo(kubeconfig_text(_open(name)), nl=False)
+
+
+@click.command()
+@name_option
+def shell(name: str | None) -> None:
+    """A shell inside the lab's network, with KUBECONFIG set and kubectl at hand.
+
+    \b
+    Example: lab shell
+    """
+    become_shell(_open(name))
+
+
+@click.command()
+@click.option("--ansible", is_flag=True, help="An Ansible inventory (YAML).")
+@click.option("--ssh-config", "as_ssh_config", is_flag=True, help="An OpenSSH client configuration.")
+@json_option
+@name_option
+def inventory(name: str | None, ansible: bool, as_ssh_config: bool, as_json: bool) -> None:
+    """Everything about the lab's nodes and networks that a program wants to know.
+
+    \b
+    Example: lab inventory --json
+    """
+    lab = _open(name)
+    if ansible:
+        click.echo(ansible_inventory(lab), nl=False)
+    elif as_ssh_config:
+        click.echo(ssh_config(lab), nl=False)
+    else:
+        print_json(inventory_of(lab).as_json())
+
+
+COMMANDS = (ssh, exec_command, kubectl, kubeconfig, shell, inventory)

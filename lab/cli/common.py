@@ -1,0 +1,53 @@
+"""What the commands share: the lab they work on, JSON, and errors for the person who must act."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from lab.foundation.errors import LabError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import ConsoleProgress
+from lab.state.records import choose_lab
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def name_option(command: F) -> F:
+    """--name, or LAB_NAME, or the one lab there is."""
+    return click.option(
+        "--name",
+        envvar="LAB_NAME",
+        metavar="LAB",
+        help="The lab to work on (default: LAB_NAME, or the only lab).",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def the_lab(name: str | None) -> LabFolder:
+    return choose_lab(name)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def console() -> ConsoleProgress:
+    """Progress goes to stderr, results to stdout."""
+    return ConsoleProgress(sys.stderr)
+
+
+def show_error(error: LabError) -> None:
+    """Print the error on stderr, in colour only on a terminal."""
+    click.secho(f"error: {error.brief}", fg="red", bold=True, err=True)
+    if error.details:
+        click.echo("\n".join(f"  {line}" for line in error.details.splitlines()), err=True)
+    if error.resolution:
+        click.secho(f"To mend it: {error.resolution}", fg="yellow", err=True)

@@ -1,0 +1,130 @@
+"""Commands that make, change and end labs, and say what runs."""
+
+from __future__ import annotations
+
+import click
+
+from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.tables import show_labs, show_status, show_summary
+from lab.operations.down import take_down
+from lab.operations.logs import log_files, print_log
+from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
+from lab.operations.status import lab_status, labs_overview
+from lab.operations.up import UpRequest, bring_up
+
+
+@click.command()
+@click.option("--topology", required=True, metavar="T", help="A name (see topologies/) or a file.")
+@click.option("--mode", metavar="M", help="The network mode; default: the topology's own.")
+@click.option("--supply", metavar="S", help="Where software comes from; default: the topology's own.")
+@click.option(
+    "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
+)
+@json_option
+def up(topology: str, mode: str | None, supply: str | None, name: str | None, as_json: bool) -> None:
+    """From nothing to a working cluster; goes on where an earlier run stopped.
+
+    \b
+    Example: lab up --topology underlay-3node --mode flannel-vxlan
+    """
+    summary = bring_up(UpRequest(topology, mode, supply, name), console())
+    if as_json:
+        print_json(summary.as_json())
+    else:
+        show_summary(summary)
+
+
+@click.command()
+@name_option
+def down(name: str | None) -> None:
+    """Remove the lab: no VM, network, volume, process, mount or namespace of it stays.
+
+    \b
+    Example: lab down
+    """
+    take_down(the_lab(name), console())
+
+
+@click.command()
+@click.option("--mode", metavar="M", help="Go on in this network mode; default: the one the lab has.")
+@name_option
+def rebuild(mode: str | None, name: str | None) -> None:
+    """Back to a clean cluster from a snapshot, with --mode in another network mode.
+
+    \b
+    Example: lab rebuild --mode flannel-vxlan
+    """
+    show_summary(rebuild_lab(the_lab(name), mode, console()))
+
+
+@click.command()
+@name_option
+def pause(name: str | None) -> None:
+    """Stop the lab's virtual CPUs; memory stays. Undone by `lab resume`.
+
+    \b
+    Example: lab pause --name underlay-3node
+    """
+    pause_lab(the_lab(name), console())
+
+
+@click.command()
+@name_option
+def resume(name: str | None) -> None:
+    """Let a paused lab go on, with the right time on its nodes.
+
+    \b
+    Example: lab resume --name underlay-3node
+    """
+    resume_lab(the_lab(name), console())
+
+
+@click.command()
+@json_option
+@name_option
+def status(name: str | None, as_json: bool) -> None:
+    """What runs in the lab: nodes, addresses, versions, mode.
+
+    \b
+    Example: lab status --json
+    """
+    found = lab_status(the_lab(name))
+    if as_json:
+        print_json(found.as_json())
+    else:
+        show_status(found)
+
+
+@click.command("list")
+@json_option
+def list_labs(as_json: bool) -> None:
+    """All labs of this host.
+
+    \b
+    Example: lab list
+    """
+    found = labs_overview()
+    if as_json:
+        print_json([row.as_json() for row in found])
+    else:
+        show_labs(found)
+
+
+@click.command()
+@click.argument("log", required=False)
+@name_option
+def logs(name: str | None, log: str | None) -> None:
+    """List the lab's logs, or print one.
+
+    \b
+    Example: lab logs vagrant-up
+    """
+    folder = the_lab(name)
+    if log is None:
+        for path in log_files(folder):
+            click.echo(f"{path.stem:30} {path}")
+    else:
+        print_log(folder, log)
+
+
+COMMANDS = (up, down, rebuild, pause, resume, status, list_labs, logs)

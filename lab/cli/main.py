@@ -1,0 +1,49 @@
+"""The command line: `lab`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from lab.cli import access, lifecycle, software, testing, topologies
+from lab.cli.common import show_error
+from lab.foundation.errors import LabError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="lab")
+def cli() -> None:
+    """Kubernetes network laboratories made of real virtual machines.
+
+    \b
+    lab up --topology underlay-3node    from nothing to a working cluster
+    lab test                            prove what its pod network really does
+    lab down                            nothing is left behind
+    """
+
+
+for group in (lifecycle, access, testing, topologies, software):
+    for command in group.COMMANDS:
+        cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; exit 0, 1 (failed) or 2 (wrong use)."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except LabError as error:
+        show_error(error)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(
+            "Interrupted. Run the same command again to go on, or `lab down` to remove the lab.", err=True
+        )
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,123 @@
+"""Software and boxes in advance, and the host's fitness."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from lab.cli.common import console, json_option, print_json
+from lab.cli.tables import show_cached, show_findings
+from lab.operations.software import (
+    DEFAULT_VERSION,
+    add_binary,
+    build_the_box,
+    cached_software,
+    fetch_software,
+    host_findings,
+    verify_cache,
+)
+
+version_option = click.option(
+    "--kubernetes", "version", default=DEFAULT_VERSION, show_default=True, help="The version of Kubernetes."
+)
+
+
+@click.group()
+def supply() -> None:
+    """The software a lab needs: fetch it in advance, look at it, verify it."""
+
+
+@supply.command()
+@version_option
+def fetch(version: str) -> None:
+    """Build or download all software of one Kubernetes version into the cache.
+
+    \b
+    Example: lab supply fetch --kubernetes v1.24.10
+    """
+    software = fetch_software(version, console())
+    click.echo(
+        f"{len(software.binaries)} programs, {len(software.images)} images, digest {software.digest[:12]}"
+    )
+
+
+@supply.command("list")
+@json_option
+def list_cached(as_json: bool) -> None:
+    """What the cache holds.
+
+    \b
+    Example: lab supply list
+    """
+    found = cached_software()
+    if as_json:
+        print_json([row.as_json() for row in found])
+    else:
+        show_cached(found)
+
+
+@supply.command()
+@click.argument("program", metavar="NAME")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def add(program: str, file: Path) -> None:
+    """Take a program that you bring into the cache: cri-dockerd, crictl.
+
+    \b
+    Example: lab supply add cri-dockerd ./cri-dockerd
+    """
+    added = add_binary(program, file, console())
+    click.echo(f"{program}: {added.version}, sha256 {added.digest}")
+
+
+@supply.command()
+def verify() -> None:
+    """Hash everything in the cache anew; what is damaged is removed, so that it is made again.
+
+    \b
+    Example: lab supply verify
+    """
+    result = verify_cache(console())
+    click.echo(f"{result.good} good, {len(result.damaged)} damaged and removed")
+    for name in result.damaged:
+        click.echo(f"  {name}")
+    sys.exit(1 if result.damaged else 0)
+
+
+@click.group()
+def box() -> None:
+    """The image that virtual machines are made from."""
+
+
+@box.command("build")
+@version_option
+@click.option("--runtime", default="auto", show_default=True, help="auto, containerd or cri-dockerd.")
+def build_box_command(version: str, runtime: str) -> None:
+    """Build the box in advance; nothing happens when its inputs have not changed.
+
+    \b
+    Example: lab box build --kubernetes v1.24.10
+    """
+    built = build_the_box(version, runtime, console())
+    click.echo(f"{built.name} {built.version}: {built.image}")
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check the host, and say what to do about what is wrong.
+
+    \b
+    Example: lab doctor
+    """
+    findings = host_findings()
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        show_findings(findings)
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+COMMANDS = (supply, box, doctor)

@@ -1,0 +1,93 @@
+"""Results as tables for people; colour only on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from lab.foundation.progress import seconds_text
+from lab.host.doctor import Finding
+from lab.operations.software import CachedRow
+from lab.operations.status import LabRow, LabStatus
+from lab.operations.up import UpSummary
+
+
+def show_summary(summary: UpSummary) -> None:
+    """What `up` and `rebuild` say at their end."""
+    show_status(summary.status)
+    if not summary.times:
+        click.echo(f"Nothing to do: {summary.status.name} is up.")
+        return
+    total = sum(step.seconds for step in summary.times)
+    times = _table("step", "time", "share")
+    for step in summary.times:
+        times.add_row(step.name, seconds_text(step.seconds), f"{step.seconds / total:.0%}" if total else "")
+    times.add_row("all", seconds_text(total), "")
+    _print(times)
+    name = summary.status.name
+    click.echo("What to do next:")
+    for command, what in (
+        ("lab test", "prove what this pod network really does"),
+        ("lab kubectl get pods -A -o wide", "look around in the cluster"),
+        (f"lab ssh {summary.status.nodes[0].name}", "log in on a node"),
+        ("lab shell", "a shell inside the lab's network"),
+        (f"lab down --name {name}", "remove it; nothing is left"),
+    ):
+        click.echo(f"  {command:<34} {what}")
+
+
+def show_status(status: LabStatus) -> None:
+    click.echo(
+        f"Lab {status.name}: {status.state}, mode {status.mode}, Kubernetes {status.kubernetes}, "
+        f"{status.runtime or 'runtime not chosen yet'}, guests under {status.accelerator}"
+    )
+    table = _table("node", "role", "machine", "Kubernetes", "version", *status.networks)
+    for node in status.nodes:
+        table.add_row(node.name, node.role, node.machine, node.condition, node.version, *node.addresses)
+    _print(table)
+    click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
+
+
+def show_labs(rows: Sequence[LabRow]) -> None:
+    if not rows:
+        click.echo("There is no lab. Make one: lab up --topology underlay-3node")
+        return
+    table = _table("lab", "state", "topology", "mode", "made")
+    for row in rows:
+        table.add_row(row.name, row.state, row.topology, row.mode, row.created)
+    _print(table)
+
+
+def show_cached(rows: Sequence[CachedRow]) -> None:
+    if not rows:
+        click.echo("The cache is empty. Fill it: lab supply fetch")
+        return
+    table = _table("kind", "made from", "name", "size", "sha256")
+    for row in rows:
+        table.add_row(row.kind, row.record, row.name, f"{row.size / 2**20:.1f} MiB", row.digest[:12])
+    _print(table)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        click.secho(f"{'ok' if finding.ok else 'wrong':>5}", fg="green" if finding.ok else "red", nl=False)
+        click.echo(f"  {finding.name}: {finding.found}")
+        if not finding.ok and finding.resolution:
+            click.secho(f"       To mend it: {finding.resolution}", fg="yellow")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(table)

@@ -1,0 +1,176 @@
+"""The one place that speaks to the Kubernetes API, from the host side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from lab.cluster.objects import Json, NodeState, PodState, Rollout, Workload, node_state, pod_state, rollout
+from lab.foundation.errors import LabError
+from lab.foundation.wait import NotYetError
+
+FIELD_MANAGER = "lab"
+REQUEST_SECONDS = 60
+CLUSTER_FIRST = ("Namespace", "CustomResourceDefinition")
+
+Manifest = Json
+"""A Kubernetes object as the API has it: apiVersion, kind, metadata, ..."""
+
+
+class ApiError(LabError):
+    """The API server refused a request, or did not answer it."""
+
+    def __init__(self, brief: str, details: str, status: int | None = None) -> None:
+        super().__init__(
+            brief,
+            details=details,
+            resolution="`lab status` shows the cluster; then run the same command again",
+        )
+        self.status = status
+        """The HTTP status, None when there was no answer."""
+
+
+class ClusterApi:
+    """The API server of one lab. Safe to share between threads, which must be in the lab's network."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Raises LabError when the kubeconfig cannot be read; connects to nothing yet."""
+        settings = client.Configuration()
+        settings.client_side_validation = False
+        settings.retries = False
+        try:
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(kubeconfig), client_configuration=settings, persist_config=False
+            )
+        except (config.ConfigException, OSError) as error:
+            raise LabError(f"cannot read {kubeconfig}", details=str(error), resolution="lab up") from error
+        settings.proxy = None
+        self._client = client.ApiClient(settings)
+        self._plurals: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    def check_serving(self) -> None:
+        """Return when the API server says it is ready. Raises NotYetError with its reason else."""
+        try:
+            with _explained("the API server"):
+                self._request("GET", "/readyz")
+        except ApiError as error:
+            raise NotYetError(f"the API server is not ready: {error.details}") from error
+
+    def nodes(self) -> list[NodeState]:
+        return [node_state(item) for item in self._list("nodes", "/api/v1/nodes")]
+
+    def pods(self, namespace: str) -> list[PodState]:
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        return [pod_state(item) for item in self._list(f"pods of {namespace}", path)]
+
+    def last_warnings(self, namespace: str) -> dict[str, str]:
+        """The newest event of type Warning about each object of the namespace, by the object's name."""
+        path = f"/api/v1/namespaces/{namespace}/events"
+        found = self._list(f"events of {namespace}", path, query=[("fieldSelector", "type=Warning")])
+        found.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        return {
+            event["involvedObject"]["name"]: f"{event.get('reason')}: {event.get('message')}"
+            for event in found
+        }
+
+    def rollout(self, workload: Workload) -> Rollout | None:
+        """How far the workload is; None when it does not exist."""
+        path = f"/apis/apps/v1/namespaces/{workload.namespace}/{workload.kind.lower()}s/{workload.name}"
+        try:
+            with _explained(f"read the {workload}"):
+                return rollout(workload.kind, json.loads(self._request("GET", path)))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def label_node(self, name: str, labels: Mapping[str, str]) -> None:
+        """Put the labels on the node; others stay."""
+        with _explained(f"label the node {name}"):
+            self._request(
+                "PATCH",
+                f"/api/v1/nodes/{name}",
+                query=[("fieldManager", FIELD_MANAGER)],
+                body={"metadata": {"labels": dict(labels)}},
+                content_type="application/merge-patch+json",
+            )
+
+    def apply(self, manifests: Iterable[Manifest]) -> None:
+        """Server-side apply in the given order, namespaces and definitions first; may be repeated."""
+        ordered = sorted(manifests, key=lambda manifest: manifest["kind"] not in CLUSTER_FIRST)
+        for manifest in ordered:
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
+            with _explained(f"apply {kind} {name}"):
+                self._request(
+                    "PATCH",
+                    self._path(manifest),
+                    query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
+                    body=manifest,
+                    content_type="application/apply-patch+yaml",
+                )
+
+    def _list(self, what: str, path: str, query: list[tuple[str, str]] | None = None) -> list[Json]:
+        with _explained(f"list the {what}"):
+            items: list[Json] = json.loads(self._request("GET", path, query=query))["items"]
+        return items
+
+    def _path(self, manifest: Manifest) -> str:
+        version, kind = manifest["apiVersion"], manifest["kind"]
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if kind not in self._plurals.get(version, {}):
+            found = json.loads(self._request("GET", root))["resources"]
+            self._plurals[version] = {
+                each["kind"]: (each["name"], each["namespaced"]) for each in found if "/" not in each["name"]
+            }
+        if kind not in self._plurals[version]:
+            raise ApiError(f"apply {kind}", f"the API server knows no {kind} in {version}", 404)
+        plural, namespaced = self._plurals[version][kind]
+        metadata = manifest["metadata"]
+        where = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
+        return f"{root}{where}/{plural}/{metadata['name']}"
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+    ) -> str:
+        request = self._client.param_serialize(
+            method,
+            path,
+            query_params=query or [],
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = self._client.call_api(*request, _request_timeout=REQUEST_SECONDS)
+        text = bytes(answer.read()).decode()  # type: ignore[no-untyped-call]
+        if not 200 <= answer.status <= 299:
+            raise ApiError(f"{method} {path}", _said(text), answer.status)
+        return text
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        raise ApiError(f"{what}: refused", error.details or "", error.status) from error
+    except (HTTPError, OSError, client.ApiException) as error:
+        raise ApiError(f"{what}: no answer", str(error) or type(error).__name__) from error
+
+
+def _said(text: str) -> str:
+    """The message inside the Status object that the API server answers with, or the text itself."""
+    try:
+        return str(json.loads(text)["message"])
+    except (TypeError, ValueError, KeyError):
+        return text

@@ -1,0 +1,164 @@
+"""kubeadm's configuration files, rendered from the plan (API kubeadm.k8s.io/v1beta3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from lab.cluster.credentials import API_PORT, api_server_addresses, api_server_names, api_url
+from lab.cluster.pki import discovery_hash
+from lab.cluster.secrets import ClusterSecrets
+from lab.nodes.files import NodeFile
+from lab.nodes.runtimes import ContainerRuntime
+from lab.topology.plan import NodePlan, Plan
+
+IMAGE_REPOSITORY = "registry.lab.internal"
+LAB = "/etc/kubernetes/lab"
+PATCHES = f"{LAB}/patches"
+API = "kubeadm.k8s.io/v1beta3"
+STARTUP_LIMIT = "10m0s"
+"""How long kubeadm and kubelet may wait for the control plane and for joining; emulation takes minutes."""
+
+Document = Mapping[str, Any]
+
+
+def init_configuration(plan: Plan, runtime: ContainerRuntime, secrets: ClusterSecrets) -> str:
+    """What `kubeadm init --config` reads: the cluster, and its first control plane node."""
+    node = plan.control_plane
+    init = {
+        "apiVersion": API,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [
+            {
+                "token": secrets.token,
+                "ttl": "0s",
+                "usages": ["signing", "authentication"],
+                "groups": ["system:bootstrappers:kubeadm:default-node-token"],
+            }
+        ],
+        "localAPIEndpoint": {"advertiseAddress": str(plan.kubernetes.api_address), "bindPort": API_PORT},
+        "nodeRegistration": _registration(node, runtime),
+        "patches": {"directory": PATCHES},
+    }
+    return _documents(init, _cluster(plan), _kubelet(), _kube_proxy())
+
+
+def join_configuration(plan: Plan, node: NodePlan, runtime: ContainerRuntime, secrets: ClusterSecrets) -> str:
+    """What `kubeadm join --config` reads on a worker."""
+    discovery = {
+        "bootstrapToken": {
+            "token": secrets.token,
+            "apiServerEndpoint": api_url(plan).removeprefix("https://"),
+            "caCertHashes": [discovery_hash(secrets.authority.certificate)],
+        },
+        "timeout": STARTUP_LIMIT,
+        "tlsBootstrapToken": secrets.token,
+    }
+    return _documents(
+        {
+            "apiVersion": API,
+            "kind": "JoinConfiguration",
+            "discovery": discovery,
+            "nodeRegistration": _registration(node, runtime),
+        }
+    )
+
+
+def control_plane_patches() -> tuple[NodeFile, ...]:
+    """Changes to kubeadm's static pods that its configuration has no word for.
+
+    Fewer garbage collections (GOGC) and probes that forgive a slow answer: on a busy host a control plane
+    that answers late is better left alone than started anew. The startup probes stay as kubeadm sets them.
+    """
+    liveness = {"livenessProbe": {"periodSeconds": 30, "timeoutSeconds": 60, "failureThreshold": 8}}
+    readiness = {"readinessProbe": {"periodSeconds": 10, "timeoutSeconds": 60}}
+    return (
+        _patch("etcd", liveness),
+        _patch("kube-apiserver", {**liveness, **readiness}),
+        _patch("kube-controller-manager", liveness),
+        _patch("kube-scheduler", liveness),
+    )
+
+
+def _cluster(plan: Plan) -> Document:
+    kubernetes = plan.kubernetes
+    names = [*api_server_names(plan), *map(str, api_server_addresses(plan))]
+    return {
+        "apiVersion": API,
+        "kind": "ClusterConfiguration",
+        "clusterName": "kubernetes",
+        "kubernetesVersion": kubernetes.version,
+        "imageRepository": IMAGE_REPOSITORY,
+        "networking": {
+            "podSubnet": str(kubernetes.pod_cidr),
+            "serviceSubnet": str(kubernetes.service_cidr),
+            "dnsDomain": kubernetes.dns_domain,
+        },
+        "apiServer": {"certSANs": names, "timeoutForControlPlane": STARTUP_LIMIT},
+        # With a single control plane there is nobody to elect; a lease lost on a busy host only hurts.
+        "controllerManager": {"extraArgs": {"leader-elect": "false", "node-monitor-grace-period": "120s"}},
+        "scheduler": {"extraArgs": {"leader-elect": "false"}},
+        "etcd": {
+            "local": {
+                "extraArgs": {
+                    "heartbeat-interval": "1000",
+                    "election-timeout": "10000",
+                    "unsafe-no-fsync": "true",
+                }
+            }
+        },
+    }
+
+
+def _kubelet() -> Document:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        "resolvConf": "/etc/resolv.conf",
+        "rotateCertificates": True,
+        # The images come with the box and from nowhere else: they must never be collected.
+        "imageGCHighThresholdPercent": 100,
+        "evictionHard": {
+            "memory.available": "50Mi",
+            "nodefs.available": "5%",
+            "nodefs.inodesFree": "5%",
+            "imagefs.available": "5%",
+        },
+        "runtimeRequestTimeout": "5m0s",
+    }
+
+
+def _kube_proxy() -> Document:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "iptables",
+    }
+
+
+def _registration(node: NodePlan, runtime: ContainerRuntime) -> Document:
+    registration: dict[str, Any] = {
+        "name": node.name,
+        "criSocket": runtime.cri_socket,
+        "imagePullPolicy": "IfNotPresent",
+        "kubeletExtraArgs": {"node-ip": str(node.internal_address)},
+    }
+    if node.taints is not None:
+        registration["taints"] = [
+            {"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in node.taints
+        ]
+    return registration
+
+
+def _patch(component: str, probes: Document) -> NodeFile:
+    container = {"name": component, "env": [{"name": "GOGC", "value": "400"}], **probes}
+    return NodeFile(
+        f"{PATCHES}/{component}+strategic.yaml", _documents({"spec": {"containers": [container]}})
+    )
+
+
+def _documents(*documents: Document) -> str:
+    return yaml.safe_dump_all(documents, sort_keys=False, width=10_000)

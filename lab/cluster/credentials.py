@@ -1,0 +1,146 @@
+"""The files under /etc/kubernetes that kubeadm would otherwise generate on the nodes, by kubeadm's own names.
+
+Names, subjects and usages are those of kubeadm's certs and kubeconfig phases
+(cmd/kubeadm/app/phases/certs/certlist.go, phases/kubeconfig/kubeconfig.go).
+"""
+
+from __future__ import annotations
+
+import base64
+from ipaddress import IPv4Address
+
+import yaml
+
+from lab.cluster.pki import KeyPair, Subject, issue, public_half
+from lab.cluster.secrets import ClusterSecrets
+from lab.nodes.files import NodeFile
+from lab.topology.plan import NodePlan, Plan
+
+API_PORT = 6443
+PKI = "/etc/kubernetes/pki"
+LOOPBACK = IPv4Address("127.0.0.1")
+ADMINS = "system:masters"
+SECRET_MODE = 0o600
+
+
+def api_url(plan: Plan) -> str:
+    return f"https://{plan.kubernetes.api_address}:{API_PORT}"
+
+
+def control_plane_files(plan: Plan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+    """Certificates, keys and kubeconfig files of the control plane's node."""
+    return (*_certificates(plan, secrets), *_service_account_files(secrets), *_kubeconfigs(plan, secrets))
+
+
+def admin_kubeconfig(plan: Plan, secrets: ClusterSecrets) -> str:
+    """A kubeconfig with all rights, for the host side; it is valid before the API server answers."""
+    return _kubeconfig(plan, secrets, Subject("kubernetes-admin", (ADMINS,), client=True))
+
+
+def kubelet_serving_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+    """The certificate of kubelet's own HTTPS port; without it kubelet makes an RSA key at its first start."""
+    addresses = tuple(nic.address.ip for nic in node.nics)
+    names = (node.name,)
+    pair = issue(secrets.authority, Subject(node.name, dns_names=names, addresses=addresses, server=True))
+    return _pair_files("/var/lib/kubelet/pki/kubelet", pair)
+
+
+def api_server_names(plan: Plan) -> tuple[str, ...]:
+    domain = plan.kubernetes.dns_domain
+    service = (
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        f"kubernetes.default.svc.{domain}",
+    )
+    return (*service, plan.control_plane.name, "localhost")
+
+
+def api_server_addresses(plan: Plan) -> tuple[IPv4Address, ...]:
+    """Every address by which someone may reach the API: all of its node's, the service's, loopback."""
+    own = tuple(nic.address.ip for nic in plan.control_plane.nics)
+    return (*own, plan.kubernetes.api_service_address, LOOPBACK)
+
+
+def _certificates(plan: Plan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+    node = plan.control_plane
+    names = api_server_names(plan)
+    etcd_names = ("localhost", node.name)
+    etcd_addresses = (node.internal_address, LOOPBACK)
+    cluster, front_proxy, etcd = secrets.authority, secrets.front_proxy_authority, secrets.etcd_authority
+    api = Subject("kube-apiserver", dns_names=names, addresses=api_server_addresses(plan), server=True)
+    etcd_member = Subject(node.name, dns_names=etcd_names, addresses=etcd_addresses, client=True, server=True)
+    pairs = {
+        f"{PKI}/ca": cluster,
+        f"{PKI}/front-proxy-ca": front_proxy,
+        f"{PKI}/etcd/ca": etcd,
+        f"{PKI}/apiserver": issue(cluster, api),
+        f"{PKI}/apiserver-kubelet-client": issue(
+            cluster, Subject("kube-apiserver-kubelet-client", (ADMINS,), client=True)
+        ),
+        f"{PKI}/front-proxy-client": issue(front_proxy, Subject("front-proxy-client", client=True)),
+        f"{PKI}/etcd/server": issue(etcd, etcd_member),
+        f"{PKI}/etcd/peer": issue(etcd, etcd_member),
+        f"{PKI}/etcd/healthcheck-client": issue(
+            etcd, Subject("kube-etcd-healthcheck-client", (ADMINS,), client=True)
+        ),
+        f"{PKI}/apiserver-etcd-client": issue(
+            etcd, Subject("kube-apiserver-etcd-client", (ADMINS,), client=True)
+        ),
+    }
+    return tuple(file for stem, pair in pairs.items() for file in _pair_files(stem, pair))
+
+
+def _service_account_files(secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+    return (
+        NodeFile(f"{PKI}/sa.key", secrets.service_account_key, SECRET_MODE),
+        NodeFile(f"{PKI}/sa.pub", public_half(secrets.service_account_key)),
+    )
+
+
+def _kubeconfigs(plan: Plan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+    node = plan.control_plane.name
+    users = {
+        "admin": Subject("kubernetes-admin", (ADMINS,), client=True),
+        "controller-manager": Subject("system:kube-controller-manager", client=True),
+        "scheduler": Subject("system:kube-scheduler", client=True),
+        "kubelet": Subject(f"system:node:{node}", ("system:nodes",), client=True),
+    }
+    return tuple(
+        NodeFile(f"/etc/kubernetes/{name}.conf", _kubeconfig(plan, secrets, subject), SECRET_MODE)
+        for name, subject in users.items()
+    )
+
+
+def _kubeconfig(plan: Plan, secrets: ClusterSecrets, subject: Subject) -> str:
+    pair = issue(secrets.authority, subject)
+    cluster, user = "kubernetes", subject.common_name
+    context = f"{user}@{cluster}"
+    authority = _base64(secrets.authority.certificate)
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {"name": cluster, "cluster": {"server": api_url(plan), "certificate-authority-data": authority}}
+        ],
+        "users": [
+            {
+                "name": user,
+                "user": {
+                    "client-certificate-data": _base64(pair.certificate),
+                    "client-key-data": _base64(pair.key),
+                },
+            }
+        ],
+        "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
+        "current-context": context,
+    }
+    return yaml.safe_dump(document, sort_keys=False, width=10_000)
+
+
+def _pair_files(stem: str, pair: KeyPair) -> tuple[NodeFile, ...]:
+    return NodeFile(f"{stem}.crt", pair.certificate), NodeFile(f"{stem}.key", pair.key, SECRET_MODE)
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,134 @@
+"""kubeadm on the nodes: one script each, that may be run again at any time.
+
+A script first waits for one like it that a killed `lab up` left running, then looks for the mark of a
+finished one; without the mark it removes what a broken-off run left behind and starts afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.cluster.configuration import (
+    LAB,
+    control_plane_patches,
+    init_configuration,
+    join_configuration,
+)
+from lab.cluster.credentials import control_plane_files, kubelet_serving_files
+from lab.cluster.secrets import ClusterSecrets
+from lab.foundation.progress import StepContext
+from lab.nodes.connection import Command, Script
+from lab.nodes.files import NodeFile, write_files
+from lab.nodes.pool import Nodes
+from lab.nodes.runtimes import ContainerRuntime
+from lab.topology.plan import NodePlan
+
+MARK = f"{LAB}/joined"
+LOG = "/var/log/lab-kubeadm.log"
+TIME_LIMIT = 1200.0
+"""Seconds for init or join; ten times what they take on an idle machine without KVM."""
+
+
+SKIPPED_IN_JOIN = "preflight"
+"""It wants crictl and a registry; preparing the node has checked what matters of it."""
+
+SKIPPED_IN_INIT = f"{SKIPPED_IN_JOIN},certs,kubeconfig"
+"""All their files are there already; kubeadm would make an RSA key for each before it looks."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What a node needs in order to become part of the cluster."""
+
+    runtime: ContainerRuntime
+    secrets: ClusterSecrets
+
+
+def init_control_plane(nodes: Nodes, membership: Membership, at: StepContext) -> None:
+    """Run `kubeadm init` on the control plane's node; the API serves when this returns.
+
+    Raises NodeCommandError with the end of kubeadm's output.
+    """
+    node = nodes.plan.control_plane
+    script = init_script(nodes, membership)
+    nodes[node.name].run(script, timeout=TIME_LIMIT, on_line=_phases(at, node))
+
+
+def join_workers(nodes: Nodes, membership: Membership, at: StepContext) -> None:
+    """Run `kubeadm join` on all workers at once. They may start before the API serves: they wait for it.
+
+    Raises NodeCommandError (NodesError for several) with the end of kubeadm's output.
+    """
+
+    def join(node: NodePlan) -> None:
+        script = join_script(nodes, node, membership)
+        nodes[node.name].run(script, timeout=TIME_LIMIT, on_line=_phases(at, node))
+
+    nodes.on_each(nodes.plan.workers, join)
+
+
+def is_member(nodes: Nodes, node: NodePlan, membership: Membership) -> bool:
+    """True when init or join ended well on this node, for this very cluster."""
+    found = nodes[node.name].run(Command(("cat", MARK)), check=False)
+    return found.status == 0 and found.stdout.strip() == membership.secrets.identity
+
+
+def init_script(nodes: Nodes, membership: Membership) -> Script:
+    plan, node, secrets = nodes.plan, nodes.plan.control_plane, membership.secrets
+    files = (
+        NodeFile(f"{LAB}/kubeadm.yaml", init_configuration(plan, membership.runtime, secrets), 0o600),
+        *control_plane_patches(),
+        *control_plane_files(plan, secrets),
+        *kubelet_serving_files(plan, node, secrets),
+    )
+    return _script("init", SKIPPED_IN_INIT, node, files, membership)
+
+
+def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
+    plan, secrets = nodes.plan, membership.secrets
+    files = (
+        NodeFile(f"{LAB}/kubeadm.yaml", join_configuration(plan, node, membership.runtime, secrets), 0o600),
+        *kubelet_serving_files(plan, node, secrets),
+    )
+    return _script("join", SKIPPED_IN_JOIN, node, files, membership)
+
+
+def _script(
+    verb: str, skipped: str, node: NodePlan, files: tuple[NodeFile, ...], membership: Membership
+) -> Script:
+    # kubeadm writes to a file and not to the connection, so that it goes on when the connection breaks.
+    text = f"""\
+exec 9>/run/lab-kubeadm.lock
+flock 9
+if [ "$(cat {MARK} 2>/dev/null)" = {membership.secrets.identity} ]; then exit 0; fi
+if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
+{remove_cluster_script(membership.runtime)}fi
+{write_files(files)}\
+kubeadm {verb} --config {LAB}/kubeadm.yaml --skip-phases {skipped} > {LOG} 2>&1 9>&- &
+kubeadm=$!
+tail --lines=+1 --follow --sleep-interval=0.3 --pid=$kubeadm {LOG} 2>/dev/null 9>&- || true
+wait $kubeadm || {{ tail --lines=40 {LOG} >&2; exit 1; }}
+{write_files((NodeFile(MARK, membership.secrets.identity),))}\
+"""
+    return Script(text, f"kubeadm {verb} on {node.name}")
+
+
+def remove_cluster_script(runtime: ContainerRuntime) -> str:
+    """Bash lines that take a node out of its cluster: what `kubeadm reset` does, in seconds."""
+    return f"""\
+systemctl stop kubelet.service
+{runtime.remove_pods()}\
+awk '$2 ~ "^/var/lib/kubelet/" {{ print $2 }}' /proc/mounts | xargs -r umount
+rm -rf /etc/kubernetes /var/lib/etcd /var/lib/kubelet/* /var/lib/cni /etc/cni/net.d/*
+"""
+
+
+def _phases(at: StepContext, node: NodePlan) -> Callable[[str], None]:
+    """Shows kubeadm's phases, which it prints as `[phase] what it does`."""
+
+    def show(line: str) -> None:
+        if line.startswith("["):
+            at.doing(f"{node.name}: {line}")
+
+    return show

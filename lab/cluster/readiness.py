@@ -1,0 +1,90 @@
+"""Waiting on the cluster, with reasons that name the nodes and pods that keep it from being ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lab.cluster.api import ApiError, ClusterApi
+from lab.cluster.objects import NodeState, PodState, Rollout, Workload, WorkloadKind
+from lab.foundation.progress import StepContext
+from lab.foundation.wait import Deadline, NotYetError, wait_for
+from lab.topology.plan import Plan
+
+KUBE_PROXY = Workload(WorkloadKind.DAEMON_SET, "kube-system", "kube-proxy")
+COREDNS = Workload(WorkloadKind.DEPLOYMENT, "kube-system", "coredns")
+
+
+def wait_serving(api: ClusterApi, at: StepContext, deadline: Deadline) -> None:
+    """Wait until the API server says it is ready. Raises TimedOutError."""
+    wait_for(api.check_serving, what="the API server", deadline=deadline, on_wait=at.doing)
+
+
+def wait_ready(
+    api: ClusterApi, plan: Plan, workloads: Sequence[Workload], at: StepContext, deadline: Deadline
+) -> None:
+    """Wait until all nodes are Ready and all pods of the workloads are.
+
+    Raises TimedOutError that names what is not ready, and why as far as the cluster says.
+    """
+    wait_for(
+        lambda: check_ready(api, plan, workloads),
+        what="the cluster is ready",
+        deadline=deadline,
+        retry_on=(ApiError,),
+        on_wait=at.doing,
+        resolution="`lab kubectl get pods --all-namespaces` and `lab logs` show more; "
+        "run the same command again to go on waiting",
+    )
+
+
+def check_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> None:
+    """Return when nodes and workloads are ready. Raises NotYetError that says what is not."""
+    reasons = _nodes_not_ready(api.nodes(), plan)
+    for workload in workloads:
+        missing = _not_rolled_out(api.rollout(workload))
+        if missing:
+            reasons += [f"{workload}: {missing}", *_pods_not_ready(api, workload)]
+    if reasons:
+        raise NotYetError("\n".join(reasons))
+
+
+def is_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> bool:
+    try:
+        check_ready(api, plan, workloads)
+    except (NotYetError, ApiError):
+        return False
+    return True
+
+
+def _nodes_not_ready(found: Iterable[NodeState], plan: Plan) -> list[str]:
+    by_name = {node.name: node for node in found}
+    reasons = []
+    for node in plan.nodes:
+        state = by_name.get(node.name)
+        if state is None:
+            reasons.append(f"node {node.name} has not joined")
+        elif not state.ready:
+            reasons.append(f"node {node.name} is not Ready: {state.message}")
+    return reasons
+
+
+def _not_rolled_out(state: Rollout | None) -> str:
+    """Why the workload's pods are not all there in its newest version; empty when they are."""
+    if state is None:
+        return "it does not exist"
+    if not state.observed:
+        return "the controller manager has not looked at it yet"
+    return "" if state.ready >= state.wanted else f"{state.ready} of {state.wanted} pods ready"
+
+
+def _pods_not_ready(api: ClusterApi, workload: Workload) -> list[str]:
+    prefix = f"{workload.name}-"
+    pods = [pod for pod in api.pods(workload.namespace) if pod.name.startswith(prefix) and not pod.ready]
+    warnings = api.last_warnings(workload.namespace) if pods else {}
+    return [_why_not_ready(pod, warnings.get(pod.name)) for pod in pods]
+
+
+def _why_not_ready(pod: PodState, warning: str | None) -> str:
+    where = f" on {pod.node}" if pod.node else ""
+    said = [f"pod {pod.name}{where}: {pod.phase}", *pod.reasons, *([warning] if warning else [])]
+    return "; ".join(said)

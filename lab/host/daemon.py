@@ -1,0 +1,35 @@
+"""The one place that starts processes which outlive this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.foundation.process import ProgramMissingError
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def start_daemon(command: Sequence[str | os.PathLike[str]], log: Path) -> subprocess.Popen[bytes]:
+    """Start `command` in a session of its own, its output appended to `log`.
+
+    The child is kept, so that it is reaped if it ends while this process lives. Raises ProgramMissingError.
+    """
+    words = [os.fspath(word) for word in command]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        try:
+            child = subprocess.Popen(
+                words,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except FileNotFoundError as missing:
+            raise ProgramMissingError(words[0]) from missing
+    _started.append(child)
+    return child

@@ -1,0 +1,163 @@
+"""The LAN host: a third party on the underlay network, in a network namespace of its own.
+
+It is neither node nor gateway, so what it reaches and what reaches it is what any machine of that LAN sees.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from lab.foundation.errors import LabError
+from lab.foundation.process import run
+from lab.foundation.wait import Deadline, NotYetError, wait_for
+from lab.host.daemon import start_daemon
+from lab.host.enclosure import Enclosure
+from lab.host.process_identity import ProcessIdentity
+from lab.topology.plan import NetworkPlan, Plan
+
+NAME = "lan-host"
+HTTP_PORT = 8080
+UDP_PORT = 8081
+START_LIMIT = 20.0
+VETH = "lan-host"
+DEVICE = "eth0"
+# Records this process's number on the host, whose /proc is mounted here, then becomes what it is to run.
+RECORD_AND_EXEC = 'read -r pid rest < /proc/self/stat; echo "$pid" > "$0"; hostname "$1"; shift; exec "$@"'
+
+
+class LanHost:
+    """The LAN host of one lab; it ends with the lab's enclosure."""
+
+    def __init__(self, enclosure: Enclosure, plan: Plan) -> None:
+        """Raises LabError when the plan has no underlay with a LAN host."""
+        underlay = plan.underlay
+        if underlay is None or underlay.lan_host is None:
+            raise LabError(
+                f"the topology {plan.topology} has no LAN host",
+                resolution="give its underlay network a `lan_host` address",
+            )
+        self._enclosure = enclosure
+        self._underlay: NetworkPlan = underlay
+        self._address = underlay.lan_host
+        self._record = enclosure.layout.lan_host_record
+
+    @property
+    def address(self) -> IPv4Address:
+        return self._address.ip
+
+    @property
+    def running(self) -> bool:
+        return self._identity() is not None
+
+    @property
+    def pid(self) -> int | None:
+        """A process in the LAN host's namespaces, by the host's number; None when it does not run."""
+        identity = self._identity()
+        return identity.pid if identity is not None else None
+
+    def start(self, agnhost: Path | None = None) -> None:
+        """Start the LAN host on the underlay's bridge, which must be there; nothing to do when it runs.
+
+        With `agnhost`, the Kubernetes project's test server, it serves HTTP on port 8080 and UDP on 8081.
+        """
+        if self.running:
+            return
+        if agnhost is not None and shutil.which(agnhost) is None:
+            raise LabError(f"{agnhost} is not a program", resolution="run `lab supply fetch`")
+        self._end_unfinished()
+        identity = self._hold_namespaces(agnhost)
+        self._connect(identity.pid)
+        # Recorded last: what has a record is whole.
+        identity.write(self._record)
+        self._pid_file.unlink()
+
+    def command(self, words: Sequence[str]) -> list[str]:
+        """`words`, to be run as on the LAN host."""
+        if self.pid is None:
+            raise LabError("the LAN host is not running", resolution="run `lab up`")
+        return _inside(self.pid, words)
+
+    @property
+    def _pid_file(self) -> Path:
+        """Where the process that holds the namespaces reports its number while all is being set up."""
+        return self._record.with_suffix(".started")
+
+    def _identity(self) -> ProcessIdentity | None:
+        identity = ProcessIdentity.read(self._record)
+        return identity if identity is not None and identity.alive else None
+
+    def _end_unfinished(self) -> None:
+        """End what an interrupted start left; its number counts only if it lives in this enclosure."""
+        left = _reported(self._pid_file)
+        init_pid = self._enclosure.init_pid
+        init = ProcessIdentity.of(init_pid) if init_pid is not None else None
+        if left is not None and init is not None and left.namespace("pid") == init.namespace("pid"):
+            os.kill(left.pid, signal.SIGKILL)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _hold_namespaces(self, agnhost: Path | None) -> ProcessIdentity:
+        program = (
+            ["sleep", "infinity"]
+            if agnhost is None
+            else [str(agnhost), "netexec", f"--http-port={HTTP_PORT}", f"--udp-port={UDP_PORT}"]
+        )
+        start_daemon(
+            self._enclosure.hosted_command(
+                [
+                    # --fork hands the process over to the enclosure's init.
+                    *("setsid", "--fork", "unshare", "--net", "--uts", "--"),
+                    *("sh", "-c", RECORD_AND_EXEC, str(self._pid_file), NAME, *program),
+                ]
+            ),
+            self._enclosure.layout.lan_host_log,
+        )
+        return wait_for(
+            lambda: _started(self._pid_file),
+            what="start of the LAN host",
+            deadline=Deadline(START_LIMIT),
+            interval=0.05,
+            resolution=f"read {self._enclosure.layout.lan_host_log}",
+        )
+
+    def _connect(self, pid: int) -> None:
+        mtu = str(self._underlay.mtu)
+        for words in (
+            # A veth of an earlier LAN host may not be gone yet, and its name with it.
+            ["sh", "-c", f"ip link delete {VETH} 2>/dev/null || true"],
+            [
+                *("ip", "link", "add", VETH, "mtu", mtu, "type", "veth"),
+                *("peer", "name", DEVICE, "mtu", mtu, "netns", str(pid)),
+            ],
+            ["ip", "link", "set", VETH, "master", self._underlay.bridge, "up"],
+        ):
+            run(self._enclosure.network_command(words))
+        for words in (
+            ["ip", "link", "set", "lo", "up"],
+            ["ip", "address", "add", str(self._address), "dev", DEVICE],
+            ["ip", "link", "set", DEVICE, "up"],
+            ["ip", "route", "replace", "default", "via", str(self._underlay.host_address.ip)],
+        ):
+            run(_inside(pid, words))
+
+
+def _inside(pid: int, words: Sequence[str]) -> list[str]:
+    return ["nsenter", "--target", str(pid), "--net", "--uts", "--", *words]
+
+
+def _reported(pid_file: Path) -> ProcessIdentity | None:
+    try:
+        return ProcessIdentity.of(int(pid_file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _started(pid_file: Path) -> ProcessIdentity:
+    identity = _reported(pid_file)
+    if identity is None:
+        raise NotYetError("its process has not reported")
+    return identity

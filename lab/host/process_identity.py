@@ -1,0 +1,74 @@
+"""Which process a recorded pid means: a pid alone may have been given to another process meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.foundation.files import write_atomically
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+# Fields of /proc/PID/stat after the command's closing parenthesis; in proc(5) state is the 3rd, starttime
+# the 22nd of all.
+STATE_FIELD = 0
+START_FIELD = 19
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """One process of this boot of the host.
+
+    `pid` is the number that the host sees; `start_ticks` its start, in clock ticks since boot.
+    """
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity | None:
+        """The process that has this pid now; None when there is none, or only its remains."""
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        if fields[STATE_FIELD] in ("Z", "X"):
+            return None
+        return cls(pid, int(fields[START_FIELD]), BOOT_ID.read_text().strip())
+
+    @classmethod
+    def read(cls, path: Path) -> ProcessIdentity | None:
+        """What `write` recorded there; None when nothing, or nothing readable, was."""
+        try:
+            pid, start_ticks, boot_id = path.read_text().split()
+            return cls(int(pid), int(start_ticks), boot_id)
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Record this process; the pid is the first word, so that a shell can read it too."""
+        write_atomically(path, f"{self.pid} {self.start_ticks} {self.boot_id}\n")
+
+    @property
+    def alive(self) -> bool:
+        return ProcessIdentity.of(self.pid) == self
+
+    def namespace(self, kind: str) -> str | None:
+        """Name of the process's namespace of that kind (net, pid, mnt), as `net:[4026531840]`."""
+        try:
+            return str(Path(f"/proc/{self.pid}/ns/{kind}").readlink())
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+
+
+def processes_in(namespace: str, kind: str) -> tuple[int, ...]:
+    """The pids, as this process sees them, of all living processes in a namespace."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    found = []
+    for pid in pids:
+        try:
+            if str(Path(f"/proc/{pid}/ns/{kind}").readlink()) == namespace:
+                found.append(pid)
+        except OSError:  # gone meanwhile, or out of this user's sight and so not in a lab's namespace
+            continue
+    return tuple(found)

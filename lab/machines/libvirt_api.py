@@ -1,0 +1,178 @@
+"""The one place that speaks to libvirt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+import libvirt
+
+from lab.foundation.errors import LabError
+
+
+class DomainState(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    OFF = "off"
+
+
+# libvirt-domain.h, enum virDomainState; a domain that is shutting down, or waits for its host, still runs.
+_STATES = {
+    libvirt.VIR_DOMAIN_NOSTATE: DomainState.RUNNING,
+    libvirt.VIR_DOMAIN_RUNNING: DomainState.RUNNING,
+    libvirt.VIR_DOMAIN_BLOCKED: DomainState.RUNNING,
+    libvirt.VIR_DOMAIN_SHUTDOWN: DomainState.RUNNING,
+    libvirt.VIR_DOMAIN_PAUSED: DomainState.PAUSED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: DomainState.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTOFF: DomainState.OFF,
+    libvirt.VIR_DOMAIN_CRASHED: DomainState.OFF,
+}
+AGENT_SILENT = (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED)
+ALL_SNAPSHOT_DATA = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+
+
+class AgentSilentError(LabError):
+    """The guest agent in a machine does not answer, or not yet."""
+
+
+@dataclass(frozen=True)
+class DomainFacts:
+    """What libvirt says about one virtual machine."""
+
+    name: str
+    uuid: str
+    state: DomainState
+    nics: int
+
+
+class Libvirt:
+    """A connection to one libvirtd, which several threads may use at once, as libvirt allows."""
+
+    def __init__(self, uri: str) -> None:
+        """Raises LabError when nothing answers at `uri`."""
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        with _explained(f"cannot reach libvirt at {uri}"):
+            self._connection = libvirt.open(uri)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Libvirt:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Networks
+
+    def active_networks(self) -> frozenset[str]:
+        with _explained("cannot list the networks"):
+            return frozenset(
+                network.name() for network in self._connection.listAllNetworks() if network.isActive()
+            )
+
+    def define_network(self, xml: str) -> None:
+        """Define the network, or change its definition, and start it if it is not active."""
+        with _explained("cannot define a network", details=xml):
+            network = self._connection.networkDefineXML(xml)
+            network.setAutostart(True)
+            if not network.isActive():
+                network.create()
+
+    # Storage
+
+    def define_pool(self, xml: str) -> None:
+        """Define the storage pool if it is not there, and start and refresh it."""
+        with _explained("cannot define the storage pool", details=xml):
+            pool = self._connection.storagePoolDefineXML(xml)
+            pool.setAutostart(True)
+            if not pool.isActive():
+                pool.build()
+                pool.create()
+            pool.refresh()
+
+    def volumes(self, pool: str) -> tuple[str, ...]:
+        """Names of the volumes, as they are on disk now."""
+        with _explained(f"cannot list the volumes of the pool {pool}"):
+            found = self._connection.storagePoolLookupByName(pool)
+            found.refresh()
+            return tuple(found.listVolumes())
+
+    def delete_volume(self, pool: str, name: str) -> None:
+        with _explained(f"cannot delete the volume {name}"):
+            self._connection.storagePoolLookupByName(pool).storageVolLookupByName(name).delete()
+
+    # Domains
+
+    def domains(self) -> tuple[DomainFacts, ...]:
+        with _explained("cannot list the virtual machines"):
+            return tuple(
+                DomainFacts(
+                    domain.name(),
+                    domain.UUIDString(),
+                    _STATES[domain.state()[0]],
+                    domain.XMLDesc().count("<interface "),
+                )
+                for domain in self._connection.listAllDomains()
+            )
+
+    def remove_domain(self, name: str) -> None:
+        """Switch the machine off at once, if it runs, and forget it. Its volumes stay."""
+        with _explained(f"cannot remove the virtual machine {name}"):
+            domain = self._domain(name)
+            if domain.isActive():
+                domain.destroy()
+            domain.undefineFlags(ALL_SNAPSHOT_DATA)
+
+    def suspend(self, name: str) -> None:
+        with _explained(f"cannot pause {name}"):
+            self._domain(name).suspend()
+
+    def resume(self, name: str) -> None:
+        with _explained(f"cannot resume {name}"):
+            self._domain(name).resume()
+
+    def set_time(self, name: str, seconds: int) -> None:
+        """Set the clock inside the machine, through its guest agent, to `seconds` since 1970 UTC.
+
+        Raises AgentSilentError while the agent does not answer.
+        """
+        with _explained(f"cannot set the time of {name}"):
+            self._domain(name).setTime({"seconds": seconds, "nseconds": 0})
+
+    # Snapshots: memory and disks of one machine, inside its qcow2 volume
+
+    def snapshots(self, name: str) -> tuple[str, ...]:
+        with _explained(f"cannot list the snapshots of {name}"):
+            return tuple(sorted(self._domain(name).snapshotListNames()))
+
+    def create_snapshot(self, name: str, snapshot: str) -> None:
+        xml = f"<domainsnapshot><name>{snapshot}</name></domainsnapshot>"
+        with _explained(f"cannot take the snapshot {snapshot} of {name}"):
+            self._domain(name).snapshotCreateXML(xml)
+
+    def revert_to_snapshot(self, name: str, snapshot: str) -> None:
+        """Bring memory and disks back; the machine is left paused."""
+        with _explained(f"cannot revert {name} to the snapshot {snapshot}"):
+            domain = self._domain(name)
+            found = domain.snapshotLookupByName(snapshot)
+            domain.revertToSnapshot(found, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
+
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        with _explained(f"cannot delete the snapshot {snapshot} of {name}"):
+            self._domain(name).snapshotLookupByName(snapshot).delete()
+
+    def _domain(self, name: str) -> libvirt.virDomain:
+        return self._connection.lookupByName(name)
+
+
+@contextmanager
+def _explained(brief: str, details: str | None = None) -> Iterator[None]:
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        why = error.get_error_message() or str(error)
+        kind = AgentSilentError if error.get_error_code() in AGENT_SILENT else LabError
+        raise kind(brief, details=f"{why}\n{details}" if details else why) from error

@@ -1,0 +1,65 @@
+"""The Vagrantfile of a lab, rendered from its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lab.machines.networks import DEFAULT_MTU
+from lab.supply.box.model import Box
+from lab.topology.plan import NodePlan, Plan
+
+TEMPLATE = Path(__file__).parents[2] / "Vagrantfile.j2"
+MACHINE_ID_LENGTH = 32
+"""Hexadecimal digits of a machine-id(5)."""
+
+
+@dataclass(frozen=True)
+class MachineSettings:
+    """How the host runs the virtual machines."""
+
+    driver: Literal["kvm", "qemu"]
+    """kvm where a guest was seen to boot with it, qemu for emulation."""
+    emulated_cpu: str = "Nehalem"
+    """CPU model of emulated guests: cheaper to emulate than newer ones, enough for x86-64-v2 code."""
+    boot_limit: int = 600
+    """Seconds that a machine may take until ssh answers."""
+
+
+def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
+    """What a node's kernel line says beside the box's: its name and the addresses of all NICs but the first.
+
+    The first NIC asks DHCP, since Vagrant learns a machine's address from its lease.
+    ip=ADDRESS:PEER:GATEWAY:NETMASK:HOSTNAME:DEVICE:METHOD is dracut.cmdline(7)'s and
+    systemd-network-generator(8)'s.
+    """
+    machine_id = sha256(f"{plan.topology}/{node.name}".encode()).hexdigest()[:MACHINE_ID_LENGTH]
+    addresses = (
+        f"ip={nic.address.ip}:::{nic.address.netmask}:{node.name}:{nic.device}:off"
+        for nic in node.nics
+        if nic.network != plan.uplink.name
+    )
+    return f"systemd.hostname={node.name}", f"systemd.machine_id={machine_id}", *addresses
+
+
+def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
+    """The Vagrantfile's text; the same for the same arguments."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Ruby, not HTML
+    )
+    return environment.get_template(TEMPLATE.name).render(
+        plan=plan,
+        box=box,
+        settings=settings,
+        default_mtu=DEFAULT_MTU,
+        kernel_arguments=lambda node: (box.kernel_arguments, *node_kernel_arguments(plan, node)),
+    )

@@ -1,0 +1,165 @@
+"""flannel: a block of the pod network per node, and a daemon that brings packets to the other nodes' blocks.
+
+The daemon is lab-flanneld, which runs flannel's own packages; its objects are those of flannel's manifest.
+"""
+
+from __future__ import annotations
+
+import json
+
+from lab.cluster.api import Manifest
+from lab.cluster.credentials import API_PORT
+from lab.cluster.objects import Workload, WorkloadKind
+from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup
+from lab.nodes.files import NodeFile
+from lab.topology.plan import Plan
+
+NAMESPACE = "kube-flannel"
+NAME = "kube-flannel-ds"
+SUBNET_FILE = "/run/flannel/subnet.env"
+SUBNET_SECONDS = 300
+"""How long the daemon may take, from being applied, to have its node's block; emulation takes its time."""
+
+Json = dict[str, object]
+
+
+def _arrange_vxlan(plan: Plan, images: Images) -> ModeSetup:
+    return _arrange(plan, images, {"Type": "vxlan", "VNI": 1, "Port": 8472})
+
+
+def _arrange(plan: Plan, images: Images, backend: Json) -> ModeSetup:
+    daemons = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NAME)
+    setup = NodeSetup(
+        cni=NodeFile(f"{CNI_FOLDER}/10-flannel.conflist", CNI_CONFIGURATION),
+        ready=_WAIT_FOR_SUBNET,
+    )
+    return ModeSetup(
+        nodes={node.name: setup for node in plan.nodes},
+        manifests=manifests(plan, images.named("flannel"), backend),
+        workloads=(KUBE_PROXY, daemons, COREDNS),
+    )
+
+
+_WAIT_FOR_SUBNET = f"""\
+for _ in $(seq {SUBNET_SECONDS * 2}); do [ -s {SUBNET_FILE} ] && break; sleep 0.5; done
+[ -s {SUBNET_FILE} ] || {{
+  echo "flannel's daemon has not written {SUBNET_FILE} after {SUBNET_SECONDS} s" >&2
+  exit 1
+}}
+"""
+
+CNI_CONFIGURATION = (
+    json.dumps(
+        {
+            "cniVersion": "0.3.1",
+            "name": "cbr0",
+            "plugins": [
+                {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}},
+                {"type": "portmap", "capabilities": {"portMappings": True}},
+            ],
+        },
+        indent=2,
+    )
+    + "\n"
+)
+
+
+def manifests(plan: Plan, image: str, backend: Json) -> tuple[Manifest, ...]:
+    """Namespace, rights, configuration and daemon set, as in flannel's own kube-flannel.yml."""
+    labels = {"app": "flannel", "tier": "node"}
+    account = {"name": "flannel", "namespace": NAMESPACE}
+    configuration = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kube-flannel-cfg", "namespace": NAMESPACE, "labels": labels},
+        "data": {
+            "net-conf.json": json.dumps(
+                {"Network": str(plan.kubernetes.pod_cidr), "Backend": backend}, indent=2
+            )
+        },
+    }
+    rights = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "flannel"},
+        "rules": [
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+            {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list", "watch"]},
+            {"apiGroups": [""], "resources": ["nodes/status"], "verbs": ["patch"]},
+        ],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "flannel"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "flannel"},
+        "subjects": [{"kind": "ServiceAccount", **account}],
+    }
+    return (
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {
+                "name": NAMESPACE,
+                "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+            },
+        },
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
+        rights,
+        binding,
+        configuration,
+        {
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(plan, image)},
+            },
+        },
+    )
+
+
+def _pod(plan: Plan, image: str) -> Json:
+    node_nic = plan.control_plane.nic_on(plan.node_network).device
+    container = {
+        "name": "kube-flannel",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["--ip-masq", "--kube-subnet-mgr", f"--iface={node_nic}"],
+        "env": [
+            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            # The API by its node's address: the daemon need not wait for kube-proxy's first rules.
+            {"name": "KUBERNETES_SERVICE_HOST", "value": str(plan.kubernetes.api_address)},
+            {"name": "KUBERNETES_SERVICE_PORT", "value": str(API_PORT)},
+        ],
+        "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
+        "securityContext": {"privileged": False, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
+        "volumeMounts": [
+            {"name": "run", "mountPath": "/run/flannel"},
+            {"name": "configuration", "mountPath": "/etc/kube-flannel"},
+            {"name": "xtables-lock", "mountPath": "/run/xtables.lock"},
+        ],
+    }
+    return {
+        "hostNetwork": True,
+        "priorityClassName": "system-node-critical",
+        "serviceAccountName": "flannel",
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [container],
+        "volumes": [
+            {"name": "run", "hostPath": {"path": "/run/flannel", "type": "DirectoryOrCreate"}},
+            {"name": "configuration", "configMap": {"name": "kube-flannel-cfg"}},
+            {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}},
+        ],
+    }
+
+
+FLANNEL_VXLAN = Mode(
+    name="flannel-vxlan",
+    summary="a block of the pod network per node, packets between nodes inside VXLAN",
+    arrange=_arrange_vxlan,
+)

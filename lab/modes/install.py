@@ -1,0 +1,57 @@
+"""Putting a mode on a cluster that has no pod network yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from lab.cluster.api import ClusterApi
+from lab.foundation.progress import StepContext
+from lab.modes.mode import Images, Mode, ModeSetup
+from lab.nodes.connection import Command, Script
+from lab.nodes.files import NodeFile, write_files
+from lab.nodes.pool import Nodes
+from lab.topology.plan import NodePlan, Plan
+
+MARK = "/etc/lab/mode"
+
+
+def arrange_mode(mode: Mode, plan: Plan, images: Images) -> ModeSetup:
+    """The mode arranged for the plan. Raises WrongUseError when the plan lacks what the mode needs."""
+    mode.check(plan)
+    return mode.arrange(plan, images)
+
+
+def install_mode(nodes: Nodes, api: ClusterApi, setup: ModeSetup, at: StepContext) -> None:
+    """Apply the mode's objects and put its files on all nodes at once; may be repeated.
+
+    Raises LabError when the API refuses an object, or a node's part of the mode does not come up.
+    """
+    if setup.manifests:
+        at.doing("objects in the cluster")
+        api.apply(setup.manifests)
+    at.doing("devices and CNI configuration on the nodes")
+    nodes.on_each(nodes.plan.nodes, lambda node: nodes[node.name].run(node_script(node, setup)))
+
+
+def mode_installed(nodes: Nodes, setup: ModeSetup) -> bool:
+    """True when every node has had its part of this very setup."""
+
+    def installed(node: NodePlan) -> bool:
+        found = nodes[node.name].run(Command(("cat", MARK)), check=False)
+        return found.status == 0 and found.stdout.strip() == _digest(setup)
+
+    return all(nodes.on_each(nodes.plan.nodes, installed).values())
+
+
+def node_script(node: NodePlan, setup: ModeSetup) -> Script:
+    """One node's part of the mode; it may run again at any time."""
+    part = setup.nodes[node.name]
+    mark = NodeFile(MARK, _digest(setup) + "\n")
+    text = write_files(part.files) + part.start + part.ready + write_files((part.cni, mark))
+    return Script(text, f"network mode on {node.name}")
+
+
+def _digest(setup: ModeSetup) -> str:
+    return hashlib.sha256(json.dumps(asdict(setup), sort_keys=True).encode()).hexdigest()

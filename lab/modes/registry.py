@@ -1,0 +1,29 @@
+"""All modes there are."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from lab.foundation.errors import WrongUseError
+from lab.modes.flannel import FLANNEL_VXLAN
+from lab.modes.macvlan import MACVLAN
+from lab.modes.mode import Mode
+
+MODES = (FLANNEL_VXLAN, MACVLAN)
+
+
+def mode_names() -> tuple[str, ...]:
+    return tuple(mode.name for mode in MODES)
+
+
+def mode_named(name: str) -> Mode:
+    """The mode of that name. Raises WrongUseError that lists the modes."""
+    for mode in MODES:
+        if mode.name == name:
+            return mode
+    near = get_close_matches(name, mode_names(), n=1)
+    raise WrongUseError(
+        f"there is no mode {name}",
+        details=f"did you mean {near[0]}?" if near else None,
+        resolution=f"use one of: {', '.join(mode_names())}",
+    )

@@ -1,0 +1,110 @@
+"""Container runtimes behind one interface: containerd, and docker with cri-dockerd.
+
+Programs, configuration and images of the runtime come with the box; a node only has to find them in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from lab.foundation.errors import LabError
+from lab.topology.models import Runtime
+
+PATIENCE_SECONDS = 60
+"""How long a runtime may take to open its socket after boot."""
+
+
+class ContainerRuntime(Protocol):
+    """What a node needs to know of its container runtime. The methods return bash lines for root."""
+
+    @property
+    def name(self) -> Runtime: ...
+
+    @property
+    def cri_socket(self) -> str:
+        """What kubeadm and kubelet are told: unix:///path."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """systemd units, in the order in which they start."""
+
+    def preflight(self, images: tuple[str, ...]) -> str:
+        """Fail with a message on stderr unless the socket is there and all images are in the store."""
+
+    def remove_pods(self) -> str:
+        """Kill and remove all containers of Kubernetes; kubelet is stopped already."""
+
+
+@dataclass(frozen=True)
+class Containerd:
+    """containerd 1.6 with its own CRI plugin."""
+
+    name: Runtime = Runtime.CONTAINERD
+    cri_socket: str = "unix:///run/containerd/containerd.sock"
+    services: tuple[str, ...] = ("containerd.service",)
+
+    def preflight(self, images: tuple[str, ...]) -> str:
+        return _wait_for_socket("/run/containerd/containerd.sock", "containerd") + _check_images(
+            "ctr --namespace k8s.io images list --quiet", images
+        )
+
+    def remove_pods(self) -> str:
+        return """\
+ctr --namespace k8s.io tasks list --quiet | xargs -r -n1 ctr --namespace k8s.io tasks delete --force || true
+ctr --namespace k8s.io containers list --quiet | xargs -r ctr --namespace k8s.io containers delete || true
+systemctl restart containerd.service
+"""
+
+
+@dataclass(frozen=True)
+class CriDockerd:
+    """docker behind cri-dockerd."""
+
+    name: Runtime = Runtime.CRI_DOCKERD
+    cri_socket: str = "unix:///run/cri-dockerd.sock"
+    services: tuple[str, ...] = ("docker.service", "cri-docker.service")
+
+    def preflight(self, images: tuple[str, ...]) -> str:
+        return _wait_for_socket("/run/cri-dockerd.sock", "cri-dockerd") + _check_images(
+            "docker images --format '{{.Repository}}:{{.Tag}}'", images
+        )
+
+    def remove_pods(self) -> str:
+        return "docker ps --all --quiet --filter name=k8s_ | xargs -r docker rm --force\n"
+
+
+def runtime_named(name: Runtime) -> ContainerRuntime:
+    """The runtime of that name. Raises LabError for `auto`, which the supply must settle first."""
+    match name:
+        case Runtime.CONTAINERD:
+            return Containerd()
+        case Runtime.CRI_DOCKERD:
+            return CriDockerd()
+        case Runtime.AUTO:
+            raise LabError(
+                "the container runtime `auto` must be settled by the supply before nodes are prepared"
+            )
+
+
+def _wait_for_socket(path: str, program: str) -> str:
+    return f"""\
+for _ in $(seq {PATIENCE_SECONDS * 5}); do [ -S {path} ] && break; sleep 0.2; done
+[ -S {path} ] || {{ echo "{program} does not run: there is no {path}" >&2; exit 1; }}
+"""
+
+
+def _check_images(listing: str, images: tuple[str, ...]) -> str:
+    if not images:
+        return ""
+    wanted = "\n".join(images)
+    return f"""\
+there=$({listing})
+while read -r image; do
+  case $'\\n'"$there"$'\\n' in *$'\\n'"$image"$'\\n'*) ;;
+    *) echo "the box lacks the image $image; build it anew: lab box build --force" >&2; exit 1;;
+  esac
+done <<'END'
+{wanted}
+END
+"""

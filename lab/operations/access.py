@@ -1,0 +1,74 @@
+"""Ways into a lab: this process becomes ssh, kubectl or a shell inside the lab's network."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Sequence
+from typing import NoReturn
+
+from lab.foundation.errors import LabError, WrongUseError
+from lab.operations.context import Lab
+
+
+def ssh_config(lab: Lab) -> str:
+    """The OpenSSH client configuration of the lab's nodes; works from inside and outside its network."""
+    return lab.folder.ssh_config.read_text()
+
+
+def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoReturn:
+    """Replace this process with ssh to the node, as root.
+
+    With `quote` the words reach the node as they are; without, they are a command line for its shell.
+    Raises WrongUseError for a node that the lab does not have.
+    """
+    names = [each.name for each in lab.plan.nodes]
+    if node not in names:
+        near = difflib.get_close_matches(node, names, n=1)
+        raise WrongUseError(
+            f"the lab {lab.folder.name} has no node {node}",
+            details=f"did you mean {near[0]}?" if near else None,
+            resolution=f"use one of: {', '.join(names)}",
+        )
+    _enter(lab)
+    _become(["ssh", "-F", str(lab.folder.ssh_config), node, *(map(shlex.quote, words) if quote else words)])
+
+
+def become_kubectl(lab: Lab, words: Sequence[str]) -> NoReturn:
+    """Replace this process with kubectl, speaking to the lab's API server."""
+    _enter(lab)
+    os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
+    _become([str(lab.folder.programs / "kubectl"), *words])
+
+
+def become_shell(lab: Lab) -> NoReturn:
+    """Replace this process with the user's shell inside the lab's network, kubectl on its PATH."""
+    _enter(lab)
+    os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
+    os.environ["LAB_NAME"] = lab.folder.name
+    os.environ["PATH"] = f"{lab.folder.programs}:{os.environ['PATH']}"
+    _become([os.environ.get("SHELL", "/bin/sh")])
+
+
+def _enter(lab: Lab) -> None:
+    if not lab.enclosure.running:
+        raise LabError(
+            f"the lab {lab.folder.name} does not run",
+            resolution=f"lab up --topology {lab.plan.topology} --name {lab.folder.name}",
+        )
+    lab.enclosure.enter_network()
+
+
+def _become(words: list[str]) -> NoReturn:
+    os.execvp(words[0], words)  # noqa: S606 - these are words, no shell is wanted
+
+
+def kubeconfig_text(lab: Lab) -> str:
+    """The lab's kubeconfig. Raises LabError while there is no cluster."""
+    if not lab.folder.kubeconfig.exists():
+        raise LabError(
+            f"the lab {lab.folder.name} has no cluster yet",
+            resolution=f"lab up --topology {lab.plan.topology} --name {lab.folder.name}",
+        )
+    return lab.folder.kubeconfig.read_text()

@@ -1,0 +1,133 @@
+"""A lab at hand: its folder, plan and record, and the parts of it that an operation works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from lab.cluster.api import ClusterApi
+from lab.cluster.kubeadm import Membership
+from lab.cluster.secrets import load_or_make_secrets
+from lab.foundation.errors import LabError
+from lab.foundation.paths import LabFolder, cache_root
+from lab.foundation.progress import Progress
+from lab.host.enclosure import Enclosure
+from lab.host.lan_host import LanHost
+from lab.machines.machines import Machines, MachineState
+from lab.machines.vagrantfile import MachineSettings
+from lab.modes.install import arrange_mode
+from lab.modes.mode import Images, ModeSetup
+from lab.modes.registry import mode_named
+from lab.nodes.pool import Nodes
+from lab.nodes.prepare import NodeNeeds
+from lab.nodes.runtimes import ContainerRuntime, runtime_named
+from lab.state.records import LabRecord, read_record, write_record
+from lab.supply.box import Box, find_box
+from lab.topology.loader import load_topology
+from lab.topology.models import Runtime
+from lab.topology.plan import Plan
+from lab.topology.planner import make_plan
+
+
+class Lab:
+    """One lab while a command works on it."""
+
+    def __init__(self, folder: LabFolder, record: LabRecord, plan: Plan, progress: Progress) -> None:
+        self.folder = folder
+        self.plan = plan
+        self.progress = progress
+        self.enclosure = Enclosure(folder)
+        self._record = record
+
+    @classmethod
+    def open(cls, folder: LabFolder, progress: Progress) -> Lab:
+        """The lab as it was made: from the topology and record in its folder.
+
+        Raises LabError when `lab up` was ended before it wrote them.
+        """
+        record = read_record(folder)
+        if record is None or not folder.topology.exists():
+            raise LabError(
+                f"the lab {folder.name} was never finished being set up",
+                resolution=f"run its lab up again, or lab down --name {folder.name}",
+            )
+        plan = replace(make_plan(load_topology(folder.topology)), mode=record.mode)
+        return cls(folder, record, plan, progress)
+
+    @property
+    def record(self) -> LabRecord:
+        return self._record
+
+    def update(self, record: LabRecord) -> None:
+        """Take the new record and write it to disk."""
+        self._record = record
+        write_record(self.folder, record)
+
+    @property
+    def box(self) -> Box | None:
+        """The box its machines are made from; None until it was built, or when it was removed."""
+        return find_box(cache_root(), self.record.box_digest) if self.record.box_digest else None
+
+    @property
+    def images(self) -> Images:
+        return Images(self.record.images)
+
+    @property
+    def runtime(self) -> ContainerRuntime:
+        return runtime_named(Runtime(self.record.runtime))
+
+    @property
+    def lan_host(self) -> LanHost | None:
+        """The lab's third party on the underlay; None where the topology has none."""
+        underlay = self.plan.underlay
+        return LanHost(self.enclosure, self.plan) if underlay and underlay.lan_host else None
+
+    @property
+    def lan_host_pid(self) -> int | None:
+        lan_host = self.lan_host
+        return lan_host.pid if lan_host and self.enclosure.running else None
+
+    @property
+    def machines(self) -> Machines:
+        """Raises LabError while there is no box to make them from."""
+        box = self.box
+        if box is None:
+            raise LabError(
+                f"the lab {self.folder.name} has no box for its machines",
+                resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
+            )
+        settings = MachineSettings(driver="kvm" if self.record.accelerator == "kvm" else "qemu")
+        return Machines(self.folder, self.plan, box, settings, self.enclosure)
+
+    def machine_states(self) -> Mapping[str, MachineState]:
+        """The state of every node's machine, by node name."""
+        if self.box is None:
+            return {node.name: MachineState.NOT_CREATED for node in self.plan.nodes}
+        return self.machines.states()
+
+    @property
+    def all_running(self) -> bool:
+        return set(self.machine_states().values()) == {MachineState.RUNNING}
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """Connections to the nodes. First used after this process entered the lab's network."""
+        return Nodes(self.plan, self.folder.key)
+
+    @property
+    def node_needs(self) -> NodeNeeds:
+        return NodeNeeds(self.runtime, self.record.images)
+
+    @cached_property
+    def membership(self) -> Membership:
+        return Membership(self.runtime, load_or_make_secrets(self.folder.secrets))
+
+    @cached_property
+    def api(self) -> ClusterApi:
+        """The API server. First used after this process entered the lab's network."""
+        return ClusterApi(self.folder.kubeconfig)
+
+    @property
+    def mode_setup(self) -> ModeSetup:
+        return arrange_mode(mode_named(self.plan.mode), self.plan, self.images)

@@ -1,0 +1,22 @@
+"""Taking a lab down: nothing of it stays."""
+
+from __future__ import annotations
+
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import Progress
+from lab.host.enclosure import Enclosure
+from lab.state.records import locked, remove_folder
+
+
+def take_down(folder: LabFolder, progress: Progress) -> None:
+    """Remove everything the lab owns.
+
+    All its processes, networks and mounts live in namespaces that end with their first process, and all its
+    files in one folder; so this needs neither the topology nor a record that can be read.
+    """
+    with locked(folder):
+        with progress.step(f"stop everything of {folder.name}"):
+            Enclosure(folder).stop()
+        with progress.step("remove its files"):
+            remove_folder(folder)
+    progress.note(f"nothing of {folder.name} is left")

@@ -1,0 +1,132 @@
+"""What a program may want to know of a lab: the contract with everything that looks at it from outside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from lab.host.lan_host import HTTP_PORT, UDP_PORT
+from lab.modes.mode import Images
+from lab.operations.context import Lab
+from lab.topology.models import AddressRange, Taint
+from lab.topology.plan import NetworkPlan, NicPlan, NodePlan
+
+
+@dataclass(frozen=True)
+class NamespaceEntry:
+    """A network namespace: a process in it by the host's number, and the words that run a command there."""
+
+    pid: int
+
+    @property
+    def enter(self) -> tuple[str, ...]:
+        return ("nsenter", "-t", str(self.pid), "-n")
+
+    def as_json(self) -> dict[str, Any]:
+        return {"pid": self.pid, "enter": list(self.enter)}
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A lab seen from outside."""
+
+    lab: Lab
+    network_namespace: NamespaceEntry | None
+    lan_host: NamespaceEntry | None
+    runtime: str
+    probe_image: str
+
+    def as_json(self) -> dict[str, Any]:
+        plan = self.lab.plan
+        return {
+            "name": self.lab.folder.name,
+            "topology": plan.topology,
+            "mode": self.lab.record.mode,
+            "mode_options": dict(plan.mode_options),
+            "kubeconfig": str(self.lab.folder.kubeconfig),
+            "ssh_config": str(self.lab.folder.ssh_config),
+            "network_namespace": self.network_namespace.as_json() if self.network_namespace else None,
+            "lan_host": self._lan_host(),
+            "kubernetes": {**_plain(plan.kubernetes), "runtime": self.runtime},
+            "networks": [_network(network) for network in plan.networks],
+            "nodes": [_node(node) for node in plan.nodes],
+            "probe_image": self.probe_image,
+        }
+
+    def _lan_host(self) -> dict[str, Any] | None:
+        underlay = self.lab.plan.underlay
+        if self.lan_host is None or underlay is None or underlay.lan_host is None:
+            return None
+        return {
+            **self.lan_host.as_json(),
+            "address": str(underlay.lan_host.ip),
+            "http_port": HTTP_PORT,
+            "udp_port": UDP_PORT,
+        }
+
+
+def inventory_of(lab: Lab) -> Inventory:
+    """The inventory of a lab; its namespaces are None while it does not run."""
+    init = lab.enclosure.init_pid if lab.enclosure.running else None
+    lan_host = lab.lan_host_pid
+    return Inventory(
+        lab,
+        network_namespace=NamespaceEntry(init) if init else None,
+        lan_host=NamespaceEntry(lan_host) if lan_host else None,
+        runtime=lab.record.runtime,
+        probe_image=Images(lab.record.images).named("agnhost") if lab.record.images else "",
+    )
+
+
+def ansible_inventory(lab: Lab) -> str:
+    """The nodes as an Ansible inventory in YAML, in groups control_plane and workers."""
+    common = f"-F {lab.folder.ssh_config}"
+
+    def hosts(nodes: tuple[NodePlan, ...]) -> dict[str, Any]:
+        return {"hosts": {node.name: {"ansible_ssh_common_args": common} for node in nodes}}
+
+    groups = {"control_plane": hosts((lab.plan.control_plane,)), "workers": hosts(lab.plan.workers)}
+    return yaml.safe_dump({"all": {"children": groups}}, sort_keys=False)
+
+
+def _network(network: NetworkPlan) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "role": network.role.value,
+        "cidr": str(network.cidr),
+        "host_address": str(network.host_address),
+        "bridge": network.bridge,
+        "mtu": network.mtu,
+    }
+
+
+def _node(node: NodePlan) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "role": node.role.value,
+        "internal_address": str(node.internal_address),
+        "nics": [_nic(nic) for nic in node.nics],
+        "labels": dict(node.labels),
+        "taints": None if node.taints is None else [_taint(taint) for taint in node.taints],
+        "underlay_pods": None if node.underlay_pods is None else _range(node.underlay_pods),
+    }
+
+
+def _nic(nic: NicPlan) -> dict[str, str]:
+    return {"network": nic.network, "device": nic.device, "mac": nic.mac, "address": str(nic.address)}
+
+
+def _taint(taint: Taint) -> dict[str, str]:
+    return {"key": taint.key, "value": taint.value, "effect": taint.effect}
+
+
+def _range(addresses: AddressRange) -> dict[str, str]:
+    return {"first": str(addresses.first), "last": str(addresses.last)}
+
+
+def _plain(value: Any) -> Mapping[str, str]:
+    return {field.name: str(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -1,0 +1,71 @@
+"""Back to a clean cluster, and labs that stand still."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lab.foundation.errors import LabError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import Progress, StepContext
+from lab.modes.registry import mode_named
+from lab.operations.context import Lab
+from lab.operations.status import status_of
+from lab.operations.steps import run_steps
+from lab.operations.up import UpSummary
+from lab.operations.up_steps import CLUSTER_SNAPSHOT, POD_NETWORK
+from lab.state.records import locked
+
+
+class BackToCluster:
+    """All nodes as they were when the cluster stood and had no pod network."""
+
+    name = "back to the cluster without pod network"
+
+    def done(self, lab: Lab) -> bool:
+        return False
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        lab.machines.revert(CLUSTER_SNAPSHOT)
+
+
+def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSummary:
+    """Go back to the cluster without pod network and install the mode, by default the one the lab has.
+
+    Raises LabError when the lab has no such snapshot, WrongUseError when the mode cannot run in it.
+    """
+    with locked(folder):
+        lab = Lab.open(folder, progress)
+        wanted = mode_named(mode).name if mode else lab.record.mode
+        lab.plan = replace(lab.plan, mode=wanted)
+        mode_named(wanted).check(lab.plan)
+        _require_running(lab)
+        lab.enclosure.enter_network()
+        lab.update(replace(lab.record, mode=wanted, ready=False))
+        times = run_steps(lab, (BackToCluster(), *POD_NETWORK))
+        return UpSummary(status_of(lab), times)
+
+
+def pause_lab(folder: LabFolder, progress: Progress) -> None:
+    """Stop all virtual CPUs of the lab. Raises LabError when it does not run."""
+    with locked(folder):
+        lab = Lab.open(folder, progress)
+        _require_running(lab)
+        with progress.step(f"pause {folder.name}"):
+            lab.machines.pause()
+
+
+def resume_lab(folder: LabFolder, progress: Progress) -> None:
+    """Let a paused lab go on. Raises LabError when its machines are gone."""
+    with locked(folder):
+        lab = Lab.open(folder, progress)
+        _require_running(lab)
+        with progress.step(f"resume {folder.name}"):
+            lab.machines.resume()
+
+
+def _require_running(lab: Lab) -> None:
+    if not lab.enclosure.running:
+        raise LabError(
+            f"the lab {lab.folder.name} does not run",
+            resolution=f"lab up --topology {lab.plan.topology} --name {lab.folder.name}",
+        )

@@ -1,0 +1,149 @@
+"""What runs, where, with which addresses and versions."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from lab.cluster.objects import NodeState
+from lab.foundation.errors import LabError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import SilentProgress
+from lab.host.enclosure import Enclosure
+from lab.machines.machines import MachineState
+from lab.operations.context import Lab
+from lab.state.records import existing_labs, read_record
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    name: str
+    role: str
+    machine: str
+    condition: str
+    """Ready, NotReady (with the reason), or unknown."""
+    version: str
+    addresses: tuple[str, ...]
+    """In the order of LabStatus.networks; "-" where the node has no NIC."""
+
+
+@dataclass(frozen=True)
+class LabStatus:
+    name: str
+    state: str
+    mode: str
+    kubernetes: str
+    runtime: str
+    accelerator: str
+    pods: str
+    service_cidr: str
+    api: str
+    networks: tuple[str, ...]
+    nodes: tuple[NodeStatus, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class LabRow:
+    """One lab in the list of all."""
+
+    name: str
+    state: str
+    topology: str
+    mode: str
+    created: str
+
+    def as_json(self) -> dict[str, str]:
+        return dataclasses.asdict(self)
+
+
+def lab_status(folder: LabFolder) -> LabStatus:
+    """The state of the lab, read from libvirt and the API server; works on a lab that is half made too."""
+    lab = Lab.open(folder, SilentProgress())
+    return status_of(lab)
+
+
+def status_of(lab: Lab) -> LabStatus:
+    plan = lab.plan
+    machines = lab.machine_states()
+    conditions = _conditions(lab)
+    nodes = []
+    for node in plan.nodes:
+        seen = conditions.get(node.name)
+        by_network = {nic.network: str(nic.address.ip) for nic in node.nics}
+        nodes.append(
+            NodeStatus(
+                name=node.name,
+                role=node.role.value,
+                machine=machines[node.name].value,
+                condition=_condition(seen),
+                version=seen.version if seen else "-",
+                addresses=tuple(by_network.get(network.name, "-") for network in plan.networks),
+            )
+        )
+    return LabStatus(
+        name=lab.folder.name,
+        state=_state(lab, machines.values()),
+        mode=lab.record.mode,
+        kubernetes=plan.kubernetes.version,
+        runtime=lab.record.runtime,
+        accelerator=lab.record.accelerator,
+        pods=str(plan.kubernetes.pod_cidr),
+        service_cidr=str(plan.kubernetes.service_cidr),
+        api=f"{plan.kubernetes.api_address}:6443",
+        networks=tuple(network.name for network in plan.networks),
+        nodes=tuple(nodes),
+    )
+
+
+def _condition(seen: NodeState | None) -> str:
+    if seen is None:
+        return "unknown"
+    return "Ready" if seen.ready else f"NotReady: {seen.message}"
+
+
+def labs_overview() -> tuple[LabRow, ...]:
+    """All labs of this host; one whose record cannot be read is listed as broken."""
+    return tuple(_row(folder) for folder in existing_labs())
+
+
+def _row(folder: LabFolder) -> LabRow:
+    try:
+        lab = Lab.open(folder, SilentProgress())
+        state = _state(lab, lab.machine_states().values())
+        return LabRow(folder.name, state, lab.plan.topology, lab.record.mode, lab.record.created)
+    except LabError:
+        running = "half made" if Enclosure(folder).running or read_record_safely(folder) else "broken"
+        return LabRow(folder.name, running, "-", "-", "-")
+
+
+def read_record_safely(folder: LabFolder) -> bool:
+    """Whether the lab has a record that can be read."""
+    try:
+        return read_record(folder) is not None
+    except LabError:
+        return False
+
+
+def _state(lab: Lab, machines: Any) -> str:
+    states = set(machines)
+    if states == {MachineState.PAUSED}:
+        return "paused"
+    if states == {MachineState.RUNNING}:
+        return "up" if lab.record.ready else "half made"
+    if states == {MachineState.NOT_CREATED}:
+        return "half made" if lab.enclosure.running else "not running"
+    return "half made"
+
+
+def _conditions(lab: Lab) -> dict[str, NodeState]:
+    if not lab.folder.kubeconfig.exists() or not lab.enclosure.running:
+        return {}
+    lab.enclosure.enter_network()
+    try:
+        return {seen.name: seen for seen in lab.api.nodes()}
+    except LabError:
+        return {}

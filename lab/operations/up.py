@@ -1,0 +1,84 @@
+"""`lab up`: from nothing, or from where it stopped, to a working cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lab.foundation.errors import WrongUseError
+from lab.foundation.progress import Progress, StepTime
+from lab.modes.registry import mode_named, mode_names
+from lab.operations.context import Lab
+from lab.operations.status import LabStatus, status_of
+from lab.operations.steps import run_steps
+from lab.operations.up_steps import BEFORE_NETWORK, CLUSTER, POD_NETWORK
+from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
+from lab.topology.loader import find_topology, load_topology
+from lab.topology.plan import Plan
+from lab.topology.planner import make_plan
+
+
+@dataclass(frozen=True)
+class UpRequest:
+    """What `lab up` was asked for; None is the topology's own choice."""
+
+    topology: str
+    mode: str | None = None
+    supply: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class UpSummary:
+    """What `lab up` came to, and the steps that it ran."""
+
+    status: LabStatus
+    times: tuple[StepTime, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        steps = [dataclasses.asdict(step) for step in self.times]
+        return {"lab": self.status.as_json(), "steps": steps}
+
+
+def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
+    """Make the lab, or finish one that was begun; raises before anything starts when input is wrong.
+
+    Raises WrongUseError for a lab of that name which was made from something else.
+    """
+    source = find_topology(request.topology)
+    topology = load_topology(source, known_modes=mode_names())
+    plan = make_plan(topology)
+    plan = replace(plan, mode=request.mode or plan.mode)
+    mode_named(plan.mode).check(plan)
+    supply = request.supply or topology.supply
+    folder = lab_folder(request.name or topology.name)
+    with locked(folder):
+        record = read_record(folder)
+        if record is None:
+            save_topology(folder, source)
+            record = LabRecord(folder.name, mode=plan.mode, supply=supply, created=now())
+        lab = Lab(folder, record, plan, progress)
+        _refuse_other_lab(lab, source, plan)
+        lab.update(record)
+        before = run_steps(lab, BEFORE_NETWORK)
+        lab.enclosure.enter_network()
+        after = run_steps(lab, (*CLUSTER, *POD_NETWORK))
+        return UpSummary(status_of(lab), (*before, *after))
+
+
+def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
+    """Raises WrongUseError when the lab of that name is of another topology or mode."""
+    name = lab.folder.name
+    made_from = replace(make_plan(load_topology(lab.folder.topology)), mode=lab.record.mode)
+    if replace(made_from, mode=plan.mode) != plan:
+        raise WrongUseError(
+            f"there is a lab {name} already, made from a topology that says something else than {source} now",
+            resolution=f"lab down --name {name} first, or give the new lab a name of its own with --name",
+        )
+    if made_from.mode != plan.mode:
+        raise WrongUseError(
+            f"the lab {name} is in mode {made_from.mode}, not {plan.mode}",
+            resolution=f"lab rebuild --mode {plan.mode} --name {name}",
+        )

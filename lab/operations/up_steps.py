@@ -1,0 +1,206 @@
+"""The steps of `lab up`, in order: reading the list at the end is reading what it does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lab.cluster.credentials import admin_kubeconfig
+from lab.cluster.kubeadm import init_control_plane, is_member, join_workers
+from lab.cluster.labels import label_nodes, nodes_labelled
+from lab.cluster.readiness import is_ready, wait_ready, wait_serving
+from lab.foundation.files import link_or_copy, write_atomically
+from lab.foundation.paths import cache_root
+from lab.foundation.progress import StepContext
+from lab.foundation.wait import Deadline
+from lab.host.kvm import probe
+from lab.modes.install import install_mode, mode_installed
+from lab.nodes.prepare import nodes_prepared, prepare_nodes
+from lab.operations.context import Lab
+from lab.operations.software import supplied_box
+from lab.operations.ssh_config import ssh_config_text
+from lab.operations.steps import Step
+
+CLUSTER_SNAPSHOT = "cluster"
+"""The instant at which the cluster stands and has no pod network yet."""
+KVM_LIMIT = 30.0
+BOOT_LIMIT = 600.0
+SERVING_LIMIT = 600.0
+READY_LIMIT = 900.0
+"""Seconds; an idle machine without KVM needs about a tenth of them."""
+
+
+class Software:
+    """The box with all software in it, and the programs that the host side of the lab needs."""
+
+    name = "software and box"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.box is not None and (lab.folder.programs / "kubectl").exists()
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        supplied = supplied_box(lab.plan.kubernetes.version, lab.plan.kubernetes.runtime, lab.progress)
+        lab.folder.programs.mkdir(exist_ok=True)
+        for program in ("kubectl", "agnhost"):
+            link_or_copy(supplied.software.binaries[program], lab.folder.programs / program)
+        lab.update(
+            replace(
+                lab.record,
+                box_digest=supplied.box.digest,
+                runtime=supplied.box.runtime.value,
+                images=tuple(image.reference for image in supplied.software.images),
+            )
+        )
+
+
+class Accelerator:
+    """Whether guests run with KVM or under emulation, seen by booting one."""
+
+    name = "probe for KVM"
+
+    def done(self, lab: Lab) -> bool:
+        return bool(lab.record.accelerator)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        box = lab.box
+        assert box is not None
+        verdict = probe(box.kernel, Deadline(KVM_LIMIT), cache=cache_root() / "kvm.json")
+        lab.update(replace(lab.record, accelerator="kvm" if verdict.usable else "qemu"))
+        how = "with KVM" if verdict.usable else f"under emulation, several times slower: {verdict.why}"
+        lab.progress.note(f"guests run {how}")
+
+
+class PrivateLibvirt:
+    """Namespaces of the lab's own, and a libvirtd in them."""
+
+    name = "namespaces and libvirtd of the lab"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.enclosure.running
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        lab.enclosure.start()
+
+
+class Boot:
+    """Networks and virtual machines, until each node answers by ssh."""
+
+    name = "networks and virtual machines"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.all_running and lab.folder.ssh_config.exists()
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        lab.machines.prepare()
+        lab.machines.up(at)
+        lab.nodes.wait_until_answer(Deadline(BOOT_LIMIT), at.doing)
+        text = ssh_config_text(lab.plan, lab.folder.key, lab.enclosure.layout.init_record)
+        write_atomically(lab.folder.ssh_config, text)
+
+
+class LanHostUp:
+    """The third party on the underlay."""
+
+    name = "LAN host"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.lan_host is None or lab.lan_host.running
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        if lab.lan_host is not None:
+            lab.lan_host.start(lab.folder.programs / "agnhost")
+
+
+class PrepareNodes:
+    name = "nodes: names, kernel settings, runtime"
+
+    def done(self, lab: Lab) -> bool:
+        return nodes_prepared(lab.nodes, lab.node_needs)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        prepare_nodes(lab.nodes, lab.node_needs, at)
+
+
+class InitControlPlane:
+    name = "kubeadm init"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.folder.kubeconfig.exists() and is_member(lab.nodes, lab.plan.control_plane, lab.membership)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        init_control_plane(lab.nodes, lab.membership, at)
+        write_atomically(lab.folder.kubeconfig, admin_kubeconfig(lab.plan, lab.membership.secrets), 0o600)
+        wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
+
+
+class JoinWorkers:
+    name = "kubeadm join"
+
+    def done(self, lab: Lab) -> bool:
+        return all(
+            lab.nodes.on_each(
+                lab.plan.workers, lambda node: is_member(lab.nodes, node, lab.membership)
+            ).values()
+        )
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        join_workers(lab.nodes, lab.membership, at)
+
+
+class LabelNodes:
+    name = "labels"
+
+    def done(self, lab: Lab) -> bool:
+        return nodes_labelled(lab.api, lab.plan)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        label_nodes(lab.api, lab.plan)
+
+
+class KeepCluster:
+    """A snapshot to which `lab rebuild` goes back."""
+
+    name = "snapshot of the cluster without pod network"
+
+    def done(self, lab: Lab) -> bool:
+        return CLUSTER_SNAPSHOT in lab.machines.snapshots()
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        lab.machines.snapshot(CLUSTER_SNAPSHOT)
+
+
+class InstallMode:
+    name = "pod network"
+
+    def done(self, lab: Lab) -> bool:
+        return mode_installed(lab.nodes, lab.mode_setup)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        install_mode(lab.nodes, lab.api, lab.mode_setup, at)
+
+
+class AllReady:
+    name = "nodes Ready, pods of the system ready"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.record.ready and is_ready(lab.api, lab.plan, lab.mode_setup.workloads)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        wait_ready(lab.api, lab.plan, lab.mode_setup.workloads, at, Deadline(READY_LIMIT))
+        lab.update(replace(lab.record, ready=True))
+
+
+BEFORE_NETWORK: tuple[Step, ...] = (Software(), Accelerator(), PrivateLibvirt())
+"""Run in the host's network: software comes from outside."""
+
+CLUSTER: tuple[Step, ...] = (
+    Boot(),
+    LanHostUp(),
+    PrepareNodes(),
+    InitControlPlane(),
+    JoinWorkers(),
+    LabelNodes(),
+    KeepCluster(),
+)
+"""Run in the lab's network: from there on nothing outside is reached."""
+
+POD_NETWORK: tuple[Step, ...] = (InstallMode(), AllReady())

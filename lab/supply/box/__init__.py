@@ -1,0 +1,8 @@
+"""The box: Debian with all that a Kubernetes node needs, as a vagrant box that boots its kernel directly."""
+
+from lab.supply.box.base import build_base
+from lab.supply.box.build import build_box
+from lab.supply.box.inputs import box_key, settle_runtime
+from lab.supply.box.model import Box, find_box, load_box
+
+__all__ = ["Box", "box_key", "build_base", "build_box", "find_box", "load_box", "settle_runtime"]

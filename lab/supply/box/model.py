@@ -1,0 +1,131 @@
+"""What a built box is, and how it is found again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.foundation.errors import LabError
+from lab.foundation.files import write_atomically
+from lab.topology.models import Runtime
+
+KERNEL_ARGUMENTS = " ".join(
+    (
+        "root=/dev/vda rw",
+        "net.ifnames=0",
+        "console=ttyS0 quiet loglevel=3",
+        # Without the next one an emulated guest reads the time from the HPET, at 4 to 8 us a read.
+        "tsc=reliable clocksource=tsc",
+        "no_timer_check nowatchdog",
+        # qemu translates code anew for every address it runs at; with one address per program, starting a
+        # program takes a fourth of the time.
+        "norandmaps",
+        # Work that a guest of a lab has no use for: security modules, auditing, work-arounds for real CPUs.
+        "apparmor=0 selinux=0 tomoyo=0 audit=0 mitigations=off",
+        "random.trust_cpu=on",
+    )
+)
+"""The kernel line that all nodes share; each node's name and addresses are added to it."""
+
+RECORD = "box.json"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A base box for vagrant-libvirt, with the kernel and initrd that boot it directly.
+
+    The disk holds one ext4 file system without a partition table and must be the node's first virtio disk.
+    """
+
+    name: str
+    version: str
+    """Two numbers with a dot, made from the digest: vagrant takes no hexadecimal versions."""
+    folder: Path
+    """An unpacked box as vagrant keeps it: metadata.json, Vagrantfile, box.img; the rest lies beside them."""
+    kernel_arguments: str
+    virtual_size_gib: int
+    runtime: Runtime
+    kubernetes_version: str
+    digest: str
+    """SHA-256 over everything that went into it."""
+    packages: Mapping[str, str]
+    """The version of every Debian package in it."""
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "box.img"
+
+    @property
+    def kernel(self) -> Path:
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        return self.folder / "initrd.img"
+
+
+def boxes_root(cache_root: Path) -> Path:
+    return cache_root / "box"
+
+
+def box_folder(cache_root: Path, digest: str) -> Path:
+    return boxes_root(cache_root) / digest[:16]
+
+
+def find_box(cache_root: Path, digest: str) -> Box | None:
+    """The box with that digest, or None when it is not in the cache."""
+    record = box_folder(cache_root, digest) / RECORD
+    if not record.exists():
+        return None
+    box = _read(record)
+    return box if box.digest == digest else None
+
+
+def load_box(cache_root: Path, digest: str) -> Box:
+    """The box with that digest. Raises LabError when it is not in the cache."""
+    box = find_box(cache_root, digest)
+    if box is None:
+        raise LabError(
+            f"the box {digest[:16]} is not in the cache {boxes_root(cache_root)}",
+            resolution="run `lab box build`, or `lab up`, which builds it",
+        )
+    return box
+
+
+def write_record(box: Box, folder: Path) -> None:
+    """Write the box's description into `folder`, which becomes the box's own when it is renamed."""
+    content = {
+        "name": box.name,
+        "version": box.version,
+        "kernel_arguments": box.kernel_arguments,
+        "virtual_size_gib": box.virtual_size_gib,
+        "runtime": box.runtime.value,
+        "kubernetes_version": box.kubernetes_version,
+        "digest": box.digest,
+        "packages": dict(box.packages),
+    }
+    write_atomically(folder / RECORD, json.dumps(content, indent=2) + "\n")
+
+
+def _read(record: Path) -> Box:
+    try:
+        content = json.loads(record.read_text())
+        return Box(
+            name=content["name"],
+            version=content["version"],
+            folder=record.parent,
+            kernel_arguments=content["kernel_arguments"],
+            virtual_size_gib=content["virtual_size_gib"],
+            runtime=Runtime(content["runtime"]),
+            kubernetes_version=content["kubernetes_version"],
+            digest=content["digest"],
+            packages=content["packages"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(
+            f"{record} cannot be read as the description of a box",
+            details=f"{type(error).__name__}: {error}",
+            resolution=f"remove the folder {record.parent}; the box is then built anew",
+        ) from error

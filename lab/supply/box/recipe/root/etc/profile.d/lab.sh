@@ -1,0 +1,1 @@
+export KUBECONFIG=${KUBECONFIG:-/etc/kubernetes/admin.conf}

@@ -1,0 +1,131 @@
+"""What an entry of the catalogue says: one version of Kubernetes and all that belongs to it, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+class Use(StrEnum):
+    """Where a program goes."""
+
+    NODE = "node"
+    """On every node's PATH."""
+    CNI = "cni"
+    """In every node's folder of CNI plugins."""
+    IMAGE = "image"
+    """Into container images only."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class GoVersions:
+    """Which Go toolchains may build a module: from `oldest` to `newest`, as major.minor, inclusive."""
+
+    oldest: str
+    newest: str | None = None
+    debian_package: str | None = None
+    """The Debian package that brings such a toolchain."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class GoProgram:
+    """A main package; `name` is what the program is called from then on."""
+
+    name: str
+    package: str
+    use: Use
+
+
+@dataclass(frozen=True, config=_STRICT)
+class GoBuild:
+    """Programs that one `go build` makes from one module folder (lab/supply/modules/`module`)."""
+
+    name: str
+    title: str
+    version: str
+    module: str
+    go: GoVersions
+    programs: tuple[GoProgram, ...]
+    tags: tuple[str, ...] = ()
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """String variables set by the linker: package, variable, value."""
+    link: tuple[str, ...] = ()
+    """Further words for the linker."""
+    cgo: bool = False
+    missing_without_go: str | None = None
+    """When set, the build is left out on a host without such a Go, and this is what a lab then cannot do."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DebianProgram:
+    """A file of a Debian tree that images are made of; `path` is relative to the tree's root."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DebianTree:
+    """Debian packages with all they depend on, unpacked: the base layer of images."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    programs: tuple[DebianProgram, ...] = ()
+
+
+@dataclass(frozen=True, config=_STRICT)
+class ImageRecipe:
+    """A container image. `files` maps paths in the image to names of programs."""
+
+    name: str
+    tag: str
+    made_of: str
+    files: Mapping[str, str]
+    base: str | None = None
+    """The Debian tree under the files; None: nothing but the files."""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class UserProgram:
+    """A program that a user may bring, and the words that make it print its version."""
+
+    name: str
+    version_words: tuple[str, ...]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Entry:
+    """All that belongs to one version of Kubernetes."""
+
+    kubernetes_version: str
+    released: datetime
+    go_builds: tuple[GoBuild, ...]
+    debian_trees: tuple[DebianTree, ...]
+    images: tuple[ImageRecipe, ...]
+    user_programs: tuple[UserProgram, ...]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when an image names what the entry does not have, or a name is twice."""
+        programs = [program.name for build in self.go_builds for program in build.programs]
+        programs += [program.name for tree in self.debian_trees for program in tree.programs]
+        twice = sorted({name for name in programs if programs.count(name) > 1})
+        if twice:
+            raise ValueError(f"programs named twice: {', '.join(twice)}")
+        trees = {tree.name for tree in self.debian_trees}
+        for image in self.images:
+            unknown = sorted(set(image.files.values()) - set(programs))
+            if unknown:
+                raise ValueError(f"image {image.name}: unknown programs {', '.join(unknown)}")
+            if image.base is not None and image.base not in trees:
+                raise ValueError(f"image {image.name}: unknown base {image.base}")

@@ -1,0 +1,62 @@
+"""Layers of container images as tar files in which nothing depends on when and where they were written."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lab.supply.cache import explain_full_disk
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a layer holds: for each path in the image (relative to its root) the file on this host."""
+
+    content: Mapping[str, Path]
+    executable: bool = False
+    """Whether every regular file gets mode 0755; otherwise it keeps its own mode."""
+
+    @classmethod
+    def of_tree(cls, root: Path) -> Layer:
+        """Everything below `root`."""
+        return cls({str(path.relative_to(root)): path for path in root.rglob("*")})
+
+    @classmethod
+    def of_programs(cls, files: Mapping[str, Path]) -> Layer:
+        """Executable files, by their absolute paths in the image."""
+        return cls({path.lstrip("/"): source for path, source in files.items()}, executable=True)
+
+
+def write_layer(target: Path, layer: Layer, moment: int) -> None:
+    """Write the layer as a tar file: sorted, owned by root, every time `moment` (seconds since 1970).
+
+    Raises LabError when the disk is full.
+    """
+    with explain_full_disk(target.parent), tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
+        for name in sorted(layer.content.keys() | _folders(layer.content)):
+            source = layer.content.get(name)
+            if source is None:
+                member = tarfile.TarInfo(name)
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+            else:
+                member = archive.gettarinfo(source, name)
+                # Hard links on this host are none in the image.
+                if source.is_file() and not source.is_symlink():
+                    member.type, member.linkname, member.size = tarfile.REGTYPE, "", source.stat().st_size
+            member.mtime = moment
+            member.uid = member.gid = 0
+            member.uname = member.gname = "root"
+            if not member.isreg():
+                archive.addfile(member)
+                continue
+            assert source is not None
+            if layer.executable:
+                member.mode = 0o755
+            with source.open("rb") as content:
+                archive.addfile(member, content)
+
+
+def _folders(names: Mapping[str, Path]) -> set[str]:
+    return {str(parent) for name in names for parent in PurePosixPath(name).parents if str(parent) != "."}

@@ -1,0 +1,179 @@
+"""The supply `packages`: software built on this host from Go modules and Debian packages."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from functools import partial
+from itertools import count
+from typing import TypeVar
+
+from lab.foundation.process import ProgramMissingError, StoppedError
+from lab.foundation.progress import Progress
+from lab.supply import oci
+from lab.supply.cache import Cache, Record
+from lab.supply.catalogue import DebianTree, Entry, GoBuild, ImageRecipe, Use, load_entry
+from lab.supply.debian_tree import DebianTreeBuilder
+from lab.supply.go_build import GoBuilder
+from lab.supply.go_toolchain import GoMissingError, GoToolchain, choose, host_toolchains
+from lab.supply.lock_file import write_lock_file
+from lab.supply.oci import ImageBuilder
+from lab.supply.software import Image, Software, software_digest
+from lab.supply.user_programs import user_programs
+
+HOST_PROGRAMS = ("mmdebstrap", "umoci", "skopeo")
+Made = TypeVar("Made")
+
+
+def fetch(version: str, cache: Cache, progress: Progress) -> Software:
+    """Build what the cache lacks of Kubernetes `version` (such as v1.24.10) and all that belongs to it.
+
+    What was made before from the same inputs is taken from the cache; then nothing runs and no step is shown.
+    Raises WrongUseError for a version that the catalogue does not have, and LabError when something cannot be
+    downloaded or built, or the disk is full. Run again it goes on where it stopped.
+    """
+    entry = load_entry(version)
+    with cache.locked(progress):
+        return _Fetch(entry, cache, progress).run()
+
+
+class _Fetch:
+    """One run for one entry of the catalogue."""
+
+    def __init__(self, entry: Entry, cache: Cache, progress: Progress) -> None:
+        self._entry = entry
+        self._cache = cache
+        self._progress = progress
+        self._moment = int(entry.released.timestamp())
+        self._stop = threading.Event()
+        # The entry's first build is by far the longest. The others take turns beside it: they fill the core
+        # that it leaves idle while it links.
+        self._turn = threading.Lock()
+
+    def run(self) -> Software:
+        builders, left_out = self._go_builders()
+        trees = [self._tree_builder(tree) for tree in self._entry.debian_trees]
+        made = self._side_by_side(
+            [partial(self._go_build, builder) for builder in builders]
+            + [partial(self._debian_tree, tree) for tree in trees]
+        )
+        products = {name: digest for record in made for name, digest in record.outputs.items()}
+        recipes = [recipe for recipe in self._entry.images if not left_out & set(recipe.files.values())]
+        images = self._images(recipes, products)
+        users = user_programs(self._cache, self._entry.user_programs)
+        software = self._software(products, users, recipes, images)
+        write_lock_file(self._cache, software, [*made, *users, *images])
+        return software
+
+    def _go_builders(self) -> tuple[list[GoBuilder], set[str]]:
+        """The builds that this host can make, and the names of the programs that it cannot."""
+        toolchains = host_toolchains()
+        builders = []
+        left_out: set[str] = set()
+        for build in self._entry.go_builds:
+            try:
+                builders.append(self._go_builder(build, toolchains))
+            except GoMissingError as missing:
+                if build.missing_without_go is None:
+                    raise
+                self._progress.note(f"{missing.brief}; left out, and with it {build.missing_without_go}")
+                left_out |= {program.name for program in build.programs}
+        return builders, left_out
+
+    def _go_builder(self, build: GoBuild, toolchains: Iterable[GoToolchain]) -> GoBuilder:
+        toolchain = choose(build.go, toolchains, f"{build.title} {build.version}")
+        return GoBuilder(build, toolchain, self._cache, self._stop)
+
+    def _tree_builder(self, tree: DebianTree) -> DebianTreeBuilder:
+        return DebianTreeBuilder(tree, self._moment, self._cache, self._stop)
+
+    def _go_build(self, builder: GoBuilder) -> Record:
+        if made := builder.made():
+            return made
+        title = f"{builder.build.title} {builder.build.version}"
+        with self._progress.step(f"{title}: fetching Go modules") as step:
+            packages = builder.download(step)
+        first = builder.build == self._entry.go_builds[0]
+        turn = nullcontext() if first else self._turn
+        with turn, self._progress.step(f"{title}: building") as step:
+            return builder.compile(packages, step)
+
+    def _debian_tree(self, builder: DebianTreeBuilder) -> Record:
+        if made := builder.made():
+            return made
+        _need_host_programs()
+        with self._progress.step(f"Debian packages for images ({builder.tree.name})") as step:
+            return builder.make(step)
+
+    def _images(self, recipes: Sequence[ImageRecipe], products: Mapping[str, str]) -> tuple[Record, ...]:
+        builders = [
+            ImageBuilder(recipe, products, self._moment, self._cache, self._stop) for recipe in recipes
+        ]
+        if all(builder.made() for builder in builders):
+            return tuple(record for builder in builders if (record := builder.made()))
+        _need_host_programs()
+        with self._progress.step(f"container images ({len(builders)})") as step:
+            finished = count(1)
+
+            def make(builder: ImageBuilder) -> Record:
+                record = builder.made() or builder.make()
+                step.doing(f"{builder.recipe.name}:{builder.recipe.tag}")
+                step.advance(next(finished), len(builders))
+                return record
+
+            return self._side_by_side([partial(make, builder) for builder in builders], workers=2)
+
+    def _side_by_side(
+        self, tasks: Sequence[Callable[[], Made]], workers: int | None = None
+    ) -> tuple[Made, ...]:
+        """Run the tasks in threads; when one fails or this is interrupted, the others are stopped."""
+        with ThreadPoolExecutor(max_workers=workers or max(1, len(tasks))) as pool:
+            futures = [pool.submit(task) for task in tasks]
+            try:
+                wait(futures, return_when=FIRST_EXCEPTION)
+                _raise_first(futures)
+                return tuple(future.result() for future in futures)
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _software(
+        self,
+        products: Mapping[str, str],
+        users: Sequence[Record],
+        recipes: Sequence[ImageRecipe],
+        made: Sequence[Record],
+    ) -> Software:
+        use = {program.name: program.use for build in self._entry.go_builds for program in build.programs}
+        binaries = {name: digest for name, digest in products.items() if use.get(name) is Use.NODE}
+        binaries |= {name: digest for record in users for name, digest in record.outputs.items()}
+        cni_plugins = {name: digest for name, digest in products.items() if use.get(name) is Use.CNI}
+        images = {
+            oci.reference(recipe): record.outputs[recipe.name]
+            for recipe, record in zip(recipes, made, strict=True)
+        }
+        blob = self._cache.blob
+        return Software(
+            kubernetes_version=self._entry.kubernetes_version,
+            binaries={name: blob(digest) for name, digest in sorted(binaries.items())},
+            cni_plugins={name: blob(digest) for name, digest in sorted(cni_plugins.items())},
+            images=tuple(Image(name, blob(digest), digest) for name, digest in images.items()),
+            digest=software_digest(self._entry.kubernetes_version, binaries, cni_plugins, images),
+        )
+
+
+def _raise_first(futures: Iterable[Future[Made]]) -> None:
+    """Raise what went wrong first, rather than that others were stopped because of it."""
+    errors = [error for future in futures if future.done() and (error := future.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
+        raise error
+
+
+def _need_host_programs() -> None:
+    for program in HOST_PROGRAMS:
+        if shutil.which(program) is None:
+            raise ProgramMissingError(program)

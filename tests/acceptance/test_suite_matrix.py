@@ -1,0 +1,121 @@
+"""The matrix: which cells there are, and when a cell is right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Address
+
+from acceptance.expectations import Reach, Source, Way
+from acceptance.inventory import Inventory
+from acceptance.matrix import (
+    Cell,
+    Endpoint,
+    EndpointKind,
+    Pair,
+    Sources,
+    cell_text,
+    endpoints,
+    mistakes,
+    needs_another_try,
+    pairs,
+    table,
+)
+from acceptance.probes import Answer, Protocol
+
+POD = Endpoint(EndpointKind.POD, "k8s-node1")
+LAN_HOST = Endpoint(EndpointKind.LAN_HOST)
+PAIR = Pair(POD, LAN_HOST, Way.POD_TO_LAN_HOST)
+SOURCES: Sources = {
+    Source.POD: frozenset({IPv4Address("10.200.1.5")}),
+    Source.NODE: frozenset({IPv4Address("172.31.7.102"), IPv4Address("192.168.31.102")}),
+    Source.NODE_UNDERLAY: frozenset({IPv4Address("172.31.7.102")}),
+}
+FROM_NODE = Reach(answers=True, source=Source.NODE_UNDERLAY)
+SILENCE = Reach(answers=False, because="there is no route")
+
+
+def _cell(ping: bool, tcp: str | None, udp: str | None) -> Cell:
+    def answer(source: str | None) -> Answer:
+        return Answer(True, f"{source}:5000") if source else Answer(False, error="i/o timeout")
+
+    return Cell(
+        PAIR,
+        {
+            Protocol.PING: Answer(ping, error="" if ping else "no reply"),
+            Protocol.TCP: answer(tcp),
+            Protocol.UDP: answer(udp),
+        },
+    )
+
+
+def test_every_pair_is_in_the_matrix_once(inventory: Inventory) -> None:
+    assert len(endpoints(inventory)) == 4 + 3 + 1 + 1  # pods, nodes, LAN host, uplink
+    every = pairs(inventory)
+    assert len({pair.label for pair in every}) == len(every)
+    assert Counter(pair.way for pair in every) == {
+        Way.POD_TO_POD_SAME_NODE: 2,
+        Way.POD_TO_POD_OTHER_NODE: 4 * 3 - 2,
+        Way.POD_TO_OWN_NODE: 4,
+        Way.POD_TO_OTHER_NODE: 8,
+        Way.POD_TO_LAN_HOST: 4,
+        Way.POD_TO_UPLINK: 4,
+        Way.NODE_TO_OWN_POD: 4,
+        Way.NODE_TO_OTHER_POD: 8,
+        Way.NODE_TO_NODE: 6,
+        Way.NODE_TO_LAN_HOST: 3,
+        Way.LAN_HOST_TO_NODE: 3,
+        Way.LAN_HOST_TO_POD: 4,
+    }
+
+
+def test_the_right_source_is_right() -> None:
+    cell = _cell(True, "172.31.7.102", "172.31.7.102")
+    assert mistakes(cell, FROM_NODE, SOURCES) == ()
+    assert cell_text(cell, FROM_NODE, SOURCES) == "yes node"
+
+
+def test_a_wrong_source_is_a_mistake_though_everything_answers() -> None:
+    cell = _cell(True, "10.200.1.5", "192.168.31.102")
+    wrong = mistakes(cell, FROM_NODE, SOURCES)
+    assert wrong == (
+        "tcp: the target saw 10.200.1.5:5000, expected 172.31.7.102 (node-underlay)",
+        "udp: the target saw 192.168.31.102:5000, expected 172.31.7.102 (node-underlay)",
+    )
+    assert cell_text(cell, FROM_NODE, SOURCES) == "YES NODE POD"
+
+
+def test_one_silent_protocol_is_a_mistake() -> None:
+    cell = _cell(True, "172.31.7.102", None)
+    assert mistakes(cell, FROM_NODE, SOURCES) == ("udp: no answer: i/o timeout",)
+    assert needs_another_try(cell, FROM_NODE) == (Protocol.UDP,)
+    assert cell_text(cell, FROM_NODE, SOURCES) == "NO udp"
+
+
+def test_silence_is_right_where_silence_is_expected() -> None:
+    cell = _cell(False, None, None)
+    assert mistakes(cell, SILENCE, SOURCES) == ()
+    assert needs_another_try(cell, SILENCE) == ()
+    assert cell_text(cell, SILENCE, SOURCES) == "no"
+
+
+def test_an_answer_where_silence_is_expected_is_a_mistake() -> None:
+    cell = _cell(True, None, None)
+    assert mistakes(cell, SILENCE, SOURCES) == (
+        "ping: answered, but no answer is expected (there is no route)",
+    )
+    assert cell_text(cell, SILENCE, SOURCES) == "ANSWERS ping"
+
+
+def test_what_was_not_tried_is_never_right() -> None:
+    cell = Cell(PAIR, {}, "pod probe-k8s-node1 is Pending")
+    for expected in (FROM_NODE, SILENCE):
+        assert mistakes(cell, expected, SOURCES) == ("could not be tried: pod probe-k8s-node1 is Pending",)
+        assert cell_text(cell, expected, SOURCES) == "NOT TRIED"
+
+
+def test_the_table_has_senders_as_rows() -> None:
+    assert table({("a", "b"): "yes", ("b", "a"): "NO ping"}, ["a", "b"], ["a", "b"]).splitlines() == [
+        "from \\ to  a        b",
+        "a          -        yes",
+        "b          NO ping  -",
+    ]

@@ -1,0 +1,198 @@
+"""The suite's pods and Services, against a cluster that is only pretended."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from acceptance import workload
+from acceptance.cluster import Api, read_pod
+from acceptance.inventory import Inventory
+from acceptance.problems import Problem, SuiteError
+from acceptance.workload import BACKEND, Workload, probe_name
+
+
+class PretendedCluster:
+    """Keeps what is created; pods become ready when `ready` says so."""
+
+    def __init__(self) -> None:
+        self.pods: dict[str, Any] = {}
+        self.namespace = False
+        self.broken: ApiException | None = None
+        self.never_ready: set[str] = set()
+        self.events: list[Any] = []
+        self.slices: list[list[str]] = []
+        self.created_pods = 0
+
+    def create_namespace(self, body: Any, **_: Any) -> None:
+        self.namespace = True
+
+    def delete_namespace(self, name: str, **_: Any) -> None:
+        if self.broken is not None:
+            raise self.broken
+        if not self.namespace:
+            raise ApiException(status=404)
+        self.namespace = False
+        self.pods.clear()
+
+    def read_namespaced_service_account(self, name: str, namespace: str, **_: Any) -> None:
+        pass
+
+    def create_namespaced_pod(self, namespace: str, body: Any, **_: Any) -> None:
+        name = body["metadata"]["name"]
+        self.created_pods += 1
+        ready = name not in self.never_ready
+        self.pods[name] = _pod(body, name, f"uid-{self.created_pods}", self.created_pods, ready)
+
+    def create_namespaced_deployment(self, namespace: str, body: Any, **_: Any) -> None:
+        self.deployment = body
+        self._grow()
+
+    def _grow(self) -> None:
+        pod = self.deployment["spec"]["template"]
+        self.create_namespaced_pod(
+            "", {**pod, "metadata": {**pod["metadata"], "name": f"{BACKEND}-{self.created_pods}"}}
+        )
+
+    def delete_namespaced_pod(self, name: str, namespace: str, **_: Any) -> None:
+        del self.pods[name]
+        self._grow()
+
+    def create_namespaced_service(self, namespace: str, body: Any, **_: Any) -> Any:
+        ports = [
+            SimpleNamespace(name=port["name"], node_port=30000 + index)
+            for index, port in enumerate(body["spec"]["ports"])
+        ]
+        return SimpleNamespace(spec=SimpleNamespace(cluster_ip="10.96.7.8", ports=ports))
+
+    def list_namespaced_pod(self, namespace: str, **_: Any) -> Any:
+        return SimpleNamespace(items=list(self.pods.values()))
+
+    def list_namespaced_event(self, namespace: str, **_: Any) -> Any:
+        return SimpleNamespace(items=self.events)
+
+    def list_namespaced_endpoint_slice(self, namespace: str, **_: Any) -> Any:
+        addresses = self.slices.pop(0) if len(self.slices) > 1 else self.slices[0]
+        endpoint = SimpleNamespace(addresses=addresses, conditions=SimpleNamespace(ready=True))
+        return SimpleNamespace(items=[SimpleNamespace(endpoints=[endpoint] if addresses else None)])
+
+
+def _pod(body: Any, name: str, uid: str, number: int, ready: bool) -> Any:
+    waiting = None if ready else SimpleNamespace(reason="ContainerCreating", message=None)
+    state = SimpleNamespace(waiting=waiting, running=object() if ready else None)
+    return SimpleNamespace(
+        metadata=SimpleNamespace(
+            namespace="lab-acceptance",
+            name=name,
+            uid=uid,
+            labels=body["metadata"]["labels"],
+            deletion_timestamp=None,
+        ),
+        spec=SimpleNamespace(node_name=body["spec"]["nodeName"], host_network=None),
+        status=SimpleNamespace(
+            pod_ip=f"10.200.0.{number}" if ready else None,
+            phase="Running" if ready else "Pending",
+            container_statuses=[SimpleNamespace(state=state)],
+            conditions=[SimpleNamespace(type="Ready", status="True" if ready else "False")],
+        ),
+    )
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workload, "POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def cluster() -> PretendedCluster:
+    return PretendedCluster()
+
+
+@pytest.fixture
+def made(cluster: PretendedCluster, inventory: Inventory) -> Workload:
+    return Workload(Api(cluster, cluster, cluster), inventory, readiness=True)
+
+
+def test_a_pod_on_every_node_and_one_behind_the_service(cluster: PretendedCluster, made: Workload) -> None:
+    cluster.namespace = True  # left by an earlier run
+    service = made.create(1)
+    assert (service.cluster_ip, service.http_node_port, service.udp_node_port) == (
+        IPv4Address("10.96.7.8"),
+        30000,
+        30001,
+    )
+    pods = made.wait_until_usable(1)
+    assert pods.problems == {}
+    assert {role: pod.node for role, pod in pods.found.items()} == {
+        "probe-k8s-master1": "k8s-master1",
+        "probe-k8s-node1": "k8s-node1",
+        "probe-k8s-node2": "k8s-node2",
+        "backend": "k8s-node1",
+    }
+
+
+def test_a_pod_that_does_not_start_is_a_problem_with_its_events(
+    cluster: PretendedCluster, made: Workload
+) -> None:
+    role = probe_name("k8s-node2")
+    cluster.never_ready.add(role)
+    cluster.events = [
+        SimpleNamespace(
+            reason="FailedCreatePodSandBox", message='plugin type="macvlan" failed\n', last_timestamp=1
+        )
+    ]
+    made.create(1)
+    pods = made.wait_until_usable(0.05)
+    assert set(pods.problems) == {role}
+    assert str(pods.problems[role]) == (
+        "pod probe-k8s-node2 on k8s-node2 is not Ready after 0 s: Pending (ContainerCreating);"
+        ' FailedCreatePodSandBox: plugin type="macvlan" failed'
+    )
+
+
+def test_the_successor_of_a_deleted_pod(cluster: PretendedCluster, made: Workload) -> None:
+    made.create(1)
+    old = made.wait_until_usable(1).found[BACKEND]
+    new = made.replace_backend(old, 1)
+    assert not isinstance(new, Problem)
+    assert new.uid != old.uid
+    assert new.address != old.address
+
+
+def test_endpoints_are_waited_for_and_told_when_wrong(cluster: PretendedCluster, made: Workload) -> None:
+    wanted = [IPv4Address("10.200.0.9")]
+    cluster.slices = [["10.200.0.4"], [], ["10.200.0.9"]]
+    assert made.wait_for_endpoints(wanted, 1) is None
+    cluster.slices = [["10.200.0.4"]]
+    assert str(made.wait_for_endpoints(wanted, 0.05)) == (
+        "after 0 s the endpoints of Service backend are 10.200.0.4, expected 10.200.0.9"
+    )
+
+
+def test_an_api_that_fails_is_an_error_with_its_reason(cluster: PretendedCluster, made: Workload) -> None:
+    cluster.broken = ApiException(status=503, reason="Service Unavailable")
+    with pytest.raises(
+        SuiteError, match="the API server does not answer as it should: HTTP 503 Service Unavailable"
+    ):
+        made.remove(0.05)
+
+
+def test_without_readiness_probes_a_running_pod_is_enough(
+    cluster: PretendedCluster, inventory: Inventory
+) -> None:
+    bare = Workload(Api(cluster, cluster, cluster), inventory, readiness=False)
+    bare.create(1)
+    for pod in cluster.pods.values():
+        pod.status.conditions = []
+    assert bare.wait_until_usable(1).problems == {}
+    assert "readinessProbe" not in cluster.deployment["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_a_pod_without_statuses_does_not_run() -> None:
+    pod = _pod({"metadata": {"labels": {}}, "spec": {"nodeName": "n"}}, "p", "u", 1, True)
+    pod.status.container_statuses = None
+    assert not read_pod(pod).running

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.cluster.configuration import control_plane_patches, init_configuration, join_configuration
+from lab.cluster.secrets import ClusterSecrets
+from lab.nodes.runtimes import Containerd, CriDockerd
+from lab.topology.models import Taint
+from lab.topology.plan import Plan
+
+GOLDEN = Path(__file__).parent / "golden"
+TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
+Compare = Callable[[Path, str], None]
+
+
+@pytest.fixture(scope="module")
+def known(secrets: ClusterSecrets) -> ClusterSecrets:
+    return dataclasses.replace(secrets, token=TOKEN)
+
+
+def test_init(plan: Plan, known: ClusterSecrets, compare_with_golden: Compare) -> None:
+    compare_with_golden(GOLDEN / "init.yaml", init_configuration(plan, Containerd(), known))
+
+
+def test_join(
+    plan: Plan, known: ClusterSecrets, compare_with_golden: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.cluster.configuration.discovery_hash", lambda _: "sha256:0123")
+    compare_with_golden(GOLDEN / "join.yaml", join_configuration(plan, plan.workers[0], CriDockerd(), known))
+
+
+def test_patches(compare_with_golden: Compare) -> None:
+    text = "".join(f"# {patch.path}\n{patch.content}" for patch in control_plane_patches())
+    compare_with_golden(GOLDEN / "patches.yaml", text)
+
+
+def test_patches_leave_the_startup_probe_alone_and_have_kubeadms_names() -> None:
+    names = {Path(patch.path).name for patch in control_plane_patches()}
+    components = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    assert names == {f"{component}+strategic.yaml" for component in components}
+    assert not any("startupProbe" in patch.content for patch in control_plane_patches())
+
+
+@pytest.mark.parametrize("taints", [(), (Taint(key="dedicated", value="x", effect="NoSchedule"),)])
+def test_taints_of_the_topology_replace_kubeadms(
+    plan: Plan, known: ClusterSecrets, taints: tuple[Taint, ...]
+) -> None:
+    node = dataclasses.replace(plan.control_plane, taints=taints)
+    changed = dataclasses.replace(plan, nodes=(node, *plan.workers))
+    init = next(yaml.safe_load_all(init_configuration(changed, Containerd(), known)))
+    wanted = [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in taints]
+    assert init["nodeRegistration"]["taints"] == wanted
+
+
+def test_without_a_word_on_taints_kubeadm_sets_its_own(plan: Plan, known: ClusterSecrets) -> None:
+    init = next(yaml.safe_load_all(init_configuration(plan, Containerd(), known)))
+    assert "taints" not in init["nodeRegistration"]

@@ -1,0 +1,36 @@
+"""What tests of several layers share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.topology.loader import load_topology
+from lab.topology.plan import Plan
+from lab.topology.planner import make_plan
+
+Golden = Callable[[Path, str], None]
+TOPOLOGIES = Path(__file__).parents[1] / "topologies"
+
+
+@pytest.fixture(scope="session")
+def plan() -> Plan:
+    """The plan of the standard topology."""
+    return make_plan(load_topology(TOPOLOGIES / "underlay-3node.yaml"))
+
+
+@pytest.fixture
+def compare_with_golden() -> Golden:
+    """Compares a text with a file that holds what is right; UPDATE_GOLDEN=1 writes the file anew."""
+
+    def compare(file: Path, text: str) -> None:
+        if os.environ.get("UPDATE_GOLDEN") == "1":
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        assert file.is_file(), f"{file} is missing; if this text is right, run with UPDATE_GOLDEN=1\n{text}"
+        assert text == file.read_text()
+
+    return compare

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from lab.host.process_identity import ProcessIdentity, processes_in
+
+
+def own_identity() -> ProcessIdentity:
+    identity = ProcessIdentity.of(os.getpid())
+    assert identity is not None
+    return identity
+
+
+def test_a_living_process_is_alive_also_after_writing_and_reading(tmp_path: Path) -> None:
+    record = tmp_path / "pid"
+    own_identity().write(record)
+    read = ProcessIdentity.read(record)
+    assert read == own_identity()
+    assert read is not None
+    assert read.alive
+    assert record.read_text().split()[0] == str(os.getpid())
+
+
+def test_another_process_with_the_same_pid_is_not_it() -> None:
+    assert not replace(own_identity(), start_ticks=own_identity().start_ticks - 1).alive
+
+
+def test_a_process_of_an_earlier_boot_is_not_alive() -> None:
+    assert not replace(own_identity(), boot_id="00000000-0000-0000-0000-000000000000").alive
+
+
+def test_a_process_that_ended_is_not_alive_even_before_it_is_reaped() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    identity = ProcessIdentity.of(child.pid)
+    assert identity is not None
+    assert identity.alive
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not identity.alive
+    child.wait()
+    assert not identity.alive
+
+
+def test_a_missing_or_broken_record_is_no_process(tmp_path: Path) -> None:
+    assert ProcessIdentity.read(tmp_path / "missing") is None
+    (tmp_path / "broken").write_text("12 what")
+    assert ProcessIdentity.read(tmp_path / "broken") is None
+
+
+def test_processes_are_found_by_their_namespace() -> None:
+    namespace = own_identity().namespace("pid")
+    assert namespace is not None
+    assert os.getpid() in processes_in(namespace, "pid")
+    assert processes_in("pid:[1]", "pid") == ()

@@ -1,0 +1,71 @@
+"""A small SSH server on loopback that runs commands with this machine's shell."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+
+import paramiko
+
+
+class _Session(paramiko.ServerInterface):
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.common.AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.common.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        threading.Thread(target=_run, args=(channel, command.decode()), daemon=True).start()
+        return True
+
+
+def _run(channel: paramiko.Channel, command: str) -> None:
+    with subprocess.Popen(
+        ["bash", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        for line in child.stdout:
+            channel.sendall(line.encode())
+        channel.sendall_stderr(child.stderr.read().encode())
+    channel.send_exit_status(child.returncode)
+    channel.close()
+
+
+class SshServer:
+    """Serves until `close`; `connections` counts how often somebody logged in."""
+
+    def __init__(self) -> None:
+        self._key = paramiko.ECDSAKey.generate()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._transports: list[paramiko.Transport] = []
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def connections(self) -> int:
+        return len(self._transports)
+
+    def break_connections(self) -> None:
+        for transport in self._transports:
+            transport.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.break_connections()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(client)
+            transport.add_server_key(self._key)
+            transport.start_server(server=_Session())
+            self._transports.append(transport)
