@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from acceptance.expectations import Expectations, load_expectations
 from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
 from acceptance.matrix import pairs
-from acceptance.namespace import enter_network_namespace
+from acceptance.namespace import claim_lab, enter_network_namespace
 from acceptance.problems import SuiteError
 from acceptance.questions import question_keys, replacement_senders
 from acceptance.report import matrix_table
@@ -25,6 +26,7 @@ POD_SECONDS = 180.0
 
 _INVENTORY = pytest.StashKey[Inventory]()
 _EXPECTATIONS = pytest.StashKey[Expectations]()
+_CLAIM = pytest.StashKey[socket.socket]()
 _EVIDENCE = pytest.StashKey[Evidence]()
 
 
@@ -70,9 +72,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_EXPECTATIONS] = load_expectations(inventory.mode, inventory.mode_options)
         if inventory.network_namespace is not None:
             enter_network_namespace(inventory.network_namespace.pid)
+        if not config.option.collectonly:
+            config.stash[_CLAIM] = claim_lab()
     except SuiteError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[_INVENTORY] = inventory
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (claim := config.stash.get(_CLAIM, None)) is not None:
+        claim.close()
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

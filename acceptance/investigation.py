@@ -52,6 +52,7 @@ from acceptance.workload import (
 
 FURTHER_TRIES = 2
 CLEAN_UP_SECONDS = 60
+SYSTEM_POD_SECONDS = 30
 
 
 class Investigation:
@@ -127,7 +128,6 @@ class Investigation:
             api = Api.connect(self._inventory.kubeconfig)
             nodes = {node.name: node for node in api.nodes()}
             self._workload = Workload(api, self._inventory, readiness=self._expectations.ready)
-            self._api = api
             service = self._workload.create(self._pod_seconds)
             return nodes, service, self._workload.wait_until_usable(self._pod_seconds)
         except SuiteError as error:
@@ -139,10 +139,14 @@ class Investigation:
         return problem if isinstance(nodes, Problem) else nodes, problem, Pods({}, {})
 
     def _all_pods(self) -> tuple[ClusterPod, ...] | Problem:
+        """All pods of the cluster; the cluster's own get a while to become ready again on a busy machine."""
+        if self._workload is None:
+            return Problem("the pods of the cluster could not be read")
         try:
-            return self._api.pods()
-        except (AttributeError, *API_ERRORS) as error:
-            return Problem(f"the pods of the cluster cannot be read: {error}")
+            with self._timed("system pods"):
+                return self._workload.all_pods_when_ready(SYSTEM_POD_SECONDS)
+        except (SuiteError, *API_ERRORS) as error:
+            return Problem(f"the pods of the cluster could not be read: {error}")
 
     def _addresses(self, pods: Pods, uplink_port: int) -> dict[Endpoint, Address]:
         inventory = self._inventory

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 from pathlib import Path
 
 from acceptance.problems import SuiteError
 
+RUN_LOCK = "\0lab-acceptance"  # an abstract socket: seen in its network namespace only, gone with its process
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
 
@@ -38,3 +40,19 @@ def enter_network_namespace(pid: int) -> None:
             )
     finally:
         os.close(handle)
+
+
+def claim_lab() -> socket.socket:
+    """Keep other runs of the suite off the lab whose network this is, until the socket is closed.
+
+    Raises SuiteError when another run is at work: two would remove each other's pods.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind(RUN_LOCK)
+    except OSError as error:
+        claim.close()
+        raise SuiteError(
+            "another run of the acceptance suite is at work on this lab: wait for its end"
+        ) from error
+    return claim

@@ -14,6 +14,7 @@ from acceptance.inventory import Inventory, Node, Taint
 from acceptance.problems import Problem
 from acceptance.report import causes
 from acceptance.shell import SshConnections
+from acceptance.workload import is_system_pod
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 MASTER = "node-role.kubernetes.io/master"
@@ -123,7 +124,7 @@ def test_system_pods(evidence: Evidence) -> None:
     """Every pod of the cluster itself that can be Ready in this mode is."""
     if isinstance(evidence.all_pods, Problem):
         pytest.fail(str(evidence.all_pods), pytrace=False)
-    system = [pod for pod in evidence.all_pods if pod.namespace.startswith("kube-") and not pod.leaving]
+    system = [pod for pod in evidence.all_pods if is_system_pod(pod)]
     if not evidence.expectations.ready:
         system = [pod for pod in system if pod.host_network]
     wrong = [f"{pod.name} on {pod.node or 'no node'}: {pod.state}" for pod in system if not pod.ready]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -135,6 +136,19 @@ class Workload:
             return latest[0]
         return self._why_not(BACKEND, latest[0] if latest else None, deadline_seconds)
 
+    def all_pods_when_ready(self, deadline_seconds: float) -> tuple[ClusterPod, ...]:
+        """All pods of the cluster, as soon as its own are ready, or as they are when time runs out."""
+        latest: list[ClusterPod] = []
+
+        def ready() -> bool:
+            latest[:] = self._api.pods()
+            return all(
+                pod.ready for pod in latest if is_system_pod(pod) and (self._readiness or pod.host_network)
+            )
+
+        _until(ready, deadline_seconds)
+        return tuple(latest)
+
     def remove(self, deadline_seconds: float) -> None:
         """Remove the namespace and all in it, and wait until it is gone. Raises SuiteError when it stays."""
 
@@ -229,11 +243,25 @@ class Workload:
         }
 
 
+def is_system_pod(pod: ClusterPod) -> bool:
+    """A pod of the cluster itself (kube-system, kube-flannel ...) that is not on its way out."""
+    return pod.namespace.startswith("kube-") and not pod.leaving
+
+
 def api_reason(error: Exception) -> str:
     """An error of the Kubernetes client in one line."""
     if isinstance(error, ApiException):
-        return f"HTTP {error.status} {error.reason}"
+        return f"HTTP {error.status} {error.reason}{_api_message(error)}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _api_message(error: ApiException) -> str:
+    """What the API server says besides the status; empty when it says nothing that can be read."""
+    try:
+        message = json.loads(error.body or "")["message"]
+    except (TypeError, ValueError, KeyError):
+        return ""
+    return f": {message}"
 
 
 def _backend_service() -> dict[str, Any]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from lab.foundation.errors import WrongUseError
+from lab.foundation.paths import cache_root
 from lab.foundation.progress import Progress
 from lab.host.doctor import Finding, checks
 from lab.supply import packages, user_programs
-from lab.supply.box import Box, build_base, build_box
+from lab.supply.box import Box, build_base, build_box, newest_box
 from lab.supply.cache import Cache, Verified
 from lab.supply.catalogue import load_entry
 from lab.supply.software import Software
@@ -53,10 +54,10 @@ def supplied_box(version: str, runtime: Runtime, progress: Progress) -> Supplied
     Raises WrongUseError for an unknown version, LabError when something cannot be fetched or built.
     """
     cache = Cache()
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=1) as pool:
         base = pool.submit(build_base, cache.root, progress, _settled_early(version, runtime, cache))
-        fetched = pool.submit(packages.fetch, version, cache, progress)
-        software = fetched.result()
+        # The long one in this thread: only here does an interrupt stop it.
+        software = packages.fetch(version, cache, progress)
         base.result()
     return SuppliedBox(software, build_box(software, runtime, cache.root, progress))
 
@@ -105,4 +106,6 @@ def verify_cache(progress: Progress) -> Verified:
 
 
 def host_findings() -> Sequence[Finding]:
-    return checks()
+    """What the host has and lacks; KVM is tried with the newest box's kernel where one was built."""
+    box = newest_box(cache_root())
+    return checks(box.kernel if box else None)

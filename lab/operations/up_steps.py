@@ -75,7 +75,7 @@ class PrivateLibvirt:
     name = "namespaces and libvirtd of the lab"
 
     def done(self, lab: Lab) -> bool:
-        return lab.enclosure.running
+        return lab.enclosure.serving
 
     def run(self, lab: Lab, at: StepContext) -> None:
         lab.enclosure.start()

@@ -62,7 +62,12 @@ def test_every_certificate_comes_from_its_own_authority(
     signed_by = {
         f"{pki}/ca.crt": ("apiserver", "apiserver-kubelet-client"),
         f"{pki}/front-proxy-ca.crt": ("front-proxy-client",),
-        f"{pki}/etcd/ca.crt": ("etcd/server", "etcd/peer", "etcd/healthcheck-client", "apiserver-etcd-client"),
+        f"{pki}/etcd/ca.crt": (
+            "etcd/server",
+            "etcd/peer",
+            "etcd/healthcheck-client",
+            "apiserver-etcd-client",
+        ),
     }
     for authority, names in signed_by.items():
         (tmp_path / "ca").write_text(files[authority])

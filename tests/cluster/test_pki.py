@@ -34,7 +34,15 @@ def verify(tmp_path: Path, authority: KeyPair, pair: KeyPair, *words: str) -> bo
     (tmp_path / "ca").write_text(authority.certificate)
     (tmp_path / "leaf").write_text(pair.certificate)
     done = subprocess.run(
-        ["openssl", "verify", "-x509_strict", *words, "-CAfile", str(tmp_path / "ca"), str(tmp_path / "leaf")],
+        [
+            "openssl",
+            "verify",
+            "-x509_strict",
+            *words,
+            "-CAfile",
+            str(tmp_path / "ca"),
+            str(tmp_path / "leaf"),
+        ],
         capture_output=True,
         check=False,
     )
@@ -82,7 +90,9 @@ def test_discovery_hash_is_what_kubeadm_documents(tmp_path: Path, authority: Key
     """The pipeline of `kubeadm join`'s documentation."""
     public = openssl("x509", "-pubkey", "-noout", stdin=authority.certificate)
     (tmp_path / "public").write_text(public)
-    openssl("pkey", "-pubin", "-in", str(tmp_path / "public"), "-outform", "der", "-out", str(tmp_path / "der"))
+    openssl(
+        "pkey", "-pubin", "-in", str(tmp_path / "public"), "-outform", "der", "-out", str(tmp_path / "der")
+    )
     digest = openssl("dgst", "-sha256", "-hex", str(tmp_path / "der")).split()[-1]
     assert discovery_hash(authority.certificate) == f"sha256:{digest}"
 

@@ -9,7 +9,7 @@ import pytest
 
 from lab.nodes.files import NodeFile, write_files
 
-TRICKY = "it's \"quoted\" $HOME `id` \\n %s\n\n  trailing blank \n\n"
+TRICKY = 'it\'s "quoted" $HOME `id` \\n %s\n\n  trailing blank \n\n'
 
 
 def run_script(text: str) -> subprocess.CompletedProcess[str]:

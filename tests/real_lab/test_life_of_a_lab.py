@@ -69,7 +69,9 @@ def before() -> Iterator[HostTrace]:
 
 def nodes() -> dict[str, str]:
     """Condition by node name."""
-    return {node["name"]: node["condition"] for node in json.loads(lab("status", "--json", capture=True))["nodes"]}
+    return {
+        node["name"]: node["condition"] for node in json.loads(lab("status", "--json", capture=True))["nodes"]
+    }
 
 
 def test_up_ends_with_three_ready_nodes(before: HostTrace) -> None:
@@ -93,7 +95,9 @@ def test_flannel_vxlan_is_accepted_after_a_rebuild(before: HostTrace) -> None:
 
 def test_vagrant_knows_the_nodes_from_a_plain_shell(before: HostTrace) -> None:
     folder = Path(json.loads(lab("inventory", "--json", capture=True))["ssh_config"]).parent
-    status = subprocess.run(["vagrant", "status"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    status = subprocess.run(
+        ["vagrant", "status"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
     for name in nodes():
         assert any(line.split()[:2] == [name, "running"] for line in status.splitlines()), status
 

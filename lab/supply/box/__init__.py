@@ -3,6 +3,15 @@
 from lab.supply.box.base import build_base
 from lab.supply.box.build import build_box
 from lab.supply.box.inputs import box_key, settle_runtime
-from lab.supply.box.model import Box, find_box, load_box
+from lab.supply.box.model import Box, find_box, load_box, newest_box
 
-__all__ = ["Box", "box_key", "build_base", "build_box", "find_box", "load_box", "settle_runtime"]
+__all__ = [
+    "Box",
+    "box_key",
+    "build_base",
+    "build_box",
+    "find_box",
+    "load_box",
+    "newest_box",
+    "settle_runtime",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from lab.foundation.progress import Progress, StepContext
 from lab.supply.box.base import build_base
 from lab.supply.box.enclosed import run_enclosed, run_in_root
 from lab.supply.box.inputs import RECIPE, VIRTUAL_SIZE_GIB, box_key, settle_runtime
+from lab.supply.box.kernel_modules import remove_signatures
 from lab.supply.box.model import KERNEL_ARGUMENTS, Box, box_folder, boxes_root, find_box, write_record
 from lab.supply.box.vagrant import write_vagrant_files
 from lab.supply.software import Image, Software
@@ -24,6 +26,7 @@ BUILDING = "building"
 STAGE_LIMIT_SECONDS = 1800.0
 IMPORTERS = {Runtime.CONTAINERD: "import-containerd.sh", Runtime.CRI_DOCKERD: "import-docker.sh"}
 PAUSE_IMAGE_MARK = "@PAUSE_IMAGE@"
+PAUSE_IMAGE = re.compile(r"/pause:\d+(\.\d+)*$")
 PAUSE_IMAGE_FILES = ("etc/containerd/config.toml", "etc/systemd/system/cri-docker.service")
 
 
@@ -43,7 +46,7 @@ class _Workplace:
 
     @property
     def log(self) -> Path:
-        return self.folder / "build.log"
+        return self.box / "build.log"
 
 
 def build_box(software: Software, runtime: Runtime, cache_root: Path, progress: Progress) -> Box:
@@ -93,6 +96,7 @@ def _lay_out(place: _Workplace, base: Path, software: Software, runtime: Runtime
     _install(software.binaries, place.root / "usr/bin")
     _install(software.cni_plugins, place.root / "opt/cni/bin")
     (place.root / "etc/cni/net.d").mkdir(parents=True, exist_ok=True)
+    remove_signatures(place.root)
     run_in_root(place.root, "configure.sh", log=place.log, timeout=STAGE_LIMIT_SECONDS)
 
 
@@ -106,14 +110,18 @@ def _install(programs: Mapping[str, Path], folder: Path) -> None:
 def _name_pause_image(file: Path, software: Software) -> None:
     if not file.exists():
         return
-    pause = next((image.reference for image in software.images if "/pause:" in image.reference), None)
-    if pause is None:
+    references = [image.reference for image in software.images if PAUSE_IMAGE.search(image.reference)]
+    if not references:
         raise LabError(
             "the software for the box has no pause image",
             details="every pod's first container is made from it",
             resolution="fetch the software again: lab supply fetch",
         )
-    file.write_text(file.read_text().replace(PAUSE_IMAGE_MARK, pause))
+    file.write_text(file.read_text().replace(PAUSE_IMAGE_MARK, max(references, key=_version)))
+
+
+def _version(reference: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in reference.rpartition(":")[2].split("."))
 
 
 def _import_images(place: _Workplace, images: tuple[Image, ...], runtime: Runtime, step: StepContext) -> None:
@@ -165,7 +173,6 @@ def _finish(place: _Workplace, software: Software, runtime: Runtime, digest: str
         timeout=STAGE_LIMIT_SECONDS,
     )
     write_vagrant_files(box)
-    shutil.copyfile(place.log, place.box / place.log.name)
     write_record(box, place.box)
     return box
 

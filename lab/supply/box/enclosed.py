@@ -47,6 +47,7 @@ def run_in_root(
     timeout: float,
     archives: Sequence[Path] = (),
     on_line: Callable[[str], None] | None = None,
+    recipe: Path = RECIPE,
 ) -> Completed:
     """Run a script of the recipe with `root` as its root directory, without a network.
 
@@ -54,5 +55,5 @@ def run_in_root(
     """
     listing = root.parent / "archives"
     listing.write_text("".join(f"{archive.absolute()}\n" for archive in archives))
-    command = (RECIPE / "in-root.sh", root, listing, f"/run/recipe/{script}")
+    command = (recipe / "in-root.sh", root, listing, f"/run/recipe/{script}")
     return run_enclosed(command, network=False, log=log, timeout=timeout, on_line=on_line)

@@ -19,12 +19,15 @@ KERNEL_ARGUMENTS = " ".join(
         # Without the next one an emulated guest reads the time from the HPET, at 4 to 8 us a read.
         "tsc=reliable clocksource=tsc",
         "no_timer_check nowatchdog",
-        # qemu translates code anew for every address it runs at; with one address per program, starting a
-        # program takes a fourth of the time.
-        "norandmaps",
-        # Work that a guest of a lab has no use for: security modules, auditing, work-arounds for real CPUs.
-        "apparmor=0 selinux=0 tomoyo=0 audit=0 mitigations=off",
+        # Work that a guest of a lab has no use for: security modules, auditing, work-arounds for real CPUs,
+        # self-tests of the kernel's ciphers, zeroing memory twice, looking for a keyboard and a mouse.
+        "lsm= apparmor=0 audit=0 mitigations=off",
+        "cryptomgr.notests init_on_alloc=0 i8042.nokbd i8042.noaux",
+        # kubelet reads the whole tree of control groups every two seconds, once for each controller there is.
+        "cgroup_disable=hugetlb,rdma,misc,pressure",
         "random.trust_cpu=on",
+        # Read by systemd as an environment variable: no system call filters for its own services.
+        "SYSTEMD_SECCOMP=0",
     )
 )
 """The kernel line that all nodes share; each node's name and addresses are added to it."""
@@ -81,6 +84,12 @@ def find_box(cache_root: Path, digest: str) -> Box | None:
         return None
     box = _read(record)
     return box if box.digest == digest else None
+
+
+def newest_box(cache_root: Path) -> Box | None:
+    """The box that was built last, or None when the cache has none."""
+    records = sorted(boxes_root(cache_root).glob(f"*/{RECORD}"), key=lambda record: record.stat().st_mtime)
+    return _read(records[-1]) if records else None
 
 
 def load_box(cache_root: Path, digest: str) -> Box:

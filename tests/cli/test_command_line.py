@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from lab.cli.main import cli
+
+
+@pytest.fixture(autouse=True)
+def _no_labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LAB_NAME", raising=False)
+
+
+def commands(
+    group: click.Group, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+EVERY = list(commands(cli))
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY, ids=[" ".join(path) for path, _ in EVERY])
+def test_every_command_has_help_with_an_example_that_begins_with_its_name(
+    path: tuple[str, ...], command: click.Command
+) -> None:
+    assert f"Example: lab {' '.join(path)}" in (command.help or "")
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "lab", *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("down",),
+        ("ssh", "k8s-node1"),
+        ("exec", "k8s-node1", "--", "true"),
+        ("kubectl", "get", "nodes"),
+        ("inventory", "--json"),
+        ("rebuild",),
+        ("pause",),
+        ("test",),
+        ("logs",),
+    ],
+)
+def test_without_a_lab_every_command_says_how_to_make_one(words: tuple[str, ...]) -> None:
+    completed = run(*words)
+    assert completed.returncode == 2
+    assert "error: there is no lab" in completed.stderr
+    assert "To mend it: lab up --topology underlay-3node" in completed.stderr
+    assert "\x1b" not in completed.stderr
+
+
+def test_unknown_topology_and_mode_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    unknown = run("up", "--topology", "underlay-3nodes")
+    assert unknown.returncode == 2
+    assert "underlay-3node" in unknown.stderr
+    mode = run("up", "--topology", "underlay-3node", "--mode", "macvlam")
+    assert mode.returncode == 2
+    assert "did you mean macvlan?" in mode.stderr
+    assert not (tmp_path / "home" / "labs" / "underlay-3node").exists()
+
+
+def test_unknown_option_is_wrong_use() -> None:
+    assert run("list", "--jsom").returncode == 2
+
+
+def test_empty_list_as_json() -> None:
+    result = CliRunner().invoke(cli, ["list", "--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == []
+
+
+def test_validate_names_what_is_good() -> None:
+    result = CliRunner().invoke(cli, ["validate", "underlay-3node", "overlay-3node", "course-exact"])
+    assert result.exit_code == 0
+    assert result.stdout.count(": good: 3 nodes, 4 networks") == 3
+
+
+def test_render_and_graph_write_what_they_are_asked_for(tmp_path: Path) -> None:
+    for command, mark in (("render", "Vagrant.configure"), ("graph", "<svg")):
+        output = tmp_path / command
+        result = CliRunner().invoke(cli, [command, "--topology", "underlay-3node", "--output", str(output)])
+        assert result.exit_code == 0
+        assert mark in output.read_text()
+
+
+def test_supply_add_refuses_what_is_no_program(tmp_path: Path) -> None:
+    text = tmp_path / "cri-dockerd"
+    text.write_text("#!/bin/sh\n")
+    completed = run("supply", "add", "cri-dockerd", str(text))
+    assert completed.returncode == 2
+    assert "is not a program" in completed.stderr
