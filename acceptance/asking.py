@@ -38,6 +38,14 @@ pid_of() {
 """
 
 
+# The C library's resolver in the network of the first pod and with the resolv.conf its containers have. The
+# file is copied first: mount would follow /proc/PID/root as if it were an ordinary link.
+_RESOLVE = r"""
+cat "/proc/$pod_0/root/etc/resolv.conf" >resolv.conf || exit 1
+nsenter -t "$pod_0" -n unshare --mount sh -c \
+  'mount --bind resolv.conf /etc/resolv.conf && exec timeout 15 getent ahostsv4 "$0"' """
+
+
 @dataclass(frozen=True)
 class PodOnNode:
     """A pod of the suite that has a process on the node."""
@@ -148,16 +156,7 @@ def _commands(
     for sender, vantage in machine.vantages.items():
         commands += probe_commands(vantage, probes.get(sender, ()))
     if resolve is not None:
-        # The C library's resolver, in the pod's network and with the pod's resolv.conf.
-        commands += [
-            Command(
-                f"resolve {pod.endpoint}",
-                f"nsenter -t $pod_0 -n unshare --mount sh -c "
-                f"'mount --bind /proc/'$pod_0'/root/etc/resolv.conf /etc/resolv.conf"
-                f" && timeout 15 getent ahostsv4 {resolve}'",
-            )
-            for pod in machine.pods[:1]
-        ]
+        commands += [Command(f"resolve {pod.endpoint}", _RESOLVE + resolve) for pod in machine.pods[:1]]
     return commands
 
 

@@ -66,6 +66,11 @@ class Evidence:
         }
         return Cell(pair, answers, None if answers else "nothing was asked")
 
+    @property
+    def headless_addresses(self) -> frozenset[IPv4Address]:
+        """What the headless Service's name must resolve to."""
+        return frozenset(pod.address for role, pod in self.pods.items() if role != BACKEND and pod.address)
+
     def problem_of(self, endpoint: Endpoint) -> Problem | None:
         """Why an endpoint can neither ask nor be asked."""
         match endpoint.kind:

@@ -25,7 +25,7 @@ from acceptance.asking import (
 from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.diagnosis import Finding, Subject, findings
 from acceptance.evidence import Evidence, Replacement, placed_pods, role_of
-from acceptance.expectations import Expectations
+from acceptance.expectations import Expectations, ServiceWay
 from acceptance.inventory import Inventory
 from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pairs
 from acceptance.node_facts import NodeFacts
@@ -44,6 +44,7 @@ from acceptance.uplink import UplinkServer
 from acceptance.workload import (
     API_ERRORS,
     BACKEND,
+    HEADLESS,
     BackendService,
     Pods,
     Workload,
@@ -53,6 +54,7 @@ from acceptance.workload import (
 FURTHER_TRIES = 2
 CLEAN_UP_SECONDS = 60
 SYSTEM_POD_SECONDS = 30
+ENDPOINT_SECONDS = 20
 
 
 class Investigation:
@@ -71,7 +73,7 @@ class Investigation:
     def gather(self) -> Evidence:
         """Never raises for what the lab does wrong: that becomes Problems in the evidence."""
         inventory = self._inventory
-        with ThreadPoolExecutor(max_workers=len(inventory.nodes)) as pool, self._timed("pods"):
+        with ThreadPoolExecutor(max_workers=len(inventory.nodes)) as pool, self._timed("all pods"):
             starting = {
                 node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
                 for node in inventory.nodes
@@ -128,8 +130,13 @@ class Investigation:
             api = Api.connect(self._inventory.kubeconfig)
             nodes = {node.name: node for node in api.nodes()}
             self._workload = Workload(api, self._inventory, readiness=self._expectations.ready)
-            service = self._workload.create(self._pod_seconds)
-            return nodes, service, self._workload.wait_until_usable(self._pod_seconds)
+            with self._timed("making pods"):
+                service = self._workload.create(self._pod_seconds)
+            with self._timed("pods ready"):
+                pods = self._workload.wait_until_usable(self._pod_seconds)
+            with self._timed("endpoints"):
+                self._wait_for_endpoints(self._workload, pods)
+            return nodes, service, pods
         except SuiteError as error:
             problem = Problem(str(error))
         except API_ERRORS as error:
@@ -137,6 +144,16 @@ class Investigation:
         except Exception as error:  # the client has errors of many kinds for a bad kubeconfig
             problem = Problem(f"the kubeconfig {self._inventory.kubeconfig} is not usable: {error}")
         return problem if isinstance(nodes, Problem) else nodes, problem, Pods({}, {})
+
+    @staticmethod
+    def _wait_for_endpoints(workload: Workload, pods: Pods) -> None:
+        """A Service has its endpoints a moment after its pods are ready."""
+        if pods.problems:
+            return
+        probes = [pod.address for role, pod in pods.found.items() if role != BACKEND and pod.address]
+        workload.wait_for_endpoints(HEADLESS, probes, ENDPOINT_SECONDS)
+        backend = pods.found[BACKEND].address
+        workload.wait_for_endpoints(BACKEND, [backend] if backend else [], ENDPOINT_SECONDS)
 
     def _all_pods(self) -> tuple[ClusterPod, ...] | Problem:
         """All pods of the cluster; the cluster's own get a while to become ready again on a busy machine."""
@@ -197,13 +214,12 @@ class Investigation:
         for question in evidence.questions:
             if evidence.problem_of(question.sender) is None:
                 probes.setdefault(question.sender, []).append(question.probe)
-        resolve = f"{headless_name(self._inventory)}."
         with self._timed("probes"):
             seen = ask(
                 self._machines(evidence),
                 probes,
                 facts_about=[placed.address for placed in placed_pods(evidence)],
-                resolve=None if isinstance(evidence.service, Problem) else resolve,
+                resolve=None if isinstance(evidence.service, Problem) else headless_name(self._inventory),
             )
         return replace(evidence, answers=seen.answers, facts=seen.facts, names=seen.names)
 
@@ -211,16 +227,19 @@ class Investigation:
         """Ask again what should have been answered: a slow machine is not a broken network."""
         for _ in range(FURTHER_TRIES):
             silent = self._silent(evidence)
-            if not silent:
+            resolve = self._names_are_wrong(evidence)
+            if not silent and not resolve:
                 break
             with self._timed("further tries"):
                 seen = ask(
                     self._machines(evidence),
                     silent,
                     facts_about=[placed.address for placed in placed_pods(evidence)],
+                    resolve=headless_name(self._inventory) if resolve else None,
                 )
             answers = {**evidence.answers, **seen.answers}
-            evidence = replace(evidence, answers=answers, facts={**evidence.facts, **seen.facts})
+            names, facts = {**evidence.names, **seen.names}, {**evidence.facts, **seen.facts}
+            evidence = replace(evidence, answers=answers, facts=facts, names=names)
         return evidence
 
     def _silent(self, evidence: Evidence) -> dict[Endpoint, list[Probe]]:
@@ -237,6 +256,11 @@ class Investigation:
             if wanted and answer is not None and not answer.answered:
                 silent.setdefault(question.sender, []).append(question.probe)
         return silent
+
+    def _names_are_wrong(self, evidence: Evidence) -> bool:
+        if not self._expectations.services[ServiceWay.HEADLESS].answers:
+            return False
+        return any(addresses != evidence.headless_addresses for addresses in evidence.names.values())
 
     def _findings(self, evidence: Evidence) -> dict[str, tuple[Finding, ...]]:
         found: dict[str, tuple[Finding, ...]] = {}
@@ -269,9 +293,7 @@ class Investigation:
                 new = self._workload.replace_backend(old, self._pod_seconds)
                 if isinstance(new, Problem) or new.address is None:
                     return new if isinstance(new, Problem) else Problem("the new pod has no address")
-                problem = self._workload.wait_for_endpoints(
-                    [new.address] if self._expectations.ready else [], self._pod_seconds
-                )
+                problem = self._workload.wait_for_endpoints(BACKEND, [new.address], self._pod_seconds)
             except (SuiteError, *API_ERRORS) as error:
                 return Problem(str(error))
             questions = tuple(

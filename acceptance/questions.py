@@ -82,7 +82,8 @@ def dns_names(inventory: Inventory) -> tuple[str, ...]:
 
 
 def headless_name(inventory: Inventory) -> str:
-    return f"{HEADLESS}.{NAMESPACE}.svc.{inventory.kubernetes.dns_domain}"
+    """With the closing dot: no search path is tried."""
+    return f"{HEADLESS}.{NAMESPACE}.svc.{inventory.kubernetes.dns_domain}."
 
 
 def cluster_ip_questions(

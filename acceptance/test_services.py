@@ -15,7 +15,7 @@ from acceptance.probes import Answer
 from acceptance.problems import Problem
 from acceptance.questions import ServiceQuestion, headless_name
 from acceptance.report import causes
-from acceptance.workload import BACKEND, probe_name
+from acceptance.workload import BACKEND
 
 BACKEND_POD = Endpoint(EndpointKind.POD, second=True)
 
@@ -69,8 +69,7 @@ def test_headless(node: Node, evidence: Evidence) -> None:
         if not isinstance(seen, Problem):
             _fail(evidence, sender, f"{asked} resolves, but no answer is expected ({expected.because})")
         return
-    roles = [probe_name(each.name) for each in evidence.inventory.nodes]
-    wanted = {address for role in roles if role in evidence.pods and (address := evidence.pods[role].address)}
+    wanted = evidence.headless_addresses
     if isinstance(seen, Problem):
         _fail(evidence, sender, f"{asked}: {seen}")
     elif seen != wanted:

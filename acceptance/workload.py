@@ -102,20 +102,22 @@ class Workload:
             },
         )
 
-    def wait_for_endpoints(self, addresses: Iterable[IPv4Address], deadline_seconds: float) -> Problem | None:
-        """Wait until exactly these addresses stand behind the backend's Service."""
+    def wait_for_endpoints(
+        self, service: str, addresses: Iterable[IPv4Address], deadline_seconds: float
+    ) -> Problem | None:
+        """Wait until exactly these addresses stand behind a Service of the suite."""
         wanted = frozenset(addresses)
         seen: set[IPv4Address] = set()
 
         def there() -> bool:
             seen.clear()
-            seen.update(self._api.endpoints(NAMESPACE, BACKEND))
+            seen.update(self._api.endpoints(NAMESPACE, service))
             return seen == wanted
 
         if _until(there, deadline_seconds):
             return None
         return Problem(
-            f"after {deadline_seconds:.0f} s the endpoints of Service {BACKEND} are"
+            f"after {deadline_seconds:.0f} s the endpoints of Service {service} are"
             f" {_listed(seen)}, expected {_listed(wanted)}"
         )
 

@@ -33,7 +33,7 @@ class Machine:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("what", choices=["up"], help="up: from no lab to Ready, software and box in the cache")
+    parser.add_argument("what", choices=["up"], help="up: from no lab to Ready, box in the cache")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--topology", default="underlay-3node")
     parser.add_argument("--json", action="store_true", dest="as_json")
@@ -41,7 +41,8 @@ def main() -> None:
     _lab("box", "build")
     runs = [_measure_up(arguments.topology) for _ in range(arguments.runs)]
     if arguments.as_json:
-        print(json.dumps({"machine": asdict(_machine()), "runs": [asdict(run) for run in runs]}, indent=2))
+        report = {"machine": asdict(_machine()), "runs": [asdict(run) for run in runs]}
+        sys.stdout.write(json.dumps(report, indent=2) + "\n")
     else:
         _show(runs)
 
@@ -63,7 +64,8 @@ def _lab(*words: str) -> str:
 
 def _machine() -> Machine:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line for line in lines if line.startswith("model name")]
     processor = models[0].partition(": ")[2] if models else platform.processor()
     return Machine(processor, os.cpu_count() or 1, round(memory, 1))
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from lab.cluster.credentials import API_PORT, api_server_addresses, api_server_names, api_url
+from lab.cluster.credentials import (
+    API_PORT,
+    COMPONENT_CERTIFICATE,
+    COMPONENT_KEY,
+    api_server_addresses,
+    api_server_names,
+    api_url,
+)
 from lab.cluster.pki import discovery_hash
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
@@ -103,9 +111,8 @@ def _cluster(plan: Plan) -> Document:
             # (sampleAndWaterMarkHistograms observes every millisecond); without fairness they are not kept.
             "extraArgs": {"enable-priority-and-fairness": "false"},
         },
-        # With a single control plane there is nobody to elect; a lease lost on a busy host only hurts.
-        "controllerManager": {"extraArgs": {"leader-elect": "false", "node-monitor-grace-period": "120s"}},
-        "scheduler": {"extraArgs": {"leader-elect": "false"}},
+        "controllerManager": _component({"node-monitor-grace-period": "120s"}),
+        "scheduler": _component({}),
         "etcd": {
             "local": {
                 "extraArgs": {
@@ -115,6 +122,17 @@ def _cluster(plan: Plan) -> Document:
                 }
             }
         },
+    }
+
+
+def _component(arguments: Mapping[str, str]) -> Document:
+    # With a single control plane there is nobody to elect; a lease lost on a busy host only hurts.
+    serving = {"tls-cert-file": COMPONENT_CERTIFICATE, "tls-private-key-file": COMPONENT_KEY}
+    folder = posixpath.dirname(COMPONENT_KEY)
+    volume = {"name": "serving", "hostPath": folder, "mountPath": folder, "readOnly": True}
+    return {
+        "extraArgs": {"leader-elect": "false", **serving, **arguments},
+        "extraVolumes": [{**volume, "pathType": "Directory"}],
     }
 
 

@@ -15,7 +15,7 @@ from lab.cluster.configuration import (
     init_configuration,
     join_configuration,
 )
-from lab.cluster.credentials import control_plane_files, kubelet_serving_files
+from lab.cluster.credentials import component_serving_files, control_plane_files, kubelet_serving_files
 from lab.cluster.secrets import ClusterSecrets
 from lab.foundation.progress import StepContext
 from lab.nodes.connection import Command, Script
@@ -30,11 +30,22 @@ TIME_LIMIT = 1200.0
 """Seconds for init or join; ten times what they take on an idle machine without KVM."""
 
 
-SKIPPED_IN_JOIN = "preflight"
+CONFIGURATION = f"{LAB}/kubeadm.yaml"
+
+SKIPPED_IN_JOIN = ("preflight",)
 """It wants crictl and a registry; preparing the node has checked what matters of it."""
 
-SKIPPED_IN_INIT = f"{SKIPPED_IN_JOIN},certs,kubeconfig"
-"""All their files are there already; kubeadm would make an RSA key for each before it looks."""
+STARTED_LATE = ("controller-manager", "scheduler")
+"""Static pods that only wait while the API server starts, and take its processor time: the controller manager
+even gives up after ten seconds, and kubelet starts it again with longer and longer pauses."""
+
+SKIPPED_IN_INIT = (
+    *SKIPPED_IN_JOIN,
+    # All their files are there already; kubeadm would make an RSA key for each before it looks.
+    "certs",
+    "kubeconfig",
+    *(f"control-plane/{component}" for component in STARTED_LATE),
+)
 
 
 @dataclass(frozen=True)
@@ -77,41 +88,55 @@ def is_member(nodes: Nodes, node: NodePlan, membership: Membership) -> bool:
 def init_script(nodes: Nodes, membership: Membership) -> Script:
     plan, node, secrets = nodes.plan, nodes.plan.control_plane, membership.secrets
     files = (
-        NodeFile(f"{LAB}/kubeadm.yaml", init_configuration(plan, membership.runtime, secrets), 0o600),
+        NodeFile(CONFIGURATION, init_configuration(plan, membership.runtime, secrets), 0o600),
         *control_plane_patches(),
         *control_plane_files(plan, secrets),
+        *component_serving_files(secrets),
         *kubelet_serving_files(plan, node, secrets),
     )
-    return _script("init", SKIPPED_IN_INIT, node, files, membership)
+    command = f"init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
+    return Script(_attempt(command, _START_LATE, files, membership), f"kubeadm init on {node.name}")
 
 
 def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
     plan, secrets = nodes.plan, membership.secrets
     files = (
-        NodeFile(f"{LAB}/kubeadm.yaml", join_configuration(plan, node, membership.runtime, secrets), 0o600),
+        NodeFile(CONFIGURATION, join_configuration(plan, node, membership.runtime, secrets), 0o600),
         *kubelet_serving_files(plan, node, secrets),
     )
-    return _script("join", SKIPPED_IN_JOIN, node, files, membership)
+    command = f"join --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_JOIN)}"
+    return Script(_attempt(command, "", files, membership), f"kubeadm join on {node.name}")
 
 
-def _script(
-    verb: str, skipped: str, node: NodePlan, files: tuple[NodeFile, ...], membership: Membership
-) -> Script:
+def _attempt(command: str, meanwhile: str, files: tuple[NodeFile, ...], membership: Membership) -> str:
     # kubeadm writes to a file and not to the connection, so that it goes on when the connection breaks.
-    text = f"""\
+    return f"""\
 exec 9>/run/lab-kubeadm.lock
 flock 9
 if [ "$(cat {MARK} 2>/dev/null)" = {membership.secrets.identity} ]; then exit 0; fi
 if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
 {remove_cluster_script(membership.runtime)}fi
 {write_files(files)}\
-kubeadm {verb} --config {LAB}/kubeadm.yaml --skip-phases {skipped} > {LOG} 2>&1 9>&- &
+kubeadm {command} > {LOG} 2>&1 9>&- &
 kubeadm=$!
-tail --lines=+1 --follow --sleep-interval=0.3 --pid=$kubeadm {LOG} 2>/dev/null 9>&- || true
+tail --lines=+1 --follow --sleep-interval=0.3 --pid=$kubeadm {LOG} 2>/dev/null 9>&- &
+tail=$!
+{meanwhile}\
 wait $kubeadm || {{ tail --lines=40 {LOG} >&2; exit 1; }}
+wait $tail || true
 {write_files((NodeFile(MARK, membership.secrets.identity),))}\
 """
-    return Script(text, f"kubeadm {verb} on {node.name}")
+
+
+_START_LATE = f"""\
+until grep -q 'healthy after' {LOG} || ! kill -0 $kubeadm 2>/dev/null; do sleep 0.3; done
+if grep -q 'healthy after' {LOG}; then
+  for part in {" ".join(STARTED_LATE)}; do
+    kubeadm init phase control-plane $part --config {CONFIGURATION} >> {LOG} 2>&1 9>&-
+  done
+fi
+"""
+"""kubeadm says `The API server is healthy after` or `All control plane components are healthy after`."""
 
 
 def remove_cluster_script(runtime: ContainerRuntime) -> str:

@@ -32,7 +32,7 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
         if error.errno == errno.ENOSPC:
             raise LabError(
                 f"cannot write {path}: the disk is full",
-                resolution=f"free some space on the file system of {path.parent}, then run the same command again",
+                resolution=f"free some space where {path.parent} lies, then run the same command again",
             ) from error
         raise LabError(f"cannot write {path}: {error.strerror}") from error
     except BaseException:

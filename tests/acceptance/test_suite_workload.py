@@ -166,9 +166,9 @@ def test_the_successor_of_a_deleted_pod(cluster: PretendedCluster, made: Workloa
 def test_endpoints_are_waited_for_and_told_when_wrong(cluster: PretendedCluster, made: Workload) -> None:
     wanted = [IPv4Address("10.200.0.9")]
     cluster.slices = [["10.200.0.4"], [], ["10.200.0.9"]]
-    assert made.wait_for_endpoints(wanted, 1) is None
+    assert made.wait_for_endpoints(BACKEND, wanted, 1) is None
     cluster.slices = [["10.200.0.4"]]
-    assert str(made.wait_for_endpoints(wanted, 0.05)) == (
+    assert str(made.wait_for_endpoints(BACKEND, wanted, 0.05)) == (
         "after 0 s the endpoints of Service backend are 10.200.0.4, expected 10.200.0.9"
     )
 

@@ -1,4 +1,4 @@
-"""The host shim's program, run for real in network namespaces: a node, one of its pods, a LAN host, a bridge."""
+"""The host shim's program, run for real in namespaces: a node, one of its pods, a LAN host, a bridge."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_nobody_there(key_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     connection = NodeConnection("k8s-node1", "127.0.0.1", key_file, port=port)
-    with pytest.raises(LabError, match="node k8s-node1: .* the connection broke"):
+    with pytest.raises(LabError, match=r"node k8s-node1: .* the connection broke"):
         connection.run(Command(("true",)))
     with pytest.raises(TimedOutError, match="node k8s-node1: ssh"):
         connection.wait_until_answers(Deadline(0.1))

@@ -14,7 +14,7 @@ def fail(brief: str) -> None:
 
 def test_works_run_at_the_same_time() -> None:
     barrier = threading.Barrier(3, timeout=5)
-    in_parallel({name: barrier.wait for name in ("a", "b", "c")})
+    in_parallel(dict.fromkeys(("a", "b", "c"), barrier.wait))
 
 
 def test_values_by_name() -> None:
@@ -25,7 +25,7 @@ def test_values_by_name() -> None:
 def test_one_failure_is_raised_as_it_is_after_all_have_ended() -> None:
     ended = threading.Event()
     with pytest.raises(LabError, match="no room") as caught:
-        in_parallel({"a": lambda: fail("no room"), "b": lambda: ended.set()})
+        in_parallel({"a": lambda: fail("no room"), "b": ended.set})
     assert not isinstance(caught.value, NodesError)
     assert ended.is_set()
 

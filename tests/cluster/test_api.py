@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_server import ApiServer
+
+from lab.cluster.api import ApiError, ClusterApi
+from lab.cluster.labels import label_nodes, nodes_labelled
+from lab.cluster.objects import Rollout, Workload, WorkloadKind
+from lab.foundation.errors import LabError
+from lab.foundation.wait import NotYetError
+from lab.topology.plan import Plan
+
+CORE = {
+    "resources": [
+        {"kind": "Namespace", "name": "namespaces", "namespaced": False},
+        {"kind": "Node", "name": "nodes", "namespaced": False},
+        {"kind": "Node", "name": "nodes/status", "namespaced": False},
+        {"kind": "ServiceAccount", "name": "serviceaccounts", "namespaced": True},
+    ]
+}
+APPS = {"resources": [{"kind": "DaemonSet", "name": "daemonsets", "namespaced": True}]}
+
+
+@pytest.fixture
+def server() -> Iterator[ApiServer]:
+    server = ApiServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def api(server: ApiServer, tmp_path: Path) -> ClusterApi:
+    server.write_kubeconfig(tmp_path / "kubeconfig")
+    return ClusterApi(tmp_path / "kubeconfig")
+
+
+def manifest(version: str, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def test_apply_puts_namespaces_first_and_asks_once_for_each_version(
+    api: ClusterApi, server: ApiServer
+) -> None:
+    server.answers = {
+        "GET /api/v1": (200, CORE),
+        "GET /apis/apps/v1": (200, APPS),
+        "PATCH /api/v1/namespaces/net": (201, {}),
+        "PATCH /api/v1/namespaces/net/serviceaccounts/a": (200, {}),
+        "PATCH /apis/apps/v1/namespaces/net/daemonsets/d": (200, {}),
+    }
+    objects = (
+        manifest("v1", "ServiceAccount", "a", "net"),
+        manifest("apps/v1", "DaemonSet", "d", "net"),
+        manifest("v1", "Namespace", "net"),
+    )
+    api.apply(objects)
+    patches = [asked for asked in server.asked if asked.method == "PATCH"]
+    assert [asked.body for asked in patches] == [objects[2], objects[0], objects[1]]
+    assert {asked.content_type for asked in patches} == {"application/apply-patch+yaml"}
+    assert patches[0].query == {"fieldManager": ["lab"], "force": ["true"]}
+    assert [asked.path for asked in server.asked if asked.method == "GET"] == ["/api/v1", "/apis/apps/v1"]
+
+
+def test_apply_of_a_kind_that_the_server_does_not_know(api: ClusterApi, server: ApiServer) -> None:
+    server.answers = {"GET /api/v1": (200, CORE)}
+    with pytest.raises(ApiError, match="Widget"):
+        api.apply([manifest("v1", "Widget", "w")])
+
+
+def test_a_refusal_is_told_in_the_servers_words(api: ClusterApi, server: ApiServer) -> None:
+    server.answers = {
+        "GET /api/v1": (200, CORE),
+        "PATCH /api/v1/namespaces/net": (422, {"message": "metadata.name: too short"}),
+    }
+    with pytest.raises(ApiError) as caught:
+        api.apply([manifest("v1", "Namespace", "net")])
+    assert caught.value.status == 422
+    assert "apply Namespace net" in caught.value.brief
+    assert "too short" in str(caught.value)
+
+
+def test_serving(api: ClusterApi, server: ApiServer) -> None:
+    server.answers = {"GET /readyz": (500, "[-]etcd failed")}
+    with pytest.raises(NotYetError, match="etcd failed"):
+        api.check_serving()
+    server.answers = {"GET /readyz": (200, "ok")}
+    api.check_serving()
+
+
+def test_nobody_answers(api: ClusterApi, server: ApiServer) -> None:
+    server.close()
+    with pytest.raises(NotYetError, match="not ready"):
+        api.check_serving()
+    with pytest.raises(ApiError, match="no answer"):
+        api.nodes()
+
+
+def test_rollout(api: ClusterApi, server: ApiServer) -> None:
+    deployment = Workload(WorkloadKind.DEPLOYMENT, "kube-system", "coredns")
+    path = "GET /apis/apps/v1/namespaces/kube-system/deployments/coredns"
+    assert api.rollout(deployment) is None
+    server.answers[path] = (
+        200,
+        {
+            "metadata": {"generation": 2},
+            "spec": {"replicas": 2},
+            "status": {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 2},
+        },
+    )
+    assert api.rollout(deployment) == Rollout(observed=True, wanted=2, ready=1)
+    server.answers[path] = (403, {"message": "no"})
+    with pytest.raises(ApiError):
+        api.rollout(deployment)
+
+
+def test_labels(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
+    node = dataclasses.replace(plan.workers[0], labels={"network": "underlay-nethost"})
+    plan = dataclasses.replace(plan, nodes=(plan.control_plane, node))
+
+    def has(labels: dict[str, str]) -> tuple[int, Any]:
+        status = {"nodeInfo": {"kubeletVersion": "v1.24.10"}}
+        metadata = [{"name": plan.control_plane.name}, {"name": node.name, "labels": {"a": "b", **labels}}]
+        return 200, {"items": [{"metadata": each, "status": status} for each in metadata]}
+
+    server.answers = {f"PATCH /api/v1/nodes/{node.name}": (200, {}), "GET /api/v1/nodes": has({})}
+    assert not nodes_labelled(api, plan)
+    label_nodes(api, plan)
+    (patch,) = (asked for asked in server.asked if asked.method == "PATCH")
+    assert patch.content_type == "application/merge-patch+json"
+    assert patch.body == {"metadata": {"labels": {"network": "underlay-nethost"}}}
+    server.answers["GET /api/v1/nodes"] = has({"network": "underlay-nethost"})
+    assert nodes_labelled(api, plan)
+
+
+def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="cannot read"):
+        ClusterApi(tmp_path / "missing")

@@ -1,0 +1,197 @@
+"""The scripts are run by a real shell, with the node's folders moved and stand-ins for its programs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lab.cluster.kubeadm import Membership, init_script, join_script, remove_cluster_script
+from lab.cluster.secrets import ClusterSecrets
+from lab.nodes.connection import LONGEST_SCRIPT
+from lab.nodes.pool import Nodes
+from lab.nodes.runtimes import Containerd
+from lab.topology.plan import Plan
+
+MOVED = re.compile(r"(?<![\w.])/(etc|var|run|proc)/")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A folder that stands for a node's root file system; `calls` holds what was run there."""
+
+    root: Path
+
+    def program(self, name: str, body: str = "") -> None:
+        path = self.root / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/bash\necho {name} "$@" >> {self.root}/calls\n{body}\n')
+        path.chmod(0o755)
+
+    def start(self, script: str) -> subprocess.Popen[str]:
+        moved = MOVED.sub(lambda found: f"{self.root}/{found[1]}/", script)
+        return subprocess.Popen(
+            ["bash", "-c", f"set -euo pipefail\n{moved}"],
+            env={"PATH": f"{self.root}/bin:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, script: str) -> tuple[int, str, str]:
+        child = self.start(script)
+        out, err = child.communicate(timeout=30)
+        return child.returncode, out, err
+
+    def path(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    @property
+    def calls(self) -> list[str]:
+        file = self.root / "calls"
+        return file.read_text().splitlines() if file.exists() else []
+
+    def called(self, program: str) -> list[str]:
+        return [call for call in self.calls if call.split()[0] == program]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    node = Node(tmp_path)
+    for name in ("systemctl", "ctr", "umount"):
+        node.program(name)
+    node.program("kubeadm", "echo '[phase] work'; touch " + f"{tmp_path}/var/lib/kubelet/config.yaml")
+    for folder in ("run", "var/log", "var/lib/kubelet", "proc", "etc/cni/net.d"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "proc/mounts").write_text("")
+    return node
+
+
+@pytest.fixture
+def script(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> str:
+    nodes = Nodes(plan, tmp_path / "key")
+    return init_script(nodes, Membership(Containerd(), secrets)).text
+
+
+def test_scripts_fit_into_one_argument(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> None:
+    nodes, membership = Nodes(plan, tmp_path / "key"), Membership(Containerd(), secrets)
+    for script in (init_script(nodes, membership), join_script(nodes, plan.workers[0], membership)):
+        assert len(script.text.encode()) < LONGEST_SCRIPT / 2
+
+
+def test_init_on_a_fresh_node(node: Node, script: str, secrets: ClusterSecrets) -> None:
+    status, out, err = node.run(script)
+    assert (status, out, err) == (0, "[phase] work\n", "")
+    assert node.calls == [
+        f"kubeadm init --config {node.root}/etc/kubernetes/lab/kubeadm.yaml"
+        " --skip-phases preflight,certs,kubeconfig,control-plane/controller-manager,control-plane/scheduler"
+    ]
+    assert node.path("/etc/kubernetes/lab/joined").read_text() == secrets.identity
+    assert node.path("/etc/kubernetes/pki/ca.crt").read_text() == secrets.authority.certificate
+    assert node.path("/etc/kubernetes/lab/kubeadm.yaml").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[apiclient] All control plane components are healthy after 60.5 seconds",
+        "[api-check] The API server is healthy after 60.5 seconds",
+    ],
+    ids=["v1.24", "v1.30"],
+)
+def test_the_other_components_start_when_the_api_server_is_healthy(
+    node: Node, script: str, said: str
+) -> None:
+    node.program(
+        "kubeadm",
+        f"""[ "$2" = phase ] && exit
+sleep 1
+[ "$(grep -c . {node.root}/calls)" = 1 ] || exit 7
+echo "{said}"
+until [ "$(grep -c . {node.root}/calls)" = 3 ]; do sleep 0.1; done""",
+    )
+    assert node.run(script)[0] == 0
+    assert [call.split()[1:5] for call in node.called("kubeadm")[1:]] == [
+        ["init", "phase", "control-plane", "controller-manager"],
+        ["init", "phase", "control-plane", "scheduler"],
+    ]
+
+
+def test_init_when_it_is_done_does_nothing(node: Node, script: str) -> None:
+    node.run(script)
+    before = node.calls
+    assert node.run(script)[0] == 0
+    assert node.calls == before
+
+
+def test_init_that_failed_tells_the_end_of_the_log_and_leaves_no_mark(node: Node, script: str) -> None:
+    node.program("kubeadm", "seq 100; echo the reason; exit 1")
+    status, _, err = node.run(script)
+    assert status == 1
+    assert err.splitlines()[-1] == "the reason"
+    assert len(err.splitlines()) == 40
+    assert not node.path("/etc/kubernetes/lab/joined").exists()
+
+
+def test_init_after_a_broken_off_one_starts_afresh(node: Node, script: str) -> None:
+    node.program("kubeadm", "exit 1")
+    node.run(script)
+    stale = node.path("/etc/kubernetes/manifests/stale.yaml")
+    stale.parent.mkdir()
+    stale.touch()
+    data = node.path("/var/lib/etcd/member")
+    data.mkdir(parents=True)
+    node.program("kubeadm", "true")
+    assert node.run(script)[0] == 0
+    assert not stale.exists()
+    assert not data.exists()
+    assert "systemctl stop kubelet.service" in node.calls
+
+
+def test_init_of_another_cluster_replaces_this_one(node: Node, script: str) -> None:
+    node.run(script)
+    node.path("/etc/kubernetes/lab/joined").write_text("another")
+    assert node.run(script)[0] == 0
+    assert len(node.called("kubeadm")) == 2
+
+
+def test_a_second_init_waits_for_the_one_that_still_runs(node: Node, script: str) -> None:
+    """As when `lab up` was killed and run again: kubeadm on the node has gone on."""
+    node.program("kubeadm", "sleep 2; echo done")
+    first = node.start(script)
+    while not node.called("kubeadm"):
+        time.sleep(0.05)
+    assert node.run(script)[0] == 0
+    assert first.wait(timeout=1) == 0
+    assert len(node.called("kubeadm")) == 1
+
+
+def test_kubeadm_goes_on_when_the_connection_is_gone(
+    node: Node, script: str, secrets: ClusterSecrets
+) -> None:
+    node.program("kubeadm", "sleep 1; seq 2000; echo done")
+    child = node.start(script)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdout.close()
+    child.stderr.close()
+    assert child.wait(timeout=30) == 0
+    assert node.path("/etc/kubernetes/lab/joined").read_text() == secrets.identity
+
+
+def test_removal_unmounts_and_empties(node: Node) -> None:
+    node.path("/proc/mounts").write_text(
+        f"tmpfs {node.root}/var/lib/kubelet/pods/x/volumes/token tmpfs rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n"
+    )
+    for name in ("/etc/cni/net.d/10-macvlan.conflist", "/var/lib/cni/networks/x", "/var/lib/kubelet/pki/x"):
+        node.path(name).parent.mkdir(parents=True, exist_ok=True)
+        node.path(name).touch()
+    assert node.run(remove_cluster_script(Containerd()))[0] == 0
+    assert node.called("umount") == [f"umount {node.root}/var/lib/kubelet/pods/x/volumes/token"]
+    left = [path for path in node.root.rglob("*") if path.is_file()]
+    assert {path.relative_to(node.root).parts[0] for path in left} == {"bin", "calls", "proc"}

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.foundation.errors import WrongUseError
+from lab.modes.install import arrange_mode, node_script
+from lab.modes.mode import Images, Mode
+from lab.modes.registry import MODES, mode_named
+from lab.topology.plan import NodePlan, Plan
+
+GOLDEN = Path(__file__).parent / "golden"
+IMAGES = Images(("registry.lab.internal/pause:3.7", "registry.lab.internal/flannel:v0.28.4"))
+Compare = Callable[[Path, str], None]
+every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
+
+
+def with_options(plan: Plan, **options: bool | int | str) -> Plan:
+    return dataclasses.replace(plan, mode_options=options)
+
+
+def cni(mode: Mode, plan: Plan, node: NodePlan) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(arrange_mode(mode, plan, IMAGES).nodes[node.name].cni.content)
+    return document
+
+
+@every_mode
+def test_what_a_mode_puts_on_a_node(mode: Mode, plan: Plan, compare_with_golden: Compare) -> None:
+    script = node_script(plan.workers[0], arrange_mode(mode, plan, IMAGES))
+    assert subprocess.run(["bash", "-n", "-c", script.text], check=False).returncode == 0
+    compare_with_golden(GOLDEN / f"{mode.name}.sh", script.text)
+
+
+def test_what_flannel_puts_into_the_cluster(plan: Plan, compare_with_golden: Compare) -> None:
+    manifests = arrange_mode(mode_named("flannel-vxlan"), plan, IMAGES).manifests
+    compare_with_golden(GOLDEN / "flannel-vxlan.yaml", yaml.safe_dump_all(manifests, sort_keys=False))
+
+
+@every_mode
+def test_every_node_has_its_part_and_the_cni_configuration_comes_last(mode: Mode, plan: Plan) -> None:
+    setup = arrange_mode(mode, plan, IMAGES)
+    assert list(setup.nodes) == [node.name for node in plan.nodes]
+    for node in plan.nodes:
+        part, script = setup.nodes[node.name], node_script(node, setup).text
+        before = script[: script.index(part.cni.path)]
+        assert part.start in before
+        assert part.ready in before
+
+
+@every_mode
+def test_the_same_plan_gives_the_same_setup_and_another_plan_another(mode: Mode, plan: Plan) -> None:
+    def mark(of: Plan) -> str:
+        return node_script(of.nodes[0], arrange_mode(mode, of, IMAGES)).text
+
+    kubernetes = dataclasses.replace(plan.kubernetes, api_address=IPv4Address("172.31.7.110"))
+    shares = tuple(
+        dataclasses.replace(node, underlay_pods=plan.nodes[0].underlay_pods) for node in plan.nodes
+    )
+    other = dataclasses.replace(plan, kubernetes=kubernetes, nodes=shares)
+    assert mark(plan) == mark(plan)
+    assert mark(plan) != mark(other)
+
+
+def test_macvlan_ranges_do_not_meet(plan: Plan) -> None:
+    ranges = []
+    for node in plan.nodes:
+        (given,) = cni(mode_named("macvlan"), plan, node)["plugins"][0]["ipam"]["ranges"][0]
+        ranges.append((IPv4Address(given["rangeStart"]), IPv4Address(given["rangeEnd"])))
+        assert given["gateway"] == "172.31.0.2"
+    ordered = sorted(ranges)
+    assert all(last < first for (_, last), (first, _) in pairwise(ordered))
+
+
+def test_macvlan_services_go_through_the_pods_own_node(plan: Plan) -> None:
+    for node in plan.nodes:
+        routes = cni(mode_named("macvlan"), plan, node)["plugins"][0]["ipam"]["routes"]
+        assert routes == [
+            {"dst": "0.0.0.0/0", "gw": "172.31.0.2"},
+            {"dst": "10.96.0.0/16", "gw": str(node.internal_address)},
+        ]
+
+
+def test_macvlan_without_the_shim_is_the_textbooks(plan: Plan) -> None:
+    plain = with_options(plan, host_shim=False)
+    setup = arrange_mode(mode_named("macvlan"), plain, IMAGES)
+    for node in plan.nodes:
+        assert setup.nodes[node.name].files == ()
+        assert setup.nodes[node.name].start == ""
+        routes = cni(mode_named("macvlan"), plain, node)["plugins"][0]["ipam"]["routes"]
+        assert [route["dst"] for route in routes] == ["0.0.0.0/0"]
+    assert setup.workloads == (KUBE_PROXY,)
+    assert COREDNS in arrange_mode(mode_named("macvlan"), plan, IMAGES).workloads
+
+
+def test_flannel_uses_the_nic_of_the_node_network(plan: Plan) -> None:
+    def arguments(of: Plan) -> list[str]:
+        manifests = arrange_mode(mode_named("flannel-vxlan"), of, IMAGES).manifests
+        words: list[str] = manifests[-1]["spec"]["template"]["spec"]["containers"][0]["args"]
+        return words
+
+    assert "--iface=eth1" in arguments(plan)
+    assert "--iface=eth2" in arguments(dataclasses.replace(plan, node_network="management"))
+
+
+def test_flannel_speaks_to_the_api_without_kube_proxy(plan: Plan) -> None:
+    manifests = arrange_mode(mode_named("flannel-vxlan"), plan, IMAGES).manifests
+    (container,) = manifests[-1]["spec"]["template"]["spec"]["containers"]
+    given = {each["name"]: each.get("value") for each in container["env"]}
+    assert given["KUBERNETES_SERVICE_HOST"] == "172.31.7.101"
+    assert container["image"] == "registry.lab.internal/flannel:v0.28.4"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"host_shimm": True}, "it has no option host_shimm (it has: host_shim)"),
+        ({"host_shim": "no"}, "its option host_shim is 'no', expected bool"),
+        ({"host_shim": 1}, "its option host_shim is 1, expected bool"),
+    ],
+)
+def test_wrong_options(plan: Plan, options: dict[str, bool | int | str], said: str) -> None:
+    with pytest.raises(WrongUseError) as caught:
+        mode_named("macvlan").check(with_options(plan, **options))
+    assert said in str(caught.value)
+
+
+def test_all_that_macvlan_lacks_is_told_at_once(plan: Plan) -> None:
+    underlay = plan.underlay
+    assert underlay is not None
+    bare = dataclasses.replace(underlay, pod_range=None)
+    node = plan.workers[0]
+    cut = dataclasses.replace(node, nics=tuple(nic for nic in node.nics if nic.network != underlay.name))
+    broken = dataclasses.replace(
+        plan,
+        networks=tuple(bare if network is underlay else network for network in plan.networks),
+        nodes=tuple(cut if each is node else each for each in plan.nodes),
+    )
+    with pytest.raises(WrongUseError) as caught:
+        arrange_mode(mode_named("macvlan"), broken, IMAGES)
+    assert "node k8s-node1 has no NIC on underlay" in str(caught.value)
+    assert "no pod_range" in str(caught.value)
+
+
+def test_a_mode_that_does_not_exist() -> None:
+    with pytest.raises(WrongUseError, match="there is no mode macvlam") as caught:
+        mode_named("macvlam")
+    assert "did you mean macvlan?" in str(caught.value)
+    assert len({mode.name for mode in MODES}) == len(MODES)
+
+
+def test_an_image_is_found_by_its_whole_name() -> None:
+    images = Images(("registry.lab.internal/flannel-cni:1", "registry.lab.internal/flannel:v0.28.4"))
+    assert images.named("flannel") == "registry.lab.internal/flannel:v0.28.4"
+    with pytest.raises(KeyError):
+        images.named("flanne")

@@ -1,0 +1,52 @@
+"""A lab comes up, and once up there is nothing to do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import TOPOLOGY, Lab
+
+pytestmark = pytest.mark.real_lab
+
+
+def nodes(lab: Lab) -> dict[str, str]:
+    """Condition by node name."""
+    return {node["name"]: node["condition"] for node in json.loads(lab("status", "--json"))["nodes"]}
+
+
+def test_up_ends_with_three_ready_nodes(lab: Lab) -> None:
+    lab("up", "--topology", TOPOLOGY, "--mode", "macvlan")
+    assert nodes(lab) == {"k8s-master1": "Ready", "k8s-node1": "Ready", "k8s-node2": "Ready"}
+
+
+def test_a_second_up_has_nothing_to_do(lab: Lab) -> None:
+    assert "Nothing to do" in lab("up", "--topology", TOPOLOGY, "--mode", "macvlan")
+
+
+def test_vagrant_knows_the_nodes_from_a_plain_shell(lab: Lab) -> None:
+    folder = Path(json.loads(lab("inventory", "--json"))["ssh_config"]).parent
+    status = subprocess.run(
+        ["vagrant", "status"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    for name in nodes(lab):
+        assert any(line.split()[:2] == [name, "running"] for line in status.splitlines()), status
+
+
+def test_commands_reach_nodes_and_cluster(lab: Lab) -> None:
+    assert lab("exec", "k8s-node1", "--", "hostname").strip() == "k8s-node1"
+    assert lab("ssh", "k8s-node2", "echo $((40 + 2))").strip() == "42"
+    assert lab("kubectl", "get", "nodes", "-o", "name").split() == [
+        "node/k8s-master1",
+        "node/k8s-node1",
+        "node/k8s-node2",
+    ]
+
+
+def test_a_paused_lab_goes_on(lab: Lab) -> None:
+    lab("pause")
+    assert json.loads(lab("status", "--json"))["state"] == "paused"
+    lab("resume")
+    assert json.loads(lab("status", "--json"))["state"] == "up"

@@ -1,0 +1,18 @@
+"""A lab that is down has left nothing."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import HostTrace, Lab
+
+pytestmark = pytest.mark.real_lab
+
+
+def test_down_leaves_nothing(lab: Lab, before: HostTrace) -> None:
+    lab("down")
+    after = HostTrace.now()
+    assert after.processes == before.processes
+    assert after.mounts == before.mounts
+    assert after.devices == before.devices
+    assert after.namespaces <= before.namespaces
+    assert after.labs == before.labs
