@@ -18,6 +18,7 @@ NODE_HTTP_PORT = 18080
 NODE_UDP_PORT = 18081
 POD_HTTP_PORT = 8080
 POD_UDP_PORT = 8081
+ENDED_SECONDS = 60
 NETEXEC_UNIT = "lab-acceptance-netexec"
 
 Answers = dict[tuple[Endpoint, str], Answer]
@@ -187,6 +188,19 @@ curl --silent --fail --output /dev/null --retry 30 --retry-delay 1 --retry-all-e
     return None
 
 
-def stop_netexec(shell: Shell) -> None:
-    """Stop the node's netexec. Raises SuiteError when the node cannot be reached."""
-    shell.bash(f"systemctl stop {NETEXEC_UNIT} 2>/dev/null; true", 30)
+def stop_netexec(shell: Shell, pod_uids: Sequence[str]) -> None:
+    """Stop the node's netexec and wait until no process of these pods is left.
+
+    Raises SuiteError when the node cannot be reached or a process stays.
+    """
+    ended = "|".join(f"{uid}|{uid.replace('-', '_')}" for uid in pod_uids) or "no-pod"
+    script = f"""
+systemctl stop {NETEXEC_UNIT} 2>/dev/null
+for _ in {{1..{ENDED_SECONDS}}}; do
+  grep -qsE 'pod({ended})' /proc/[0-9]*/cgroup || exit 0
+  sleep 1
+done
+echo 'processes of the removed pods are still there' >&2
+exit 1
+"""
+    shell.bash(script, ENDED_SECONDS * 2)

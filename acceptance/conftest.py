@@ -145,7 +145,10 @@ def evidence(
         yield gathered
     finally:
         if not pytestconfig.getoption("lab_keep"):
-            investigation.clean_up()
+            try:
+                investigation.clean_up()
+            except SuiteError as error:
+                pytest.fail(f"what the suite put on the lab is not all removed: {error}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -154,6 +154,16 @@ class Workload:
     def remove(self, deadline_seconds: float) -> None:
         """Remove the namespace and all in it, and wait until it is gone. Raises SuiteError when it stays."""
 
+        def emptied() -> bool:
+            self._api.apps.delete_collection_namespaced_deployment(
+                NAMESPACE, _request_timeout=REQUEST_TIMEOUT
+            )
+            # At once: with pods in it that take their time, the namespace takes several times theirs.
+            self._api.core.delete_collection_namespaced_pod(
+                NAMESPACE, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT
+            )
+            return not self._api.pods(NAMESPACE)
+
         def gone() -> bool:
             try:
                 self._api.core.delete_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
@@ -164,7 +174,7 @@ class Workload:
                     raise
             return False
 
-        if not _until(gone, deadline_seconds):
+        if not _until(emptied, deadline_seconds) or not _until(gone, deadline_seconds):
             raise SuiteError(
                 f"the namespace {NAMESPACE} is not gone after {deadline_seconds:.0f} s;"
                 f" `lab kubectl get all -n {NAMESPACE}` shows what is left"

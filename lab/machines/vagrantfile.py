@@ -24,6 +24,8 @@ class MachineSettings:
 
     driver: Literal["kvm", "qemu"]
     """kvm where a guest was seen to boot with it, qemu for emulation."""
+    counter_khz: int | None = None
+    """Frequency of the host's time stamp counter; emulated guests are told it, see time_stamp_counter."""
     emulated_cpu: str = "Nehalem"
     """CPU model of emulated guests: cheaper to emulate than newer ones, enough for x86-64-v2 code."""
     boot_limit: int = 600
@@ -46,6 +48,13 @@ def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     return f"systemd.hostname={node.name}", f"systemd.machine_id={machine_id}", *addresses
 
 
+def clock_arguments(settings: MachineSettings) -> tuple[str, ...]:
+    """What keeps the clock of an emulated guest right, see "tsc_early_khz" in Linux's kernel-parameters."""
+    if settings.driver == "kvm" or settings.counter_khz is None:
+        return ()
+    return (f"tsc_early_khz={settings.counter_khz}",)
+
+
 def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
     """The Vagrantfile's text; the same for the same arguments."""
     environment = Environment(
@@ -61,5 +70,9 @@ def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
         box=box,
         settings=settings,
         default_mtu=DEFAULT_MTU,
-        kernel_arguments=lambda node: (box.kernel_arguments, *node_kernel_arguments(plan, node)),
+        kernel_arguments=lambda node: (
+            box.kernel_arguments,
+            *clock_arguments(settings),
+            *node_kernel_arguments(plan, node),
+        ),
     )

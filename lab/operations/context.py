@@ -97,7 +97,10 @@ class Lab:
                 f"the lab {self.folder.name} has no box for its machines",
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
-        settings = MachineSettings(driver="kvm" if self.record.accelerator == "kvm" else "qemu")
+        settings = MachineSettings(
+            driver="kvm" if self.record.accelerator == "kvm" else "qemu",
+            counter_khz=self.record.counter_khz or None,
+        )
         return Machines(self.folder, self.plan, box, settings, self.enclosure)
 
     def machine_states(self) -> Mapping[str, MachineState]:

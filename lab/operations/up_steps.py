@@ -13,6 +13,7 @@ from lab.foundation.paths import cache_root
 from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline
 from lab.host.kvm import probe
+from lab.host.time_stamp_counter import counter_khz
 from lab.modes.install import install_mode, mode_installed
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.context import Lab
@@ -64,7 +65,8 @@ class Accelerator:
         box = lab.box
         assert box is not None
         verdict = probe(box.kernel, Deadline(KVM_LIMIT), cache=cache_root() / "kvm.json")
-        lab.update(replace(lab.record, accelerator="kvm" if verdict.usable else "qemu"))
+        accelerator = "kvm" if verdict.usable else "qemu"
+        lab.update(replace(lab.record, accelerator=accelerator, counter_khz=counter_khz() or 0))
         how = "with KVM" if verdict.usable else f"under emulation, several times slower: {verdict.why}"
         lab.progress.note(f"guests run {how}")
 

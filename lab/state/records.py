@@ -39,6 +39,8 @@ class LabRecord:
     runtime: str = ""
     accelerator: str = ""
     """kvm, or qemu for emulation."""
+    counter_khz: int = 0
+    """Frequency of the host's time stamp counter; 0 where it has none or was not measured yet."""
     box_digest: str = ""
     images: tuple[str, ...] = ()
     """References of the images in the box."""

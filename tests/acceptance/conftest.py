@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from acceptance.expectations import Expectations, load_expectations
+from acceptance.asking import Answers
+from acceptance.cluster import ClusterPod
+from acceptance.evidence import Evidence, role_of
+from acceptance.expectations import Expectations, Source, load_expectations
 from acceptance.inventory import Inventory, parse_inventory
+from acceptance.matrix import Endpoint, EndpointKind, endpoints, pairs
+from acceptance.node_facts import NodeFacts
+from acceptance.probes import Answer, Protocol
+from acceptance.problems import Problem
+from acceptance.questions import Address, matrix_probe
+from acceptance.workload import BackendService
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -32,3 +44,82 @@ def flannel() -> Expectations:
 @pytest.fixture
 def macvlan() -> Expectations:
     return load_expectations("macvlan", {})
+
+
+def _pod(role: str, node: str, address: str) -> ClusterPod:
+    return ClusterPod(
+        "lab-acceptance",
+        role,
+        role,
+        node,
+        IPv4Address(address),
+        False,
+        True,
+        True,
+        False,
+        "Running",
+        {"role": role},
+    )
+
+
+def _addresses(inventory: Inventory) -> dict[Endpoint, Address]:
+    found: dict[Endpoint, Address] = {}
+    for index, endpoint in enumerate(endpoints(inventory), start=1):
+        match endpoint.kind:
+            case EndpointKind.POD:
+                ip = IPv4Address(f"172.31.6.{index}")
+            case EndpointKind.NODE:
+                ip = inventory.node(endpoint.node or "").internal_address
+            case _:
+                ip = IPv4Address("172.31.0.100")
+        found[endpoint] = Address(ip, 8080, 8081)
+    return found
+
+
+def _as_expected(
+    inventory: Inventory, expectations: Expectations, addresses: Mapping[Endpoint, Address]
+) -> Answers:
+    """Every answer as the mode's expectations want it."""
+    answers: Answers = {}
+    for pair in pairs(inventory):
+        expected = expectations.reach[pair.way]
+        source = {
+            Source.LAN_HOST: IPv4Address("172.31.0.100"),
+            Source.POD: addresses[pair.sender].ip,
+            None: None,
+        }.get(expected.source) or inventory.node(pair.sender.node or "k8s-node1").internal_address
+        for protocol in Protocol:
+            probe = matrix_probe(pair, protocol, addresses[pair.target])
+            if probe is not None:
+                answers[pair.sender, probe.key] = (
+                    Answer(True, f"{source}:4000") if expected.answers else Answer(False, error="i/o timeout")
+                )
+    return answers
+
+
+@pytest.fixture
+def healthy(inventory: Inventory, macvlan: Expectations) -> Evidence:
+    """What is seen on a lab in mode macvlan on which everything is right."""
+    addresses = _addresses(inventory)
+    pods = {
+        role_of(endpoint): _pod(role_of(endpoint), endpoint.node or "", str(address.ip))
+        for endpoint, address in addresses.items()
+        if endpoint.kind is EndpointKind.POD
+    }
+    return Evidence(
+        inventory=inventory,
+        expectations=macvlan,
+        cluster_nodes={},
+        all_pods=(replace(next(iter(pods.values())), name="coredns", labels={"k8s-app": "kube-dns"}),),
+        service=BackendService("backend", IPv4Address("10.96.1.2"), 30001, 30002),
+        pods=pods,
+        pod_problems={},
+        machine_problems={},
+        addresses=addresses,
+        answers=_as_expected(inventory, macvlan, addresses),
+        questions=(),
+        facts={node.name: NodeFacts(node.name, (), (), {}, (), {}, {}) for node in inventory.nodes},
+        names={},
+        replacement=Problem("not tried"),
+        findings={},
+    )

@@ -28,15 +28,24 @@ class PretendedCluster:
         self.slices: list[list[str]] = []
         self.created_pods = 0
 
+    def fail_when_broken(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
     def create_namespace(self, body: Any, **_: Any) -> None:
         self.namespace = True
 
     def delete_namespace(self, name: str, **_: Any) -> None:
-        if self.broken is not None:
-            raise self.broken
+        self.fail_when_broken()
         if not self.namespace:
             raise ApiException(status=404)
         self.namespace = False
+        self.pods.clear()
+
+    def delete_collection_namespaced_deployment(self, namespace: str, **_: Any) -> None:
+        self.fail_when_broken()
+
+    def delete_collection_namespaced_pod(self, namespace: str, **_: Any) -> None:
         self.pods.clear()
 
     def read_namespaced_service_account(self, name: str, namespace: str, **_: Any) -> None:

@@ -55,3 +55,10 @@ def test_nodes_get_their_name_and_all_addresses_but_the_uplink_s_on_the_kernel_l
 def test_machine_ids_differ_between_nodes_and_topologies(plan: Plan) -> None:
     other = replace(plan, topology="other")
     assert len({node_kernel_arguments(each, node)[1] for each in (plan, other) for node in plan.nodes}) == 6
+
+
+def test_emulated_guests_are_told_the_frequency_of_the_host_s_counter(plan: Plan, box: Box) -> None:
+    measured = MachineSettings(driver="qemu", counter_khz=2_596_120)
+    assert render_vagrantfile(plan, box, measured).count("tsc_early_khz=2596120") == len(plan.nodes)
+    with_kvm = MachineSettings(driver="kvm", counter_khz=2_596_120)
+    assert "tsc_early_khz" not in render_vagrantfile(plan, box, with_kvm)

@@ -2,7 +2,8 @@
 # Loads /run/images/*.tar into docker's store. Prints "image N" before each.
 set -eu
 log=/run/dockerd.log
-dockerd --config-file /dev/null --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2 \
+echo '{}' > /run/dockerd.json
+dockerd --config-file /run/dockerd.json --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2 \
     --host unix:///run/docker.sock > "$log" 2>&1 &
 daemon=$!
 tries=0
