@@ -52,6 +52,7 @@ class Investigation:
         self._ssh = ssh
         self._questioner = Questioner(inventory, ssh)
         self._pod_seconds = pod_seconds
+        self._api: Api | None = None
         self._workload: Workload | None = None
         self._pod_uids: set[str] = set()
         self._seconds: dict[str, float] = {}
@@ -64,7 +65,7 @@ class Investigation:
                 node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
                 for node in inventory.nodes
             }
-            nodes, service, pods = self._set_up()
+            service, pods = self._set_up()
             machine_problems = {
                 name: problem for name, future in starting.items() if (problem := future.result()) is not None
             }
@@ -72,7 +73,7 @@ class Investigation:
             evidence = Evidence(
                 inventory=inventory,
                 expectations=self._expectations,
-                cluster_nodes=nodes,
+                cluster_nodes={},
                 all_pods=(),
                 service=service,
                 pods=pods.found,
@@ -90,7 +91,7 @@ class Investigation:
                 evidence = self._questioner.first_round(evidence)
             with self._timed("further rounds"):
                 evidence = self._questioner.further_rounds(evidence)
-        evidence = replace(evidence, all_pods=self._all_pods())
+        evidence = replace(evidence, all_pods=self._all_pods(), cluster_nodes=self._nodes(service))
         evidence = replace(evidence, findings=findings_of(evidence))
         return replace(evidence, replacement=self._replace(evidence), seconds=dict(self._seconds))
 
@@ -115,12 +116,10 @@ class Investigation:
     def disconnect(self) -> None:
         self._ssh.close([node.name for node in self._inventory.nodes])
 
-    def _set_up(self) -> tuple[Mapping[str, ClusterNode] | Problem, BackendService | Problem, Pods]:
-        nodes: Mapping[str, ClusterNode] | Problem = Problem("the nodes were not read")
+    def _set_up(self) -> tuple[BackendService | Problem, Pods]:
         try:
-            api = Api.connect(self._inventory.kubeconfig)
-            nodes = {node.name: node for node in api.nodes()}
-            self._workload = Workload(api, self._inventory, readiness=self._expectations.ready)
+            self._api = Api.connect(self._inventory.kubeconfig)
+            self._workload = Workload(self._api, self._inventory, readiness=self._expectations.ready)
             with self._timed("making pods"):
                 service = self._workload.create(self._pod_seconds)
             with self._timed("pods ready"):
@@ -128,14 +127,14 @@ class Investigation:
             self._pod_uids.update(pod.uid for pod in pods.found.values())
             with self._timed("endpoints"):
                 self._wait_for_endpoints(self._workload, pods)
-            return nodes, service, pods
+            return service, pods
         except SuiteError as error:
             problem = Problem(str(error))
         except API_ERRORS as error:
             problem = Problem(f"the API server {self._inventory.kubernetes.api_address}: {api_reason(error)}")
         except Exception as error:  # the client has errors of many kinds for a bad kubeconfig
             problem = Problem(f"the kubeconfig {self._inventory.kubeconfig} is not usable: {error}")
-        return problem if isinstance(nodes, Problem) else nodes, problem, Pods({}, {})
+        return problem, Pods({}, {})
 
     @staticmethod
     def _wait_for_endpoints(workload: Workload, pods: Pods) -> None:
@@ -156,6 +155,15 @@ class Investigation:
                 return self._workload.all_pods_when_ready(SYSTEM_POD_SECONDS)
         except (SuiteError, *API_ERRORS) as error:
             return Problem(f"the pods of the cluster could not be read: {error}")
+
+    def _nodes(self, made: BackendService | Problem) -> Mapping[str, ClusterNode] | Problem:
+        """The nodes as they are now; when they were made a moment ago they may not all have joined before."""
+        if self._api is None:
+            return made if isinstance(made, Problem) else Problem("the nodes were not read")
+        try:
+            return {node.name: node for node in self._api.nodes()}
+        except API_ERRORS as error:
+            return Problem(f"the nodes could not be read: {api_reason(error)}")
 
     def _addresses(self, pods: Pods, uplink_port: int) -> dict[Endpoint, Address]:
         inventory = self._inventory

@@ -1,6 +1,7 @@
 """The acceptance suite must fail, and name the cause, on a real lab with a known fault; then pass again.
 
-Needs a running lab (LAB_NAME, or the only one). Each fault is undone whatever happens.
+The lab is the one that the tests before these have left in mode flannel-vxlan. Each fault is undone whatever
+happens.
 """
 
 from __future__ import annotations
@@ -32,11 +33,9 @@ class Judgement:
 
     status: int
     output: str
-    seconds: float
 
 
 def judge() -> Judgement:
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "acceptance/", "-q", "--color=no"],
         cwd=ROOT,
@@ -46,7 +45,7 @@ def judge() -> Judgement:
         timeout=900,
         check=False,
     )
-    return Judgement(done.returncode, done.stdout, time.monotonic() - started)
+    return Judgement(done.returncode, done.stdout)
 
 
 def lab(*words: str) -> str:
@@ -153,12 +152,6 @@ def assert_caught(said: Judgement, *causes: str) -> None:
         assert cause in said.output, f"the suite does not say {cause!r}:\n{said.output}"
 
 
-def test_a_healthy_lab_passes_in_time(mode: str) -> None:
-    said = judge()
-    assert said.status == 0, said.output
-    assert said.seconds < 240, f"the suite took {said.seconds:.0f} s"
-
-
 def test_forward_drop_is_named(mode: str) -> None:
     with forward_drop():
         assert_caught(judge(), f"FORWARD policy is DROP on {NODE}")
@@ -177,10 +170,7 @@ def test_kube_proxy_halted_is_named(mode: str) -> None:
 
 
 def test_flannel_on_the_wrong_nic_is_named(mode: str) -> None:
-    if mode != "flannel-vxlan":
-        pytest.skip(
-            f"the lab runs in mode {mode}, which has no flannel: `lab rebuild --mode flannel-vxlan` first"
-        )
+    assert mode == "flannel-vxlan", "the lab runs in another mode: `lab rebuild --mode flannel-vxlan` first"
     with flannel_on_the_uplink():
         assert_caught(judge(), f"flannel on {NODE} uses eth0 (192.168.31.102), expected eth1 (172.31.7.102)")
 
