@@ -102,7 +102,7 @@ def _check_images(listing: str, images: tuple[str, ...]) -> str:
 there=$({listing})
 while read -r image; do
   case $'\\n'"$there"$'\\n' in *$'\\n'"$image"$'\\n'*) ;;
-    *) echo "the box lacks the image $image; remove the box from the cache, then run: lab box build" >&2; exit 1;;
+    *) echo "the box lacks the image $image; remove the box, then: lab box build" >&2; exit 1;;
   esac
 done <<'END'
 {wanted}

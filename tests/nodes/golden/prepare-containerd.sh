@@ -42,7 +42,7 @@ for _ in $(seq 300); do [ -S /run/containerd/containerd.sock ] && break; sleep 0
 there=$(ctr --namespace k8s.io images list --quiet)
 while read -r image; do
   case $'\n'"$there"$'\n' in *$'\n'"$image"$'\n'*) ;;
-    *) echo "the box lacks the image $image; remove the box from the cache, then run: lab box build" >&2; exit 1;;
+    *) echo "the box lacks the image $image; remove the box, then: lab box build" >&2; exit 1;;
   esac
 done <<'END'
 registry.lab.internal/pause:3.7
@@ -50,7 +50,7 @@ registry.lab.internal/etcd:3.5.6-0
 END
 mkdir -p /etc/lab
 umask 077
-printf %s 'a7ae6088d2840ff94495f72c8a6d448a0b176694b7c4696b8b69b14041a13bbb
+printf %s '1aae8e793d5717bc3f06aeab6f603d836ba6d63436e5768ec452d49164aeeb63
 ' > /etc/lab/prepared.lab-new
 chmod 0644 /etc/lab/prepared.lab-new
 mv /etc/lab/prepared.lab-new /etc/lab/prepared

@@ -42,7 +42,7 @@ for _ in $(seq 300); do [ -S /run/cri-dockerd.sock ] && break; sleep 0.2; done
 there=$(docker images --format '{{.Repository}}:{{.Tag}}')
 while read -r image; do
   case $'\n'"$there"$'\n' in *$'\n'"$image"$'\n'*) ;;
-    *) echo "the box lacks the image $image; remove the box from the cache, then run: lab box build" >&2; exit 1;;
+    *) echo "the box lacks the image $image; remove the box, then: lab box build" >&2; exit 1;;
   esac
 done <<'END'
 registry.lab.internal/pause:3.7
@@ -50,7 +50,7 @@ registry.lab.internal/etcd:3.5.6-0
 END
 mkdir -p /etc/lab
 umask 077
-printf %s 'c9e85e82cd198cb5d3d8d539a603c5247382647fccff49780b31be7b87330172
+printf %s '9c3b54fc600cf39d315af1b242172e0e61269616ebf65114bfbcd74ce7446caf
 ' > /etc/lab/prepared.lab-new
 chmod 0644 /etc/lab/prepared.lab-new
 mv /etc/lab/prepared.lab-new /etc/lab/prepared
