@@ -4,58 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-
-NAME = "selftest"
-TOPOLOGY = "underlay-3node"
-PROGRAMS = ("qemu-system", "libvirtd", "dnsmasq", "agnhost", "vagrant", "virtlogd")
-
-
-@dataclass(frozen=True)
-class HostTrace:
-    """What a lab could leave on a host."""
-
-    processes: frozenset[str]
-    mounts: frozenset[str]
-    devices: frozenset[str]
-    namespaces: frozenset[str]
-    labs: frozenset[str]
-
-    @classmethod
-    def now(cls) -> HostTrace:
-        labs = Path(os.environ.get("LAB_HOME", Path.home() / ".local/share/lab")) / "labs"
-        return cls(
-            processes=frozenset(_processes()),
-            mounts=frozenset(Path("/proc/self/mounts").read_text().splitlines()),
-            devices=frozenset(path.name for path in Path("/sys/class/net").iterdir()),
-            namespaces=frozenset(_network_namespaces()),
-            labs=frozenset(path.name for path in labs.iterdir()) if labs.is_dir() else frozenset(),
-        )
-
-
-def _processes() -> Iterator[str]:
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if any(program in words[0] for program in PROGRAMS) or "lab.host.init" in words:
-            yield f"{entry.parent.name} {' '.join(words)}"
-
-
-def _network_namespaces() -> Iterator[str]:
-    for entry in Path("/proc").glob("[0-9]*/ns/net"):
-        try:
-            yield str(entry.readlink())
-        except OSError:
-            continue
-
-
-Lab = Callable[..., str]
+from lab_under_test import NAME, HostTrace, Lab
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import TOPOLOGY, Lab
+from lab_under_test import TOPOLOGY, Lab
 
 pytestmark = pytest.mark.real_lab
 

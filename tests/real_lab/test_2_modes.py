@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Lab
+from lab_under_test import Lab
 
 pytestmark = pytest.mark.real_lab
 

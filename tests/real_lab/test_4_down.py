@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import HostTrace, Lab
+from lab_under_test import HostTrace, Lab
 
 pytestmark = pytest.mark.real_lab
 
