@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.real_lab
+pytestmark = [pytest.mark.real_lab, pytest.mark.faults]
 
 ROOT = Path(__file__).parent.parent.parent
 LAB = Path(sys.executable).with_name("lab")
