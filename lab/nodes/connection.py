@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Self
 
 from fabric import Config, Connection
 from invoke.exceptions import CommandTimedOut
+from invoke.runners import Result as InvokeResult
 from paramiko.ssh_exception import SSHException
 
 from lab.foundation.errors import LabError
@@ -140,6 +142,7 @@ class NodeConnection:
         with self._lock:
             try:
                 self._open()
+                started = time.monotonic()
                 done = self._connection.run(
                     line,
                     hide=on_line is None or "stderr",
@@ -150,8 +153,7 @@ class NodeConnection:
                 )
             except CommandTimedOut as late:
                 self.close()
-                result = Result(self.node, -1, late.result.stdout, late.result.stderr)
-                raise NodeCommandError(what, result, f"not finished after {timeout:.0f} s") from late
+                raise self._too_late(what, timeout, late.result) from late
             except _UNREACHABLE as error:
                 self.close()
                 raise LabError(
@@ -159,10 +161,18 @@ class NodeConnection:
                     details=str(error) or type(error).__name__,
                     resolution="`lab status` shows whether the node runs; run the same command again",
                 ) from error
+            if done.exited < 0 and time.monotonic() - started >= timeout:
+                # The timer's thread has closed the channel and not ended yet, so invoke saw no timeout.
+                self.close()
+                raise self._too_late(what, timeout, done)
         result = Result(self.node, done.exited, done.stdout, done.stderr)
         if check and result.status != 0:
             raise NodeCommandError(what, result, f"exit status {result.status}")
         return result
+
+    def _too_late(self, what: Command | Script, timeout: float, printed: InvokeResult) -> NodeCommandError:
+        result = Result(self.node, -1, printed.stdout, printed.stderr)
+        return NodeCommandError(what, result, f"not finished after {timeout:.0f} s")
 
     def put_text(self, path: str, content: str, mode: int = 0o644) -> None:
         """Write a file on the node so that a reader there sees the old content or all of the new."""

@@ -67,5 +67,5 @@ class SshServer:
                 return
             transport = paramiko.Transport(client)
             transport.add_server_key(self._key)
-            transport.start_server(server=_Session())
             self._transports.append(transport)
+            transport.start_server(server=_Session())
