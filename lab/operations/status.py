@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +129,7 @@ def read_record_safely(folder: LabFolder) -> bool:
         return False
 
 
-def _state(lab: Lab, machines: Any) -> str:
+def _state(lab: Lab, machines: Iterable[MachineState]) -> str:
     states = set(machines)
     if states == {MachineState.PAUSED}:
         return "paused"
