@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,7 +138,7 @@ def evidence(
 ) -> Iterator[Evidence]:
     """Everything that was seen on the lab."""
     seconds: float = pytestconfig.getoption("lab_pod_seconds")
-    investigation = Investigation(inventory, expectations, ssh, seconds)
+    investigation = Investigation(inventory, expectations, ssh, seconds, _teller(pytestconfig))
     try:
         gathered = investigation.gather()
         pytestconfig.stash[_EVIDENCE] = gathered
@@ -151,11 +151,23 @@ def evidence(
                 pytest.fail(f"what the suite put on the lab is not all removed: {error}", pytrace=False)
 
 
+def _teller(config: pytest.Config) -> Callable[[str], None]:
+    """Says what the suite is doing while pytest holds back everything that is printed."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    capture = config.pluginmanager.get_plugin("capturemanager")
+
+    def say(text: str) -> None:
+        if reporter is not None and capture is not None and config.get_verbosity() >= 0:
+            with capture.global_and_fixture_disabled():
+                reporter.ensure_newline()
+                reporter.write_line(f"  {text}")
+
+    return say
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     evidence = config.stash.get(_EVIDENCE, None)
     if evidence is None:
         return
     terminalreporter.section(f"reachability in mode {evidence.inventory.mode} (source address seen)")
     terminalreporter.write_line(matrix_table(evidence))
-    phases = ", ".join(f"{phase} {seconds:.0f} s" for phase, seconds in evidence.seconds.items())
-    terminalreporter.write_line(f"gathering the evidence: {phases}")

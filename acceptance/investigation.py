@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,8 +45,15 @@ class Investigation:
     """Gathers the evidence on one lab, and cleans up after itself."""
 
     def __init__(
-        self, inventory: Inventory, expectations: Expectations, ssh: SshConnections, pod_seconds: float
+        self,
+        inventory: Inventory,
+        expectations: Expectations,
+        ssh: SshConnections,
+        pod_seconds: float,
+        say: Callable[[str], None],
     ) -> None:
+        """`say` is told about every phase that ends."""
+        self._say = say
         self._inventory = inventory
         self._expectations = expectations
         self._ssh = ssh
@@ -218,4 +225,5 @@ class Investigation:
         try:
             yield
         finally:
-            self._seconds[phase] = self._seconds.get(phase, 0.0) + time.monotonic() - started
+            self._seconds[phase] = time.monotonic() - started
+            self._say(f"{phase}: {self._seconds[phase]:.0f} s")

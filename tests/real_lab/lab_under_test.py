@@ -33,6 +33,14 @@ class HostTrace:
             labs=frozenset(path.name for path in labs.iterdir()) if labs.is_dir() else frozenset(),
         )
 
+    def assert_as(self, before: HostTrace) -> None:
+        """Nothing is here that was not there before, and nothing is missing but network namespaces."""
+        assert self.processes == before.processes
+        assert self.mounts == before.mounts
+        assert self.devices == before.devices
+        assert self.namespaces <= before.namespaces
+        assert self.labs == before.labs
+
 
 def _processes() -> Iterator[str]:
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
