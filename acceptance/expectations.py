@@ -90,7 +90,9 @@ class PodLink(_Entry):
 
 
 class Pods(_Entry):
-    addresses: Literal["node-block", "underlay-range"]
+    addresses: Literal["node-block", "pod-cidr", "underlay-share", "underlay-range"]
+    """Where they come from: the node's block of the pod CIDR, the whole pod CIDR, the node's share of the
+    underlay's pod range, or the whole range."""
     block_prefix: int | None = None
     mtu: int
     link: PodLink

@@ -48,12 +48,26 @@ class Kubernetes(_Entry):
     api_address: IPv4Address
 
 
+class AddressRange(_Entry):
+    """Both ends included."""
+
+    first: IPv4Address
+    last: IPv4Address
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return self.first <= address <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
 class Network(_Entry):
     name: str
     role: str
     cidr: IPv4Network
     host_address: IPv4Interface
     mtu: int
+    pod_range: AddressRange | None = None
 
 
 class Nic(_Entry):
@@ -70,19 +84,6 @@ class Taint(_Entry):
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
-
-
-class AddressRange(_Entry):
-    """Both ends included."""
-
-    first: IPv4Address
-    last: IPv4Address
-
-    def __contains__(self, address: IPv4Address) -> bool:
-        return self.first <= address <= self.last
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
 
 
 class Node(_Entry):

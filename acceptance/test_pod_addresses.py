@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from acceptance.cluster import ClusterPod
 from acceptance.evidence import Evidence, role_of
-from acceptance.inventory import Inventory, Node
+from acceptance.inventory import AddressRange, Inventory, Node
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
@@ -48,19 +48,31 @@ def test_range(node: Node, evidence: Evidence) -> None:
     for pod in _pods_on(node, evidence):
         address = pod.address
         assert address is not None
-        if evidence.expectations.pods.addresses == "underlay-range":
-            share = node.underlay_pods
-            assert share is not None, f"{node.name} has no share of the underlay's pod range"
-            assert address in share, f"{pod.name} has {address}, expected one of {share}"
-        else:
-            _in_block(pod, address, node, evidence)
+        match evidence.expectations.pods.addresses:
+            case "node-block":
+                _in_block(pod, address, node, evidence)
+            case "pod-cidr":
+                _in(pod, address, evidence.inventory.kubernetes.pod_cidr)
+            case "underlay-share":
+                share = node.underlay_pods
+                assert share is not None, f"{node.name} has no share of the underlay's pod range"
+                _in(pod, address, share)
+            case "underlay-range":
+                underlay = evidence.inventory.network_with_role("underlay")
+                pod_range = underlay.pod_range if underlay else None
+                assert pod_range is not None, "the underlay has no range of addresses for pods"
+                _in(pod, address, pod_range)
+
+
+def _in(pod: ClusterPod, address: IPv4Address, addresses: AddressRange | IPv4Network) -> None:
+    assert address in addresses, f"{pod.name} has {address}, expected one of {addresses}"
 
 
 def _in_block(pod: ClusterPod, address: IPv4Address, node: Node, evidence: Evidence) -> None:
     if isinstance(evidence.cluster_nodes, Problem):
         pytest.fail(str(evidence.cluster_nodes), pytrace=False)
     pod_cidr = evidence.inventory.kubernetes.pod_cidr
-    assert address in pod_cidr, f"{pod.name} has {address}, expected one of {pod_cidr}"
+    _in(pod, address, pod_cidr)
     seen = evidence.cluster_nodes.get(node.name)
     block = seen.pod_cidr if seen else None
     assert block is not None, f"{node.name} has no block of {pod_cidr}"

@@ -101,6 +101,7 @@ def _network(network: NetworkPlan) -> dict[str, Any]:
         "host_address": str(network.host_address),
         "bridge": network.bridge,
         "mtu": network.mtu,
+        "pod_range": None if network.pod_range is None else _range(network.pod_range),
     }
 
 
