@@ -16,6 +16,12 @@ Golden = Callable[[Path, str], None]
 TOPOLOGIES = Path(__file__).parents[1] / "topologies"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _only_packages() -> None:
+    """No test may contact a mirror, whatever command it runs."""
+    os.environ["LAB_SUPPLY"] = "packages"
+
+
 @pytest.fixture(scope="session")
 def plan() -> Plan:
     """The plan of the standard topology."""

@@ -13,6 +13,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress
 from lab.state.records import choose_lab
+from lab.topology.models import Supply
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +30,16 @@ def name_option(command: F) -> F:
 
 def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
+
+
+def supply_option(command: F) -> F:
+    """--supply, or LAB_SUPPLY; the value may be None."""
+    return click.option(
+        "--supply",
+        envvar="LAB_SUPPLY",
+        metavar="S",
+        help=f"Where software comes from: {', '.join(Supply)} (default: LAB_SUPPLY, the topology's, auto).",
+    )(command)
 
 
 def the_lab(name: str | None) -> LabFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.common import console, json_option, name_option, print_json, supply_option, the_lab
 from lab.cli.tables import show_labs, show_status, show_summary
 from lab.operations.down import take_down
 from lab.operations.logs import log_files, print_log
@@ -16,7 +16,7 @@ from lab.operations.up import UpRequest, bring_up
 @click.command()
 @click.option("--topology", required=True, metavar="T", help="A name (see topologies/) or a file.")
 @click.option("--mode", metavar="M", help="The network mode; default: the topology's own.")
-@click.option("--supply", metavar="S", help="Where software comes from; default: the topology's own.")
+@supply_option
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
 )

@@ -8,20 +8,26 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import console, json_option, print_json
+from lab.cli.common import console, json_option, print_json, supply_option
 from lab.cli.tables import show_cached, show_findings
 from lab.operations.software import (
     DEFAULT_VERSION,
     add_binary,
     build_the_box,
     cached_software,
+    export_software,
     fetch_software,
     host_findings,
+    import_software,
     verify_cache,
 )
+from lab.supply.bundle import Manifest
 
 version_option = click.option(
     "--kubernetes", "version", default=DEFAULT_VERSION, show_default=True, help="The version of Kubernetes."
+)
+runtime_option = click.option(
+    "--runtime", default="auto", show_default=True, help="auto, containerd or cri-dockerd."
 )
 
 
@@ -32,13 +38,14 @@ def supply() -> None:
 
 @supply.command()
 @version_option
-def fetch(version: str) -> None:
+@supply_option
+def fetch(version: str, supply: str | None) -> None:
     """Build or download all software of one Kubernetes version into the cache.
 
     \b
     Example: lab supply fetch --kubernetes v1.24.10
     """
-    software = fetch_software(version, console())
+    software = fetch_software(version, supply, console())
     click.echo(
         f"{len(software.binaries)} programs, {len(software.images)} images, digest {software.digest[:12]}"
     )
@@ -72,6 +79,40 @@ def add(program: str, file: Path) -> None:
     click.echo(f"{program}: {added.version}, sha256 {added.digest}")
 
 
+@supply.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@version_option
+@runtime_option
+@supply_option
+def export(file: Path, version: str, runtime: str, supply: str | None) -> None:
+    """Write software and box into one file, a bundle, for a machine without a network.
+
+    \b
+    Example: lab supply export lab-v1.24.10.bundle
+    """
+    _say_bundle(export_software(version, runtime, supply, file, console()), file)
+
+
+@supply.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(file: Path) -> None:
+    """Take a bundle into the cache; `lab up` uses it from then on, and needs no network.
+
+    \b
+    Example: lab supply import lab-v1.24.10.bundle
+    """
+    _say_bundle(import_software(file, console()), file)
+
+
+def _say_bundle(manifest: Manifest, file: Path) -> None:
+    software = manifest.software
+    click.echo(
+        f"{file}: {file.stat().st_size / 2**20:.0f} MiB, Kubernetes {software.kubernetes_version}, "
+        f"{len(software.binaries) + len(software.cni_plugins)} programs, {len(software.images)} images, "
+        f"box {manifest.box.name}, written by lab {manifest.made_by}"
+    )
+
+
 @supply.command()
 def verify() -> None:
     """Hash everything in the cache anew; what is damaged is removed, so that it is made again.
@@ -93,14 +134,15 @@ def box() -> None:
 
 @box.command("build")
 @version_option
-@click.option("--runtime", default="auto", show_default=True, help="auto, containerd or cri-dockerd.")
-def build_box_command(version: str, runtime: str) -> None:
+@runtime_option
+@supply_option
+def build_box_command(version: str, runtime: str, supply: str | None) -> None:
     """Build the box in advance; nothing happens when its inputs have not changed.
 
     \b
     Example: lab box build --kubernetes v1.24.10
     """
-    built = build_the_box(version, runtime, console())
+    built = build_the_box(version, runtime, supply, console())
     click.echo(f"{built.name} {built.version}: {built.image}")
 
 

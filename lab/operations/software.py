@@ -14,20 +14,24 @@ from lab.foundation.paths import cache_root
 from lab.foundation.progress import Progress
 from lab.host.doctor import Finding, checks
 from lab.supply import packages, user_programs
-from lab.supply.box import Box, build_base, build_box, newest_box
+from lab.supply.box import Box, box_key, build_base, build_box, newest_box
+from lab.supply.bundle import Manifest, export_bundle, import_bundle
 from lab.supply.cache import Cache, Verified
 from lab.supply.catalogue import load_entry
+from lab.supply.choice import bundled, settle_supply
 from lab.supply.software import Software
+from lab.supply.stock import all_kept
 from lab.supply.user_programs import Added
-from lab.topology.models import Runtime
+from lab.topology.models import Runtime, Supply
 
 DEFAULT_VERSION = "v1.24.10"
 
 
 @dataclass(frozen=True)
 class SuppliedBox:
-    """A box and the software in it."""
+    """A box and the software in it, with the supply that brought them."""
 
+    supply: Supply
     software: Software
     box: Box
 
@@ -47,19 +51,28 @@ class CachedRow:
         return dataclasses.asdict(self)
 
 
-def supplied_box(version: str, runtime: Runtime, progress: Progress) -> SuppliedBox:
+def supplied_box(version: str, runtime: Runtime, wanted: Supply, progress: Progress) -> SuppliedBox:
     """The box with all software of that Kubernetes version, built as far as the cache lacks it.
 
-    The Debian base of the box does not depend on the software, so both are made side by side.
     Raises WrongUseError for an unknown version, LabError when something cannot be fetched or built.
     """
     cache = Cache()
+    supply = settle_supply(wanted, version, cache, progress)
+    if supply is Supply.BUNDLE:
+        software = bundled(version, cache)
+    else:
+        software = _software_beside_base(version, runtime, cache, progress)
+    return SuppliedBox(supply, software, build_box(software, runtime, cache.root, progress))
+
+
+def _software_beside_base(version: str, runtime: Runtime, cache: Cache, progress: Progress) -> Software:
+    """The Debian base of the box does not depend on the software, so both are made side by side."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         base = pool.submit(build_base, cache.root, progress, _settled_early(version, runtime, cache))
         # The long one in this thread: only here does an interrupt stop it.
         software = packages.fetch(version, cache, progress)
         base.result()
-    return SuppliedBox(software, build_box(software, runtime, cache.root, progress))
+    return software
 
 
 def _settled_early(version: str, runtime: Runtime, cache: Cache) -> Runtime:
@@ -72,26 +85,69 @@ def _settled_early(version: str, runtime: Runtime, cache: Cache) -> Runtime:
     return Runtime.CRI_DOCKERD if Runtime.CRI_DOCKERD.value in brought else Runtime.CONTAINERD
 
 
-def fetch_software(version: str, progress: Progress) -> Software:
-    """All software of that Kubernetes version, in the cache."""
-    return packages.fetch(version, Cache(), progress)
+def fetch_software(version: str, supply: str | None, progress: Progress) -> Software:
+    """All software of that Kubernetes version, in the cache. Raises WrongUseError for an unknown supply."""
+    cache = Cache()
+    if settle_supply(supply_named(supply), version, cache, progress) is Supply.BUNDLE:
+        return bundled(version, cache)
+    return packages.fetch(version, cache, progress)
 
 
-def build_the_box(version: str, runtime: str, progress: Progress) -> Box:
-    """The box for a runtime by its name, in the cache. Raises WrongUseError for an unknown runtime."""
-    if runtime not in set(Runtime):
-        raise WrongUseError(f"there is no runtime {runtime}", resolution=f"use one of: {', '.join(Runtime)}")
-    return supplied_box(version, Runtime(runtime), progress).box
+def build_the_box(version: str, runtime: str, supply: str | None, progress: Progress) -> Box:
+    """The box for a runtime by its name, in the cache. Raises WrongUseError for unknown names."""
+    return supplied_box(version, runtime_named(runtime), supply_named(supply), progress).box
+
+
+def export_software(
+    version: str, runtime: str, supply: str | None, target: Path, progress: Progress
+) -> Manifest:
+    """Write a bundle with the software and the box, both made first where the cache lacks them."""
+    made = supplied_box(version, runtime_named(runtime), supply_named(supply), progress)
+    return export_bundle(made.software, made.box, target.absolute(), Cache(), progress)
+
+
+def import_software(file: Path, progress: Progress) -> Manifest:
+    """Take a bundle into the cache, and say what it cannot spare this host."""
+    cache = Cache()
+    manifest = import_bundle(file, cache, progress)
+    software = manifest.software.software(cache)
+    if manifest.box.digest not in {box_key(software, each) for each in Runtime if each is not Runtime.AUTO}:
+        progress.note(
+            "its box was made by another version of lab: a new one is built, from Debian's packages"
+        )
+    return manifest
+
+
+def supply_named(name: str | None) -> Supply:
+    """The supply of that name; None is `auto`. Raises WrongUseError that lists them."""
+    if name is None:
+        return Supply.AUTO
+    if name not in set(Supply):
+        raise WrongUseError(f"there is no supply {name}", resolution=f"use one of: {', '.join(Supply)}")
+    return Supply(name)
+
+
+def runtime_named(name: str) -> Runtime:
+    """The runtime of that name. Raises WrongUseError that lists them."""
+    if name not in set(Runtime):
+        raise WrongUseError(f"there is no runtime {name}", resolution=f"use one of: {', '.join(Runtime)}")
+    return Runtime(name)
 
 
 def cached_software() -> Sequence[CachedRow]:
-    """Everything in the cache, by record and name."""
+    """Everything in the cache: what was made here, by record and name, then what bundles brought."""
     cache = Cache()
-    return [
+    made = [
         CachedRow(record.kind, record.name, name, cache.size(digest), digest)
         for record in cache.records()
         for name, digest in sorted(record.outputs.items())
     ]
+    brought = [
+        CachedRow("bundle", f"Kubernetes {contents.kubernetes_version}", name, cache.size(digest), digest)
+        for contents in all_kept(cache, Supply.BUNDLE)
+        for name, digest in sorted(contents.named.items())
+    ]
+    return [*made, *brought]
 
 
 def add_binary(name: str, file: Path, progress: Progress) -> Added:

@@ -11,11 +11,13 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
+from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
 from lab.operations.up_steps import BEFORE_NETWORK, CLUSTER, POD_NETWORK
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.topology.loader import find_topology, load_topology
+from lab.topology.models import Supply
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -52,15 +54,16 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     plan = make_plan(topology)
     plan = replace(plan, mode=request.mode or plan.mode)
     mode_named(plan.mode).check(plan)
-    supply = request.supply or topology.supply
+    supply = supply_named(request.supply) if request.supply else topology.supply
     folder = lab_folder(request.name or topology.name)
     with locked(folder):
         record = read_record(folder)
         if record is None:
             save_topology(folder, source)
-            record = LabRecord(folder.name, mode=plan.mode, supply=supply, created=now())
+            record = LabRecord(folder.name, mode=plan.mode, supply=supply.value, created=now())
         lab = Lab(folder, record, plan, progress)
         _refuse_other_lab(lab, source, plan)
+        _refuse_other_supply(lab, supply)
         lab.update(record)
         before = run_steps(lab, BEFORE_NETWORK)
         lab.enclosure.enter_network()
@@ -81,4 +84,14 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
         raise WrongUseError(
             f"the lab {name} is in mode {made_from.mode}, not {plan.mode}",
             resolution=f"lab rebuild --mode {plan.mode} --name {name}",
+        )
+
+
+def _refuse_other_supply(lab: Lab, wanted: Supply) -> None:
+    """Raises WrongUseError when the lab's software came from another supply already."""
+    name, has = lab.folder.name, lab.record.supply
+    if Supply.AUTO not in (wanted, Supply(has)) and has != wanted:
+        raise WrongUseError(
+            f"the software of lab {name} comes from the supply {has}, not {wanted.value}",
+            resolution=f"leave out --supply, or lab down --name {name} first",
         )

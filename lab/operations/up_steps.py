@@ -20,6 +20,7 @@ from lab.operations.context import Lab
 from lab.operations.software import supplied_box
 from lab.operations.ssh_config import ssh_config_text
 from lab.operations.steps import Step
+from lab.topology.models import Supply
 
 CLUSTER_SNAPSHOT = "cluster"
 """The instant at which the cluster stands and has no pod network yet."""
@@ -39,13 +40,16 @@ class Software:
         return lab.box is not None and (lab.folder.programs / "kubectl").exists()
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        supplied = supplied_box(lab.plan.kubernetes.version, lab.plan.kubernetes.runtime, lab.progress)
+        kubernetes = lab.plan.kubernetes
+        supply = Supply(lab.record.supply)
+        supplied = supplied_box(kubernetes.version, kubernetes.runtime, supply, lab.progress)
         lab.folder.programs.mkdir(exist_ok=True)
         for program in ("kubectl", "agnhost"):
             link_or_copy(supplied.software.binaries[program], lab.folder.programs / program)
         lab.update(
             replace(
                 lab.record,
+                supply=supplied.supply.value,
                 box_digest=supplied.box.digest,
                 runtime=supplied.box.runtime.value,
                 images=tuple(image.reference for image in supplied.software.images),

@@ -69,19 +69,25 @@ class Cache:
         Raises LabError when the disk is full.
         """
         digest = sha256_of(path)
-        target = self.blob(digest)
-        if target.exists():
+        if self.blob(digest).exists():
             return digest
-        target.parent.mkdir(parents=True, exist_ok=True)
         with self.work_folder() as folder, explain_full_disk(self.root):
             copy = folder / digest
             shutil.copyfile(path, copy)
-            # Executable for all: programs are run and hard-linked from here.
-            copy.chmod(0o555)
-            with copy.open("rb") as written:
-                os.fsync(written.fileno())
-            copy.replace(target)
+            self.take(copy, digest)
         return digest
+
+    def take(self, path: Path, digest: str) -> None:
+        """Move a file of a work folder, whose SHA-256 was found to be `digest`, to where contents lie."""
+        target = self.blob(digest)
+        if target.exists():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Executable for all: programs are run and hard-linked from here.
+        path.chmod(0o555)
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+        path.replace(target)
 
     @contextmanager
     def work_folder(self) -> Iterator[Path]:

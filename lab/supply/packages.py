@@ -21,7 +21,8 @@ from lab.supply.go_build import GoBuilder
 from lab.supply.go_toolchain import GoMissingError, GoToolchain, choose, host_toolchains
 from lab.supply.lock_file import write_lock_file
 from lab.supply.oci import ImageBuilder
-from lab.supply.software import Image, Software, software_digest
+from lab.supply.software import Software
+from lab.supply.stock import Contents
 from lab.supply.user_programs import user_programs
 
 HOST_PROGRAMS = ("mmdebstrap", "umoci", "skopeo")
@@ -156,14 +157,12 @@ class _Fetch:
             oci.reference(recipe): record.outputs[recipe.name]
             for recipe, record in zip(recipes, made, strict=True)
         }
-        blob = self._cache.blob
-        return Software(
+        return Contents(
             kubernetes_version=self._entry.kubernetes_version,
-            binaries={name: blob(digest) for name, digest in sorted(binaries.items())},
-            cni_plugins={name: blob(digest) for name, digest in sorted(cni_plugins.items())},
-            images=tuple(Image(name, blob(digest), digest) for name, digest in images.items()),
-            digest=software_digest(self._entry.kubernetes_version, binaries, cni_plugins, images),
-        )
+            binaries=binaries,
+            cni_plugins=cni_plugins,
+            images=images,
+        ).software(self._cache)
 
 
 def _raise_first(futures: Iterable[Future[Made]]) -> None:

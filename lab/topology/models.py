@@ -36,6 +36,17 @@ class Runtime(StrEnum):
     CRI_DOCKERD = "cri-dockerd"
 
 
+class Supply(StrEnum):
+    """Where the software of a lab comes from."""
+
+    AUTO = "auto"
+    """What the cache has, else what can be reached."""
+    PACKAGES = "packages"
+    """Built on this host from Go modules and Debian packages."""
+    BUNDLE = "bundle"
+    """Imported from a file that another machine exported."""
+
+
 class Allowance(StrEnum):
     """Words with which a topology accepts what is refused by default."""
 
@@ -131,7 +142,7 @@ class Topology(Frozen):
     kubernetes: Annotated[Kubernetes, Field(examples=["{version: v1.24.10}"])]
     mode: Annotated[str, Field(examples=["flannel-vxlan"])]
     mode_options: dict[str, Option] = {}
-    supply: Literal["packages"] = "packages"
+    supply: Supply = Supply.AUTO
     networks: Annotated[dict[DnsLabel, Network], Field(min_length=1)]
     """In the order of the nodes' NICs: eth0, eth1, ... The first has the role uplink."""
     nodes: Annotated[dict[DnsLabel, Node], Field(min_length=1)]

@@ -17,6 +17,7 @@ from lab.topology.models import (
     Node,
     NodeRole,
     Runtime,
+    Supply,
     Taint,
     Topology,
 )
@@ -24,7 +25,7 @@ from lab.topology.models import (
 MODELS: tuple[type[BaseModel], ...] = (Topology, Kubernetes, Network, Node, Taint)
 
 WORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
-    (Topology, "supply"): get_args(Topology.model_fields["supply"].annotation),
+    (Topology, "supply"): tuple(Supply),
     (Topology, "allow"): tuple(Allowance),
     (Kubernetes, "runtime"): tuple(Runtime),
     (Network, "role"): tuple(NetworkRole),

@@ -3,7 +3,7 @@
 from lab.supply.box.base import build_base
 from lab.supply.box.build import build_box
 from lab.supply.box.inputs import box_key, settle_runtime
-from lab.supply.box.model import Box, find_box, load_box, newest_box
+from lab.supply.box.model import Box, find_box, load_box, newest_box, take_box
 
 __all__ = [
     "Box",
@@ -14,4 +14,5 @@ __all__ = [
     "load_box",
     "newest_box",
     "settle_runtime",
+    "take_box",
 ]

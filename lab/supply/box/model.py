@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
@@ -87,6 +90,17 @@ def find_box(cache_root: Path, digest: str) -> Box | None:
         return None
     box = _read(record)
     return box if box.digest == digest else None
+
+
+def take_box(cache_root: Path, folder: Path, digest: str) -> None:
+    """Move a finished box's folder, on the cache's own disk, to where boxes are found; one there stays."""
+    if find_box(cache_root, digest) is not None:
+        return
+    boxes_root(cache_root).mkdir(parents=True, exist_ok=True)
+    with FileLock(boxes_root(cache_root) / ".lock"):
+        target = box_folder(cache_root, digest)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.replace(target)
 
 
 def newest_box(cache_root: Path) -> Box | None:
