@@ -13,12 +13,12 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import cache_root
 from lab.foundation.progress import Progress
 from lab.host.doctor import Finding, checks
-from lab.supply import packages, user_programs
+from lab.supply import user_programs
 from lab.supply.box import Box, box_key, build_base, build_box, newest_box
 from lab.supply.bundle import Manifest, export_bundle, import_bundle
 from lab.supply.cache import Cache, Verified
 from lab.supply.catalogue import load_entry
-from lab.supply.choice import bundled, settle_supply
+from lab.supply.choice import bring, settle
 from lab.supply.software import Software
 from lab.supply.stock import all_kept
 from lab.supply.user_programs import Added
@@ -57,28 +57,29 @@ def supplied_box(version: str, runtime: Runtime, wanted: Supply, progress: Progr
     Raises WrongUseError for an unknown version, LabError when something cannot be fetched or built.
     """
     cache = Cache()
-    supply = settle_supply(wanted, version, cache, progress)
-    if supply is Supply.BUNDLE:
-        software = bundled(version, cache)
+    choice = settle(wanted, version, cache, progress)
+    if choice.supply is Supply.BUNDLE:
+        supply, software = bring(choice, version, cache, progress)
     else:
-        software = _software_beside_base(version, runtime, cache, progress)
-    return SuppliedBox(supply, software, build_box(software, runtime, cache.root, progress))
+        # The Debian base of the box does not depend on the software, so both are made side by side.
+        early = _settled_early(version, runtime, choice.supply, cache)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            # When this fails, building the box tries again and says why.
+            pool.submit(build_base, cache.root, progress, early)
+            # The long one in this thread: only here does an interrupt stop it.
+            supply, software = bring(choice, version, cache, progress)
+    box = build_box(software, runtime, cache.root, progress)
+    if wanted is Supply.AUTO:
+        progress.note(f"from {supply.value}: Kubernetes {version}, runtime {box.runtime.value}")
+    return SuppliedBox(supply, software, box)
 
 
-def _software_beside_base(version: str, runtime: Runtime, cache: Cache, progress: Progress) -> Software:
-    """The Debian base of the box does not depend on the software, so both are made side by side."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        base = pool.submit(build_base, cache.root, progress, _settled_early(version, runtime, cache))
-        # The long one in this thread: only here does an interrupt stop it.
-        software = packages.fetch(version, cache, progress)
-        base.result()
-    return software
-
-
-def _settled_early(version: str, runtime: Runtime, cache: Cache) -> Runtime:
-    """What `auto` will mean, known from what users brought before anything is built."""
+def _settled_early(version: str, runtime: Runtime, supply: Supply, cache: Cache) -> Runtime:
+    """What `auto` will mean, guessed from what users and mirrors bring before anything is built."""
     if runtime is not Runtime.AUTO:
         return runtime
+    if supply is Supply.MIRROR:
+        return Runtime.CRI_DOCKERD
     brought = {
         record.name for record in user_programs.user_programs(cache, load_entry(version).user_programs)
     }
@@ -88,9 +89,8 @@ def _settled_early(version: str, runtime: Runtime, cache: Cache) -> Runtime:
 def fetch_software(version: str, supply: str | None, progress: Progress) -> Software:
     """All software of that Kubernetes version, in the cache. Raises WrongUseError for an unknown supply."""
     cache = Cache()
-    if settle_supply(supply_named(supply), version, cache, progress) is Supply.BUNDLE:
-        return bundled(version, cache)
-    return packages.fetch(version, cache, progress)
+    _, software = bring(settle(supply_named(supply), version, cache, progress), version, cache, progress)
+    return software
 
 
 def build_the_box(version: str, runtime: str, supply: str | None, progress: Progress) -> Box:

@@ -24,7 +24,11 @@ RECIPE = 1
 
 def reference(recipe: ImageRecipe) -> str:
     """The full name of an image, such as registry.lab.internal/pause:3.7."""
-    return f"{REGISTRY}/{recipe.name}:{recipe.tag}"
+    return named(recipe.name, recipe.tag)
+
+
+def named(name: str, tag: str) -> str:
+    return f"{REGISTRY}/{name}:{tag}"
 
 
 @dataclass(frozen=True)

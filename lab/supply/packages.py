@@ -4,48 +4,55 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from itertools import count
-from typing import TypeVar
 
-from lab.foundation.process import ProgramMissingError, StoppedError
-from lab.foundation.progress import Progress
+from lab.foundation.process import ProgramMissingError
+from lab.foundation.progress import Progress, SilentProgress
 from lab.supply import oci
 from lab.supply.cache import Cache, Record
-from lab.supply.catalogue import DebianTree, Entry, GoBuild, ImageRecipe, Use, load_entry
+from lab.supply.catalogue import DebianTree, Entry, GoBuild, ImageRecipe, Parts, Use, load_entry
 from lab.supply.debian_tree import DebianTreeBuilder
 from lab.supply.go_build import GoBuilder
 from lab.supply.go_toolchain import GoMissingError, GoToolchain, choose, host_toolchains
 from lab.supply.lock_file import write_lock_file
 from lab.supply.oci import ImageBuilder
+from lab.supply.side_by_side import side_by_side
 from lab.supply.software import Software
 from lab.supply.stock import Contents
 from lab.supply.user_programs import user_programs
 
 HOST_PROGRAMS = ("mmdebstrap", "umoci", "skopeo")
-Made = TypeVar("Made")
 
 
-def fetch(version: str, cache: Cache, progress: Progress) -> Software:
+def fetch(version: str, cache: Cache, progress: Progress, only: Parts | None = None) -> Software:
     """Build what the cache lacks of Kubernetes `version` (such as v1.24.10) and all that belongs to it.
+
+    `only` restricts it to some parts; what users brought comes with them.
 
     What was made before from the same inputs is taken from the cache; then nothing runs and no step is shown.
     Raises WrongUseError for a version that the catalogue does not have, and LabError when something cannot be
     downloaded or built, or the disk is full. Run again it goes on where it stopped.
     """
     entry = load_entry(version)
+    entry = entry if only is None else entry.only(only)
     with cache.locked(progress):
-        return _Fetch(entry, cache, progress).run()
+        return _Fetch(entry, cache, progress, whole=only is None).run()
+
+
+def is_made(version: str, cache: Cache) -> bool:
+    """Whether the cache has everything, so that `fetch` would only look it up."""
+    return _Fetch(load_entry(version), cache, SilentProgress(), whole=True).is_made
 
 
 class _Fetch:
     """One run for one entry of the catalogue."""
 
-    def __init__(self, entry: Entry, cache: Cache, progress: Progress) -> None:
+    def __init__(self, entry: Entry, cache: Cache, progress: Progress, *, whole: bool) -> None:
         self._entry = entry
+        self._whole = whole
         self._cache = cache
         self._progress = progress
         self._moment = int(entry.released.timestamp())
@@ -54,19 +61,34 @@ class _Fetch:
         # that it leaves idle while it links.
         self._turn = threading.Lock()
 
+    @property
+    def is_made(self) -> bool:
+        try:
+            builders, left_out = self._go_builders()
+        except GoMissingError:
+            return False
+        made = [builder.made() for builder in builders]
+        made += [self._tree_builder(tree).made() for tree in self._entry.debian_trees]
+        products = {name: digest for record in made if record for name, digest in record.outputs.items()}
+        return all(made) and all(
+            self._image_builder(recipe, products).made() for recipe in self._recipes(left_out)
+        )
+
     def run(self) -> Software:
         builders, left_out = self._go_builders()
         trees = [self._tree_builder(tree) for tree in self._entry.debian_trees]
-        made = self._side_by_side(
+        made = side_by_side(
             [partial(self._go_build, builder) for builder in builders]
-            + [partial(self._debian_tree, tree) for tree in trees]
+            + [partial(self._debian_tree, tree) for tree in trees],
+            self._stop,
         )
         products = {name: digest for record in made for name, digest in record.outputs.items()}
-        recipes = [recipe for recipe in self._entry.images if not left_out & set(recipe.files.values())]
+        recipes = self._recipes(left_out)
         images = self._images(recipes, products)
         users = user_programs(self._cache, self._entry.user_programs)
         software = self._software(products, users, recipes, images)
-        write_lock_file(self._cache, software, [*made, *users, *images])
+        if self._whole:
+            write_lock_file(self._cache, software, [*made, *users, *images])
         return software
 
     def _go_builders(self) -> tuple[list[GoBuilder], set[str]]:
@@ -109,10 +131,14 @@ class _Fetch:
         with self._progress.step(f"Debian packages for images ({builder.tree.name})") as step:
             return builder.make(step)
 
+    def _recipes(self, left_out: set[str]) -> list[ImageRecipe]:
+        return [recipe for recipe in self._entry.images if not left_out & set(recipe.files.values())]
+
+    def _image_builder(self, recipe: ImageRecipe, products: Mapping[str, str]) -> ImageBuilder:
+        return ImageBuilder(recipe, products, self._moment, self._cache, self._stop)
+
     def _images(self, recipes: Sequence[ImageRecipe], products: Mapping[str, str]) -> tuple[Record, ...]:
-        builders = [
-            ImageBuilder(recipe, products, self._moment, self._cache, self._stop) for recipe in recipes
-        ]
+        builders = [self._image_builder(recipe, products) for recipe in recipes]
         if all(builder.made() for builder in builders):
             return tuple(record for builder in builders if (record := builder.made()))
         _need_host_programs()
@@ -125,22 +151,7 @@ class _Fetch:
                 step.advance(next(finished), len(builders))
                 return record
 
-            return self._side_by_side([partial(make, builder) for builder in builders], workers=2)
-
-    def _side_by_side(
-        self, tasks: Sequence[Callable[[], Made]], workers: int | None = None
-    ) -> tuple[Made, ...]:
-        """Run the tasks in threads; when one fails or this is interrupted, the others are stopped."""
-        with ThreadPoolExecutor(max_workers=workers or max(1, len(tasks))) as pool:
-            futures = [pool.submit(task) for task in tasks]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-                _raise_first(futures)
-                return tuple(future.result() for future in futures)
-            except BaseException:
-                self._stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+            return side_by_side([partial(make, builder) for builder in builders], self._stop, workers=2)
 
     def _software(
         self,
@@ -163,13 +174,6 @@ class _Fetch:
             cni_plugins=cni_plugins,
             images=images,
         ).software(self._cache)
-
-
-def _raise_first(futures: Iterable[Future[Made]]) -> None:
-    """Raise what went wrong first, rather than that others were stopped because of it."""
-    errors = [error for future in futures if future.done() and (error := future.exception())]
-    for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
-        raise error
 
 
 def _need_host_programs() -> None:

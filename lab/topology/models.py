@@ -43,6 +43,8 @@ class Supply(StrEnum):
     """What the cache has, else what can be reached."""
     PACKAGES = "packages"
     """Built on this host from Go modules and Debian packages."""
+    MIRROR = "mirror"
+    """Downloaded from mirrors of registries and download sites, or from upstream."""
     BUNDLE = "bundle"
     """Imported from a file that another machine exported."""
 

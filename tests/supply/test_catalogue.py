@@ -11,6 +11,11 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.supply.catalogue import GoBuild, Use, load_entry, versions
 from lab.supply.go_build import MODULES
 
+KUBEADM_IMAGES = (
+    *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+    *("etcd", "coredns", "pause"),
+)
+
 BUILDS = [
     pytest.param(build, id=f"{v}-{build.name}") for v in versions() for build in load_entry(v).go_builds
 ]
@@ -107,3 +112,18 @@ def test_a_right_entry_is_taken(tmp_path: Path) -> None:
     text = MINIMAL.replace("PROGRAMS", "[{name: k, package: x, use: node}]").replace("FILE", "k")
     (tmp_path / "v1.0.0.yaml").write_text(text.replace("BASE", "null"))
     assert load_entry("v1.0.0", tmp_path).images[0].files == {"/k": "k"}
+
+
+@pytest.mark.parametrize("version", versions())
+def test_mirrors_are_asked_for_all_that_a_lab_needs(version: str) -> None:
+    entry = load_entry(version)
+    downloads = entry.downloads
+    programs = {program.name for item in (*downloads.files, *downloads.images) for program in item.programs}
+    assert programs >= entry.parts.programs | {"crictl", "cri-dockerd"}
+    images = {(image.name, image.tags[0]) for image in downloads.images}
+    kubeadms = {(image.name, image.tag) for image in entry.images if image.name in KUBEADM_IMAGES}
+    assert kubeadms <= images
+    assert {"agnhost", "flannel"} <= {name for name, _ in images}
+    for file in downloads.files:
+        assert set(file.sha256) == {"amd64", "arm64"}
+        assert "{arch}" in file.url

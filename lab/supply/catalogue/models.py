@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+
+from lab.supply.catalogue.downloads import Downloads
 
 _STRICT = ConfigDict(extra="forbid")
 
@@ -104,6 +106,29 @@ class UserProgram:
     version_words: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Parts of the software by name: programs of nodes (CNI plugins too), and images."""
+
+    programs: frozenset[str]
+    images: frozenset[str]
+
+    def __sub__(self, other: Parts) -> Parts:
+        return Parts(self.programs - other.programs, self.images - other.images)
+
+    def __or__(self, other: Parts) -> Parts:
+        return Parts(self.programs | other.programs, self.images | other.images)
+
+    def __and__(self, other: Parts) -> Parts:
+        return Parts(self.programs & other.programs, self.images & other.images)
+
+    def __bool__(self) -> bool:
+        return bool(self.programs or self.images)
+
+    def __str__(self) -> str:
+        return ", ".join((*sorted(self.programs), *(f"image {name}" for name in sorted(self.images))))
+
+
 @dataclass(frozen=True, config=_STRICT)
 class Entry:
     """All that belongs to one version of Kubernetes."""
@@ -114,6 +139,38 @@ class Entry:
     debian_trees: tuple[DebianTree, ...]
     images: tuple[ImageRecipe, ...]
     user_programs: tuple[UserProgram, ...]
+    downloads: Downloads = field(default_factory=Downloads)
+    """What the supply `mirror` brings instead."""
+
+    @property
+    def parts(self) -> Parts:
+        """Everything that goes into a box."""
+        programs = [program for build in self.go_builds for program in build.programs]
+        return Parts(
+            frozenset(program.name for program in programs if program.use is not Use.IMAGE),
+            frozenset(image.name for image in self.images),
+        )
+
+    def only(self, parts: Parts) -> Entry:
+        """The entry with nothing but these parts, and what they are made of."""
+        images = tuple(image for image in self.images if image.name in parts.images)
+        names = parts.programs.union(*(image.files.values() for image in images))
+        bases = {image.base for image in images}
+        builds = (
+            replace(build, programs=tuple(program for program in build.programs if program.name in names))
+            for build in self.go_builds
+        )
+        trees = (
+            tree
+            for tree in self.debian_trees
+            if tree.name in bases or names & {program.name for program in tree.programs}
+        )
+        return replace(
+            self,
+            go_builds=tuple(build for build in builds if build.programs),
+            debian_trees=tuple(trees),
+            images=images,
+        )
 
     def __post_init__(self) -> None:
         """Raises ValueError when an image names what the entry does not have, or a name is twice."""

@@ -1,0 +1,206 @@
+"""Copying one image with skopeo: the tag is resolved to a digest, what has that digest is copied."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.foundation.process import ProcessFailedError, StoppedError, run
+from lab.supply.cache import full_disk
+from lab.supply.catalogue.downloads import DownloadedImage
+from lab.supply.mirror.files import BACKOFF_SECONDS, SILENCE_SECONDS, SLOW, TRIES
+from lab.supply.mirror.meter import WINDOW_SECONDS, Meter, Rate, size_text
+from lab.supply.mirror.mirrors import Mirrors, NextSourceError, Source
+
+INSPECT_SECONDS = 30.0
+LOOK_SECONDS = 0.5
+
+_WRONG_DIGEST = re.compile(r"[Dd]igest did not match|does not match.*digest")
+_LACKING = re.compile(r"manifest unknown|name unknown|not found|404|denied|unauthorized", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An image of one source, by the digest of its manifest for this machine."""
+
+    source: Source
+    digest: str
+    size: int
+    """Bytes of its blobs, as they are transferred."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.source.name}@{self.digest}"
+
+
+@dataclass(frozen=True)
+class ImageCopier:
+    """Copies images into folders that outlive a killed run: a blob that is there is not fetched again.
+
+    `architecture` is the one of the images: amd64, arm64.
+    """
+
+    mirrors: Mirrors
+    folder: Path
+    meter: Meter
+    stop: threading.Event
+    architecture: str
+
+    def copy(self, image: DownloadedImage, reference: str, archive: Path) -> Resolved:
+        """Write the image as a docker-archive that names it `reference`; returns where it came from.
+
+        Raises UnavailableError that says of every source why it did not give it, StoppedError when other work
+        failed.
+        """
+        layout = self._layout(image)
+        refusals = []
+        for source in self.mirrors.in_turn(image.image):
+            try:
+                found = self._resolve(source, image.tags)
+                self._pull(found, layout)
+                words = ("--quiet", f"oci:{layout}:image", f"docker-archive:{archive}:{reference}")
+                self._skopeo("copy", *words)
+                return found
+            except NextSourceError as why:
+                refusals.append(f"{source.host}: {why}")
+        raise self.mirrors.unavailable(image.image, refusals, f":{image.tags[0]}")
+
+    def forget(self, image: DownloadedImage) -> None:
+        """Remove what was kept for going on."""
+        shutil.rmtree(self._layout(image), ignore_errors=True)
+
+    def _layout(self, image: DownloadedImage) -> Path:
+        return self.folder / f"{image.image.replace('/', '_')}_{image.tags[0]}"
+
+    def _resolve(self, source: Source, tags: Sequence[str]) -> Resolved:
+        why = ""
+        for tag in tags:
+            try:
+                said = self._inspect(source, f":{tag}")
+            except NextSourceError as error:
+                why = str(error)
+                continue
+            manifest = json.loads(said)
+            digest = f"sha256:{hashlib.sha256(said.encode()).hexdigest()}"
+            if "manifests" in manifest:
+                digest = self._for_this_machine(manifest["manifests"])
+                manifest = json.loads(self._inspect(source, f"@{digest}"))
+            if "layers" not in manifest:
+                raise NextSourceError("its manifest has a format that is not known")
+            blobs = [manifest["config"], *manifest["layers"]]
+            return Resolved(source, digest, sum(blob["size"] for blob in blobs))
+        raise NextSourceError(why)
+
+    def _inspect(self, source: Source, which: str) -> str:
+        words = ("--raw", f"--tls-verify={_verify(source)}", f"docker://{source.name}{which}")
+        try:
+            return self._skopeo("inspect", *words, timeout=INSPECT_SECONDS)
+        except ProcessFailedError as failed:
+            raise NextSourceError(_last_words(failed)) from failed
+
+    def _for_this_machine(self, manifests: Sequence[dict[str, Any]]) -> str:
+        for each in manifests:
+            platform = each.get("platform", {})
+            if (platform.get("os"), platform.get("architecture")) == ("linux", self.architecture):
+                return str(each["digest"])
+        raise NextSourceError(f"it has the image, but not for {self.architecture}")
+
+    def _pull(self, image: Resolved, layout: Path) -> None:
+        self.meter.expect(max(0, image.size - _bytes(layout)))
+        layout.mkdir(parents=True, exist_ok=True)
+        words = ("--quiet", f"--src-tls-verify={_verify(image.source)}", f"docker://{image.name}")
+        best, fruitless = _bytes(layout), 0
+        while True:
+            try:
+                with self._watched(image, layout) as halt:
+                    self._skopeo("copy", *words, f"oci:{layout}:image", stop=halt)
+                return
+            except ProcessFailedError as failed:
+                said = failed.completed.stderr
+                why = _last_words(failed)
+            if "no space left" in said:
+                raise full_disk(self.folder)
+            if _WRONG_DIGEST.search(said):
+                why = f"a blob of its {image.name} is not what its digest says: {why}"
+                self.mirrors.drop(image.source.host, why)
+                raise NextSourceError(why)
+            blobs = _bytes(layout)
+            fruitless = 0 if blobs > best else fruitless + 1
+            best = max(best, blobs)
+            if fruitless == TRIES or _LACKING.search(said):
+                self.mirrors.broke_off(image.source.host, f"{image.source.name}: {why}")
+                raise NextSourceError(why)
+            self.stop.wait(BACKOFF_SECONDS * 2**fruitless)
+
+    @contextmanager
+    def _watched(self, image: Resolved, layout: Path) -> Iterator[threading.Event]:
+        """An event that is set when the copy must end: it is too slow, or other work failed."""
+        halt, ended, verdict = threading.Event(), threading.Event(), [""]
+
+        def watch() -> None:
+            rate, begun, grown, before = Rate(), time.monotonic(), time.monotonic(), _bytes(layout)
+            first = before
+            while not ended.wait(LOOK_SECONDS):
+                now, size = time.monotonic(), _bytes(layout)
+                grown = now if size > before else grown
+                self.meter.got(size - before, image.source.name.rpartition("/")[2])
+                before = size
+                speed = rate.at(size - first)
+                slow = not image.source.last and now - begun > WINDOW_SECONDS and speed < SLOW
+                silent = now - grown > SILENCE_SECONDS
+                if size < image.size and (slow or silent):
+                    verdict[0] = f"nothing for {SILENCE_SECONDS:.0f} s" if silent else f"{size_text(speed)}/s"
+                    halt.set()
+                if self.stop.is_set():
+                    halt.set()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield halt
+        except StoppedError:
+            if not verdict[0]:
+                raise
+            why = f"it gives {verdict[0]} of {image.source.name}"
+            self.mirrors.passed_over(image.source.host, why)
+            raise NextSourceError(why) from None
+        finally:
+            ended.set()
+            watcher.join()
+
+    def _skopeo(self, verb: str, *words: str, **how: Any) -> str:
+        how.setdefault("stop", self.stop)
+        policy = ("--insecure-policy", "--override-os=linux", f"--override-arch={self.architecture}")
+        return run(("skopeo", *policy, verb, *words), **how).stdout
+
+
+def _verify(source: Source) -> str:
+    return "false" if source.plain_http else "true"
+
+
+def _last_words(failed: ProcessFailedError) -> str:
+    """What skopeo said last, without the time and its repetitions of the image's name."""
+    lines = failed.completed.stderr.strip().splitlines()
+    said = lines[-1] if lines else failed.brief
+    found = re.search(r'msg="(.*)"$', said)
+    return (found[1].replace('\\"', '"') if found else said)[-300:]
+
+
+def _bytes(folder: Path) -> int:
+    """Bytes of all files below; one that goes away meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total

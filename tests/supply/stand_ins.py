@@ -1,0 +1,221 @@
+"""Mirrors for tests, on the loopback of a network namespace: good ones, and some that misbehave."""
+
+from __future__ import annotations
+
+import ctypes
+import gzip
+import hashlib
+import io
+import json
+import os
+import socket
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from lab.foundation.progress import SilentProgress
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+CLONE_NEWNET = 0x40000000
+"""linux/sched.h"""
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """This thread, and those it starts, in a network namespace with nothing but a loopback device."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        yield
+    finally:
+        assert libc.setns(before, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+        os.close(before)
+
+
+class Notes(SilentProgress):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+class Conduct(Enum):
+    """How a stand-in serves contents (manifests and answers to probes are always right)."""
+
+    GOOD = auto()
+    CUT_OFF_ONCE = auto()
+    """The first answer for each path ends in the middle."""
+    CUT_OFF = auto()
+    """Every answer ends in the middle of what it began with."""
+    WRONG = auto()
+    SLOW = auto()
+    LACKING = auto()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for a content."""
+
+    path: str
+    first: int
+    """The first byte asked for."""
+
+
+class StandIn:
+    """An HTTP server on the loopback that serves `contents` by path."""
+
+    def __init__(self, contents: Mapping[str, bytes], conduct: Conduct = Conduct.GOOD) -> None:
+        self.contents = dict(contents)
+        self.conduct = conduct
+        self.asked: list[Asked] = []
+        stand_in = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                stand_in.answer(self)
+
+            def do_HEAD(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        path = request.path
+        content = self.contents.get(path)
+        if path == "/v2/":
+            content = b"{}"
+        is_content = not path.endswith("/v2/") and "/manifests/" not in path
+        if content is None or (self.conduct is Conduct.LACKING and is_content):
+            request.send_error(404)
+            return
+        first = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        whole = not is_content or self.conduct in (Conduct.GOOD, Conduct.LACKING)
+        whole = whole or (
+            self.conduct is Conduct.CUT_OFF_ONCE and any(each.path == path for each in self.asked)
+        )
+        if is_content:
+            self.asked.append(Asked(path, first))
+        if self.conduct is Conduct.WRONG and is_content:
+            content = bytes([content[0] ^ 1]) + content[1:]
+        rest = content[first:]
+        request.send_response(206 if first else 200)
+        request.send_header("Content-Length", str(len(rest)))
+        if "/manifests/" in path:
+            request.send_header("Content-Type", LIST if b'"manifests"' in content else MANIFEST)
+        request.end_headers()
+        if whole or self.conduct is Conduct.WRONG:
+            request.wfile.write(rest)
+        elif self.conduct is Conduct.SLOW:
+            for start in range(0, len(rest), 100):
+                request.wfile.write(rest[start : start + 100])
+                time.sleep(0.1)
+        else:
+            request.wfile.write(rest[: max(0, len(content) // 2 - first)])
+            request.close_connection = True
+
+
+@contextmanager
+def silent_host() -> Iterator[str]:
+    """A host that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def closed_host() -> str:
+    """A host where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+class SmallImage:
+    """An image with one layer that holds one program."""
+
+    def __init__(self, program: str, content: bytes, architecture: str) -> None:
+        tar = io.BytesIO()
+        with tarfile.open(fileobj=tar, mode="w") as archive:
+            member = tarfile.TarInfo(program)
+            member.size, member.mode = len(content), 0o755
+            archive.addfile(member, io.BytesIO(content))
+        self.layer = gzip.compress(tar.getvalue(), mtime=0)
+        rootfs = {"type": "layers", "diff_ids": [_digest(tar.getvalue())]}
+        self.config = _json({"os": "linux", "architecture": architecture, "config": {}, "rootfs": rootfs})
+        self.manifest = _json(
+            {
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "config": _described("application/vnd.docker.container.image.v1+json", self.config),
+                "layers": [_described("application/vnd.docker.image.rootfs.diff.tar.gzip", self.layer)],
+            }
+        )
+        self.index = _json(
+            {
+                "schemaVersion": 2,
+                "mediaType": LIST,
+                "manifests": [
+                    _listed(b"{}", "s390x"),
+                    _listed(self.manifest, architecture),
+                ],
+            }
+        )
+
+    def served_as(self, name: str, tag: str, *, listed: bool = False) -> dict[str, bytes]:
+        """The image's paths in a registry."""
+        return {
+            f"/v2/{name}/manifests/{tag}": self.index if listed else self.manifest,
+            f"/v2/{name}/manifests/{_digest(self.manifest)}": self.manifest,
+            f"/v2/{name}/blobs/{_digest(self.config)}": self.config,
+            f"/v2/{name}/blobs/{_digest(self.layer)}": self.layer,
+        }
+
+    @property
+    def digest(self) -> str:
+        return _digest(self.manifest)
+
+    def write(self, folder: Path) -> None:
+        """As skopeo's transport `dir:` has it."""
+        folder.mkdir()
+        (folder / "version").write_text("Directory Transport Version: 1.1\n")
+        (folder / "manifest.json").write_bytes(self.manifest)
+        for blob in (self.config, self.layer):
+            (folder / hashlib.sha256(blob).hexdigest()).write_bytes(blob)
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _described(media_type: str, content: bytes) -> dict[str, object]:
+    return {"mediaType": media_type, "size": len(content), "digest": _digest(content)}
+
+
+def _listed(manifest: bytes, architecture: str) -> dict[str, object]:
+    return {**_described(MANIFEST, manifest), "platform": {"os": "linux", "architecture": architecture}}
