@@ -24,14 +24,15 @@ NETEXEC_UNIT = "lab-acceptance-netexec"
 Answers = dict[tuple[Endpoint, str], Answer]
 """By who asked and the probe's key."""
 
-# A process of the pod leads into its network, whatever the runtime: control groups carry the pod's uid.
-_FIND_PODS = r"""
+# A process of the pod, if possible one of its own containers, leads into its network, whatever the runtime:
+# control groups carry the pod's uid.
+FIND_PODS = r"""
 pid_of() {
   local cgroup pid name best=
   for cgroup in $(grep -lsE "$1" /proc/[0-9]*/cgroup); do
     pid=${cgroup#/proc/}; pid=${pid%/cgroup}
     read -r name 2>/dev/null <"/proc/$pid/comm" || continue
-    if [ "$name" = agnhost ]; then best=$pid; fi
+    if [ "$name" != pause ]; then best=$pid; fi
     : "${best:=$pid}"
   done
   echo "${best:-there-is-no-process-of-the-pod}"
@@ -41,7 +42,7 @@ pid_of() {
 
 # The C library's resolver in the network of the first pod and with the resolv.conf its containers have. The
 # file is copied first: mount would follow /proc/PID/root as if it were an ordinary link.
-_RESOLVE = r"""
+RESOLVE = r"""
 cat "/proc/$pod_0/root/etc/resolv.conf" >resolv.conf || exit 1
 nsenter -t "$pod_0" -n unshare --mount sh -c \
   'mount --bind resolv.conf /etc/resolv.conf && exec timeout 15 getent ahostsv4 "$0"' """
@@ -73,7 +74,7 @@ class Machine:
             f"pod_{index}=$(pid_of 'pod({pod.uid}|{pod.uid.replace('-', '_')})')"
             for index, pod in enumerate(self.pods)
         )
-        return _FIND_PODS + "\n".join(finds)
+        return FIND_PODS + "\n".join(finds)
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _commands(
     for sender, vantage in machine.vantages.items():
         commands += probe_commands(vantage, probes.get(sender, ()))
     if resolve is not None:
-        commands += [Command(f"resolve {pod.endpoint}", _RESOLVE + resolve) for pod in machine.pods[:1]]
+        commands += [Command(f"resolve {pod.endpoint}", RESOLVE + resolve) for pod in machine.pods[:1]]
     return commands
 
 

@@ -44,6 +44,8 @@ class ClusterPod:
     state: str
     """Running, Pending (ContainerCreating) ..."""
     labels: Mapping[str, str]
+    restarts: tuple[str, ...] = ()
+    """Why its containers were started again, one line each; a node's reboot is no reason."""
 
 
 @dataclass(frozen=True)
@@ -144,4 +146,18 @@ def read_pod(pod: Any) -> ClusterPod:
         leaving=pod.metadata.deletion_timestamp is not None,
         state=pod.status.phase + (f" ({'; '.join(waiting)})" if waiting else ""),
         labels=pod.metadata.labels or {},
+        restarts=tuple(line for status in statuses if (line := _restart(status))),
+    )
+
+
+def _restart(status: Any) -> str:
+    ended = status.last_state.terminated if status.restart_count and status.last_state else None
+    # Unknown: the runtime lost the container, as in a reboot.
+    if ended is None or ended.reason == "Unknown":
+        return ""
+    said = " ".join((ended.message or "").split())
+    times = "once" if status.restart_count == 1 else f"{status.restart_count} times"
+    return (
+        f"{status.name} was started again {times}; last at {ended.finished_at}: {ended.reason},"
+        f" exit status {ended.exit_code}{f', {said}' if said else ''}"
     )

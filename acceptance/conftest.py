@@ -99,18 +99,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     inventory = metafunc.config.stash.get(_INVENTORY, None)
     if inventory is None:
         return
+    expectations = metafunc.config.stash[_EXPECTATIONS]
     if "pair" in metafunc.fixturenames:
-        every = pairs(inventory)
+        every = pairs(inventory, expectations)
         metafunc.parametrize("pair", every, ids=[pair.label for pair in every])
     if "node" in metafunc.fixturenames:
         metafunc.parametrize("node", inventory.nodes, ids=[node.name for node in inventory.nodes])
     if "topic" in metafunc.fixturenames:
         metafunc.parametrize("topic", tuple(Topic), ids=[topic.value for topic in Topic])
     if "asked" in metafunc.fixturenames:
-        keys = question_keys(inventory)
+        keys = question_keys(inventory, expectations)
         metafunc.parametrize("asked", keys, ids=[f"{sender}-{key}" for sender, key in keys])
     if "sender" in metafunc.fixturenames:
-        senders = replacement_senders(inventory)
+        senders = replacement_senders(inventory, expectations)
         metafunc.parametrize("sender", senders, ids=[sender.label for sender in senders])
 
 

@@ -48,6 +48,7 @@ class PlacedPod:
     name: str
     node: str
     address: IPv4Address
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class Subject:
     system_pods: Sequence[ClusterPod]
     pods: Sequence[PlacedPod]
     service: FreshService | None
+
+    def expected_of(self, pod: str) -> Expectations:
+        """What must be seen of the pod of that name."""
+        group = next((placed.group for placed in self.pods if placed.name == pod), "")
+        return self.expectations.of(group)
 
 
 def findings(subject: Subject) -> tuple[Finding, ...]:
@@ -192,9 +198,9 @@ def _wrong_nic(link: Link, wanted: Device, role: str, subject: Subject) -> list[
 
 
 def _pod_links(subject: Subject) -> list[str]:
-    wanted = subject.expectations.pods.link
     said = []
     for pod, links in subject.facts.pod_links.items():
+        wanted = subject.expected_of(pod).pods.link
         link = next((found for found in links if found.name == "eth0"), None)
         if link is None:
             said.append(f"pod {pod} on {subject.node.name} has no eth0")
@@ -228,7 +234,7 @@ def routes(subject: Subject) -> list[str]:
         if pod.address not in subject.facts.routes:
             continue
         own = pod.node == subject.node.name
-        ways = subject.expectations.data_path.routes
+        ways = subject.expected_of(pod.name).data_path.routes
         wanted = ways.own_pod if own else ways.other_pod
         used = subject.facts.routes[pod.address]
         if not used:
@@ -237,6 +243,29 @@ def routes(subject: Subject) -> list[str]:
             said.append(
                 f"{subject.node.name} reaches pod {pod.name} ({pod.address}) on {pod.node} through {used},"
                 f" expected {_via_text(wanted, subject)}"
+            )
+    return said + _tables(subject) + _proxy_arp(subject)
+
+
+def _tables(subject: Subject) -> list[str]:
+    return [
+        f"no routing rule of {subject.node.name} leads to table {table.number}, which {table.owner} makes"
+        for table in subject.expectations.data_path.tables
+        if table.number not in subject.facts.rule_tables
+    ]
+
+
+def _proxy_arp(subject: Subject) -> list[str]:
+    said = []
+    for pod in subject.pods:
+        wanted = subject.expected_of(pod.name).data_path.proxy_arp
+        if wanted is None or pod.node != subject.node.name:
+            continue
+        used = subject.facts.proxy_arp.get(pod.address, "")
+        if not used or not _fits(used, wanted, subject):
+            said.append(
+                f"{subject.node.name} answers ARP for its pod {pod.name} ({pod.address}) on"
+                f" {used or 'no device'}, expected {_via_text(wanted, subject)}"
             )
     return said
 

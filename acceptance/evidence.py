@@ -9,9 +9,9 @@ from ipaddress import IPv4Address
 from acceptance.asking import Answers
 from acceptance.cluster import ClusterNode, ClusterPod
 from acceptance.diagnosis import Finding, PlacedPod
-from acceptance.expectations import Expectations, Source
+from acceptance.expectations import Expectations, Reach, ServiceReach, Source
 from acceptance.inventory import Inventory
-from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources
+from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources, pairs, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.probes import Protocol
 from acceptance.problems import Problem
@@ -52,6 +52,19 @@ class Evidence:
     findings: Mapping[str, tuple[Finding, ...]]
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each phase took."""
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every cell of the matrix."""
+        return pairs(self.inventory, self.expectations)
+
+    def expected(self, pair: Pair) -> Reach:
+        """What must be seen in a cell of the matrix."""
+        return self.expectations.of(pair.group).reach[pair.way]
+
+    def expected_answer(self, question: ServiceQuestion) -> ServiceReach:
+        """What must come back to a question about a Service."""
+        return self.expectations.of(question.sender.group).services[question.way]
 
     def cell(self, pair: Pair) -> Cell:
         """The cell of the matrix for a pair, with the reason when it could not be tried."""
@@ -104,13 +117,14 @@ class Evidence:
 
 def role_of(endpoint: Endpoint) -> str:
     """The role label of a pod's endpoint."""
-    return BACKEND if endpoint.second else probe_name(endpoint.node or "")
+    return BACKEND if endpoint.second else probe_name(endpoint.node or "", endpoint.group)
 
 
 def placed_pods(evidence: Evidence) -> tuple[PlacedPod, ...]:
     """The suite's pods that have an address, and the nodes they are on."""
     return tuple(
-        PlacedPod(pod.name, pod.node, pod.address)
-        for pod in evidence.pods.values()
+        PlacedPod(pod.name, pod.node, pod.address, endpoint.group)
+        for endpoint in pod_endpoints(evidence.inventory, evidence.expectations)
+        if (pod := evidence.pods.get(role_of(endpoint))) is not None
         if pod.node is not None and pod.address is not None
     )

@@ -96,6 +96,8 @@ class Pods(_Entry):
     block_prefix: int | None = None
     mtu: int
     link: PodLink
+    annotations: dict[str, str] = {}
+    """What a pod must carry to become one of these."""
 
 
 class Device(_Entry):
@@ -133,6 +135,13 @@ class Routes(_Entry):
     other_pod: RouteVia
 
 
+class RoutingTable(_Entry):
+    """A routing table of the node that a rule must lead to, and who makes it."""
+
+    number: int
+    owner: str
+
+
 class Annotation(_Entry):
     """An annotation of the node that must be its address on the network with that role."""
 
@@ -146,12 +155,21 @@ class DataPath(_Entry):
     """Name patterns of devices that belong to other modes."""
     routes: Routes
     annotations: dict[str, Annotation]
+    tables: tuple[RoutingTable, ...] = ()
+    proxy_arp: RouteVia | None = None
+    """The device on which the node must answer ARP for its own pods."""
 
 
 class Expectations(_Entry):
-    """All that must be seen in one mode."""
+    """All that must be seen in one mode.
+
+    A mode may have several groups of pods, such as overlay and underlay. Then this is what must be seen of
+    the first group, of nodes and of the LAN host; `further` says the same for the other groups.
+    """
 
     mode: str
+    group: str = ""
+    """The name of this group of pods; empty where the mode has only one."""
     kind: Literal["overlay", "underlay", "direct-routing"]
     pods: Pods
     ready: bool
@@ -159,6 +177,16 @@ class Expectations(_Entry):
     data_path: DataPath
     reach: dict[Way, Reach]
     services: dict[ServiceWay, ServiceReach]
+    further: tuple[Expectations, ...] = ()
+
+    @property
+    def groups(self) -> tuple[Expectations, ...]:
+        """What must be seen of each group of pods."""
+        return (self, *self.further)
+
+    def of(self, group: str) -> Expectations:
+        """What must be seen of that group of pods; the first, where it is of no group, as nodes are."""
+        return next((each for each in self.further if each.group == group), self)
 
     @model_validator(mode="after")
     def _complete(self) -> Expectations:
@@ -174,10 +202,18 @@ class _Variant(_Entry):
     replace: dict[str, Any]
 
 
+class _Group(_Entry):
+    group: str = Field(min_length=1)
+    replace: dict[str, Any]
+
+
 def load_expectations(
     mode: str, options: Mapping[str, bool | int | str], folder: Path = FOLDER
 ) -> Expectations:
     """The expectations for `mode`: its file, with every variant that fits the mode's `options` laid over it.
+
+    Each entry of `further_groups` in the file is another group of pods: what it replaces is laid over the
+    rest.
 
     Raises SuiteError when there is no file for the mode or it is not right.
     """
@@ -194,7 +230,9 @@ def load_expectations(
         for variant in variants:
             if all(options.get(name) == value for name, value in variant.when.items()):
                 content = _laid_over(content, variant.replace)
-        return Expectations.model_validate(content)
+        groups = [_Group.model_validate(group) for group in content.pop("further_groups", [])]
+        further = [_laid_over(content, {**group.replace, "group": group.group}) for group in groups]
+        return Expectations.model_validate({**content, "further": further})
     except (yaml.YAMLError, AttributeError) as error:
         raise SuiteError(f"{file} is not a YAML mapping: {error}") from error
     except ValidationError as error:

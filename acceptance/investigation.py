@@ -20,7 +20,7 @@ from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.evidence import Evidence, Replacement, role_of
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory
-from acceptance.matrix import Endpoint, EndpointKind
+from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner, findings_of
 from acceptance.questions import Address, service_questions
@@ -88,7 +88,9 @@ class Investigation:
                 machine_problems=machine_problems,
                 addresses=self._addresses(pods, uplink.port),
                 answers={},
-                questions=() if isinstance(service, Problem) else service_questions(inventory, service),
+                questions=()
+                if isinstance(service, Problem)
+                else service_questions(inventory, self._expectations, service),
                 facts={},
                 names={},
                 replacement=Problem("not tried"),
@@ -126,7 +128,7 @@ class Investigation:
     def _set_up(self) -> tuple[BackendService | Problem, Pods]:
         try:
             self._api = Api.connect(self._inventory.kubeconfig)
-            self._workload = Workload(self._api, self._inventory, readiness=self._expectations.ready)
+            self._workload = Workload(self._api, self._inventory, self._expectations)
             with self._timed("making pods"):
                 service = self._workload.create(self._pod_seconds)
             with self._timed("pods ready"):
@@ -178,15 +180,10 @@ class Investigation:
         for node in inventory.nodes:
             itself = Endpoint(EndpointKind.NODE, node.name)
             found[itself] = Address(node.internal_address, NODE_HTTP_PORT, NODE_UDP_PORT)
-            for endpoint in (
-                Endpoint(EndpointKind.POD, node.name),
-                Endpoint(EndpointKind.POD, node.name, True),
-            ):
-                if endpoint.second and node != inventory.backend_node:
-                    continue
-                pod = pods.found.get(role_of(endpoint))
-                if pod is not None and pod.address is not None:
-                    found[endpoint] = Address(pod.address, POD_HTTP_PORT, POD_UDP_PORT)
+        for endpoint in pod_endpoints(inventory, self._expectations):
+            pod = pods.found.get(role_of(endpoint))
+            if pod is not None and pod.address is not None:
+                found[endpoint] = Address(pod.address, POD_HTTP_PORT, POD_UDP_PORT)
         if inventory.lan_host is not None:
             lan = inventory.lan_host
             found[Endpoint(EndpointKind.LAN_HOST)] = Address(lan.address, lan.http_port, lan.udp_port)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from acceptance.expectations import Reach, Source, Way
+from acceptance.expectations import Expectations, Reach, Source, Way
 from acceptance.inventory import Inventory
 from acceptance.probes import Answer, Protocol
 
@@ -29,10 +29,13 @@ class Endpoint:
     node: str | None = None
     second: bool = False
     """The second pod of its node."""
+    group: str = ""
+    """The group of a pod, where the mode has several."""
 
     @property
     def label(self) -> str:
-        kind = f"{self.kind.value}2" if self.second else self.kind.value
+        kind = self.group or self.kind.value
+        kind = f"{kind}2" if self.second else kind
         return f"{kind}.{self.node}" if self.node else kind
 
     def __str__(self) -> str:
@@ -56,6 +59,11 @@ class Pair:
     def label(self) -> str:
         return f"{self.sender}-to-{self.target}"
 
+    @property
+    def group(self) -> str:
+        """The group of pods that is judged: the sender's, else the target's."""
+        return self.sender.group or self.target.group
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -66,13 +74,9 @@ class Cell:
     problem: str | None = None
 
 
-def endpoints(inventory: Inventory) -> tuple[Endpoint, ...]:
-    """Every endpoint of the lab: a pod per node, a second one on one worker, the nodes, LAN host, uplink."""
-    found: list[Endpoint] = []
-    for node in inventory.nodes:
-        found.append(Endpoint(EndpointKind.POD, node.name))
-        if node == inventory.backend_node:
-            found.append(Endpoint(EndpointKind.POD, node.name, second=True))
+def endpoints(inventory: Inventory, expectations: Expectations) -> tuple[Endpoint, ...]:
+    """Every endpoint of the lab: pods, nodes, LAN host, uplink."""
+    found = list(pod_endpoints(inventory, expectations))
     found += [Endpoint(EndpointKind.NODE, node.name) for node in inventory.nodes]
     if inventory.lan_host is not None:
         found.append(Endpoint(EndpointKind.LAN_HOST))
@@ -81,9 +85,20 @@ def endpoints(inventory: Inventory) -> tuple[Endpoint, ...]:
     return tuple(found)
 
 
-def pairs(inventory: Inventory) -> tuple[Pair, ...]:
+def pod_endpoints(inventory: Inventory, expectations: Expectations) -> tuple[Endpoint, ...]:
+    """A pod of every group per node, and a second one of the first group on one worker."""
+    found: list[Endpoint] = []
+    for of_group in expectations.groups:
+        for node in inventory.nodes:
+            found.append(Endpoint(EndpointKind.POD, node.name, group=of_group.group))
+            if of_group is expectations and node == inventory.backend_node:
+                found.append(Endpoint(EndpointKind.POD, node.name, second=True, group=of_group.group))
+    return tuple(found)
+
+
+def pairs(inventory: Inventory, expectations: Expectations) -> tuple[Pair, ...]:
     """Every cell of the matrix that has an expectation."""
-    everyone = endpoints(inventory)
+    everyone = endpoints(inventory, expectations)
     return tuple(
         Pair(sender, target, way)
         for sender in everyone

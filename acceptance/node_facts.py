@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -69,6 +69,10 @@ class NodeFacts:
     """The device of the route to each target that was asked for; empty when there is no route."""
     pod_links: Mapping[str, tuple[Link, ...]]
     """Devices inside a pod's network namespace, by pod name."""
+    rule_tables: frozenset[int] = frozenset()
+    """The routing tables that rules lead to, but those of every machine (local, main, default)."""
+    proxy_arp: Mapping[IPv4Address, str] = field(default_factory=dict)
+    """The device on which the node answers ARP for an address that is not its own."""
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -113,6 +117,8 @@ def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[
             'for stat in /proc/[0-9]*/stat; do read -r line 2>/dev/null <"$stat" && echo "$line"; done',
         ),
         Command("routes", routes or "true"),
+        Command("rules", "ip -4 -j rule show"),
+        Command("proxy-arp", "ip -4 neigh show proxy"),
         *(
             Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
             for index, pod in enumerate(pods)
@@ -135,6 +141,8 @@ def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
         sysctls=dict(line.split("=", 1) for line in outputs["sysctls"].stdout.splitlines() if "=" in line),
         processes=parse_processes(outputs["processes"].stdout),
         routes=parse_routes(outputs["routes"].stdout),
+        rule_tables=parse_rule_tables(outputs["rules"].stdout),
+        proxy_arp=parse_routes(outputs["proxy-arp"].stdout),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
             for key, output in outputs.items()
@@ -192,8 +200,14 @@ def parse_processes(text: str) -> tuple[Process, ...]:
     return tuple(Process(int(m[1]), m[2], m[3]) for m in found if m and m[2] in PROCESSES)
 
 
+def parse_rule_tables(text: str) -> frozenset[int]:
+    """From `ip -j rule show`."""
+    tables = (str(rule.get("table", "")) for rule in json.loads(text or "[]"))
+    return frozenset(int(table) for table in tables if table.isdigit())
+
+
 def parse_routes(text: str) -> dict[IPv4Address, str]:
-    """From lines of `TARGET OUTPUT-OF-ip-route-get`."""
+    """From lines of `TARGET OUTPUT-OF-ip-route-get`, or of `ip neigh show proxy`."""
     routes: dict[IPv4Address, str] = {}
     for line in text.splitlines():
         target, _, answer = line.partition(" ")

@@ -12,7 +12,7 @@ from acceptance.diagnosis import Finding, Subject, findings
 from acceptance.evidence import Evidence, placed_pods, role_of
 from acceptance.expectations import ServiceWay
 from acceptance.inventory import Inventory
-from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pairs
+from acceptance.matrix import Endpoint, needs_another_try, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.probes import Probe, Protocol
 from acceptance.problems import Problem
@@ -37,7 +37,7 @@ class Questioner:
     def first_round(self, evidence: Evidence) -> Evidence:
         """Ask everything."""
         probes: Probes = {}
-        for pair in pairs(self._inventory):
+        for pair in evidence.pairs:
             if evidence.problem_of(pair.sender) is None and pair.target in evidence.addresses:
                 for protocol in Protocol:
                     probe = matrix_probe(pair, protocol, evidence.addresses[pair.target])
@@ -70,7 +70,7 @@ class Questioner:
             left: Probes = {}
             for question in questions:
                 answer = answers.get((question.sender, question.probe.key))
-                wanted = evidence.expectations.services[question.way].answers
+                wanted = evidence.expected_answer(question).answers
                 if answer is None or (wanted and answer.body != backend.name):
                     left.setdefault(question.sender, []).append(question.probe)
             if not left:
@@ -108,8 +108,8 @@ class Questioner:
 
 
 def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:
-    for endpoint in (Endpoint(EndpointKind.POD, node), Endpoint(EndpointKind.POD, node, second=True)):
-        if endpoint in evidence.addresses and evidence.problem_of(endpoint) is None:
+    for endpoint in pod_endpoints(evidence.inventory, evidence.expectations):
+        if endpoint.node == node and endpoint in evidence.addresses and evidence.problem_of(endpoint) is None:
             pod = evidence.pods[role_of(endpoint)]
             yield PodOnNode(endpoint, pod.name, pod.uid)
 
@@ -117,15 +117,15 @@ def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:
 def _silent(evidence: Evidence) -> Probes:
     """What should have been answered and was not."""
     silent: Probes = {}
-    for pair in pairs(evidence.inventory):
+    for pair in evidence.pairs:
         cell = evidence.cell(pair)
-        for protocol in needs_another_try(cell, evidence.expectations.reach[pair.way]):
+        for protocol in needs_another_try(cell, evidence.expected(pair)):
             probe = matrix_probe(pair, protocol, evidence.addresses[pair.target])
             if probe is not None:
                 silent.setdefault(pair.sender, []).append(probe)
     for question in evidence.questions:
         answer = evidence.answers.get((question.sender, question.probe.key))
-        wanted = evidence.expectations.services[question.way].answers
+        wanted = evidence.expected_answer(question).answers
         if wanted and answer is not None and not answer.answered:
             silent.setdefault(question.sender, []).append(question.probe)
     return silent

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from acceptance.expectations import ServiceWay
+from acceptance.expectations import Expectations, ServiceWay
 from acceptance.inventory import Inventory, Node
 from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Probe, Protocol
@@ -56,24 +56,37 @@ def matrix_probe(pair: Pair, protocol: Protocol, address: Address) -> Probe | No
     return Probe(f"{pair.target}:{protocol}", protocol, str(address.ip), address.port(protocol))
 
 
-def service_questions(inventory: Inventory, service: BackendService) -> tuple[ServiceQuestion, ...]:
-    """Every question about Services, from every pod, node and the LAN host."""
+def service_questions(
+    inventory: Inventory, expectations: Expectations, service: BackendService
+) -> tuple[ServiceQuestion, ...]:
+    """Every question about Services, from a pod of every group on every node, from nodes and the LAN host."""
     found: list[ServiceQuestion] = []
     for node in inventory.nodes:
         here = node == inventory.backend_node
-        pod, itself = Endpoint(EndpointKind.POD, node.name), Endpoint(EndpointKind.NODE, node.name)
-        pod_way = ServiceWay.POD_TO_CLUSTERIP_HERE if here else ServiceWay.POD_TO_CLUSTERIP_ELSEWHERE
+        itself = Endpoint(EndpointKind.NODE, node.name)
+        for of_group in expectations.groups:
+            pod = Endpoint(EndpointKind.POD, node.name, group=of_group.group)
+            found += _pod_questions(pod, here, inventory, service)
         node_way = ServiceWay.NODE_TO_CLUSTERIP_HERE if here else ServiceWay.NODE_TO_CLUSTERIP_ELSEWHERE
-        found += cluster_ip_questions(pod, pod_way, service)
         found += cluster_ip_questions(itself, node_way, service)
-        found.append(_api_question(pod, ServiceWay.POD_TO_API, inventory))
         found.append(_api_question(itself, ServiceWay.NODE_TO_API, inventory))
-        for name in dns_names(inventory):
-            probe = Probe(f"dns:{name}", Protocol.TCP, name, SERVICE_HTTP_PORT, "hostname")
-            found.append(ServiceQuestion(pod, ServiceWay.DNS, probe, f"name {name}", by_backend=True))
         if inventory.lan_host is not None:
             found += _node_port_questions(node, here, service)
     return tuple(found)
+
+
+def _pod_questions(
+    pod: Endpoint, here: bool, inventory: Inventory, service: BackendService
+) -> Sequence[ServiceQuestion]:
+    way = ServiceWay.POD_TO_CLUSTERIP_HERE if here else ServiceWay.POD_TO_CLUSTERIP_ELSEWHERE
+    found = [
+        *cluster_ip_questions(pod, way, service),
+        _api_question(pod, ServiceWay.POD_TO_API, inventory),
+    ]
+    for name in dns_names(inventory):
+        probe = Probe(f"dns:{name}", Protocol.TCP, name, SERVICE_HTTP_PORT, "hostname")
+        found.append(ServiceQuestion(pod, ServiceWay.DNS, probe, f"name {name}", by_backend=True))
+    return found
 
 
 def dns_names(inventory: Inventory) -> tuple[str, ...]:
@@ -129,15 +142,13 @@ def _node_port_questions(node: Node, here: bool, service: BackendService) -> Seq
 _ANY_SERVICE = BackendService(BACKEND, IPv4Address("0.0.0.0"), 0, 0)
 
 
-def question_keys(inventory: Inventory) -> tuple[tuple[Endpoint, str], ...]:
+def question_keys(inventory: Inventory, expectations: Expectations) -> tuple[tuple[Endpoint, str], ...]:
     """Sender and probe key of every question about Services, known before the Service is."""
-    return tuple(
-        (question.sender, question.probe.key) for question in service_questions(inventory, _ANY_SERVICE)
-    )
+    questions = service_questions(inventory, expectations, _ANY_SERVICE)
+    return tuple((question.sender, question.probe.key) for question in questions)
 
 
-def replacement_senders(inventory: Inventory) -> tuple[Endpoint, ...]:
+def replacement_senders(inventory: Inventory, expectations: Expectations) -> tuple[Endpoint, ...]:
     """Who asks the Service again after its pod was replaced."""
-    return tuple(
-        dict.fromkeys(sender for sender, key in question_keys(inventory) if key.startswith("clusterip:"))
-    )
+    keys = question_keys(inventory, expectations)
+    return tuple(dict.fromkeys(sender for sender, key in keys if key.startswith("clusterip:")))

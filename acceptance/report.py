@@ -14,7 +14,6 @@ from acceptance.matrix import (
     cell_text,
     endpoints,
     mistakes,
-    pairs,
     table,
 )
 from acceptance.node_facts import NodeFacts
@@ -23,16 +22,16 @@ from acceptance.problems import Problem
 
 def judge(evidence: Evidence, pair: Pair) -> tuple[str, ...]:
     """What is wrong with one cell."""
-    return mistakes(evidence.cell(pair), evidence.expectations.reach[pair.way], evidence.sources(pair.sender))
+    return mistakes(evidence.cell(pair), evidence.expected(pair), evidence.sources(pair.sender))
 
 
 def matrix_table(evidence: Evidence, only_from: Endpoint | None = None) -> str:
     """The matrix as a table; one row of it with `only_from`."""
-    everyone = endpoints(evidence.inventory)
+    everyone = endpoints(evidence.inventory, evidence.expectations)
     texts: dict[tuple[str, str], str] = {}
-    for pair in pairs(evidence.inventory):
+    for pair in evidence.pairs:
         cell: Cell = evidence.cell(pair)
-        text = cell_text(cell, evidence.expectations.reach[pair.way], evidence.sources(pair.sender))
+        text = cell_text(cell, evidence.expected(pair), evidence.sources(pair.sender))
         texts[pair.sender.label, pair.target.label] = text
     rows = [e.label for e in everyone if e.kind is not EndpointKind.UPLINK]
     if only_from is not None:

@@ -131,3 +131,17 @@ def test_system_pods(evidence: Evidence) -> None:
     if wrong or not system:
         said = "\n".join(wrong) or "there are no pods in the kube-* namespaces"
         pytest.fail(f"not Ready:\n{said}\n{causes(evidence, ())}", pytrace=False)
+
+
+def test_system_pods_stay_up(evidence: Evidence) -> None:
+    """No container of the cluster itself failed and was started again."""
+    if isinstance(evidence.all_pods, Problem):
+        pytest.fail(str(evidence.all_pods), pytrace=False)
+    wrong = [
+        f"{pod.name} on {pod.node or 'no node'}: {line}"
+        for pod in evidence.all_pods
+        if is_system_pod(pod)
+        for line in pod.restarts
+    ]
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)

@@ -8,49 +8,48 @@ import pytest
 
 from acceptance.cluster import ClusterPod
 from acceptance.evidence import Evidence, role_of
+from acceptance.expectations import Pods as PodsExpected
 from acceptance.inventory import AddressRange, Inventory, Node
-from acceptance.matrix import Endpoint, EndpointKind
+from acceptance.matrix import Endpoint, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
 from acceptance.report import causes
 
 
-def _endpoints_on(node: Node, inventory: Inventory) -> tuple[Endpoint, ...]:
-    first = Endpoint(EndpointKind.POD, node.name)
-    return (
-        (first, Endpoint(EndpointKind.POD, node.name, True)) if node == inventory.backend_node else (first,)
-    )
+def _endpoints_on(node: Node, evidence: Evidence) -> tuple[Endpoint, ...]:
+    everyone = pod_endpoints(evidence.inventory, evidence.expectations)
+    return tuple(endpoint for endpoint in everyone if endpoint.node == node.name)
 
 
-def _pods_on(node: Node, evidence: Evidence) -> list[ClusterPod]:
-    """The suite's pods on a node; fails with the reason when one of them has no address."""
+def _pods_on(node: Node, evidence: Evidence) -> list[tuple[ClusterPod, PodsExpected]]:
+    """The suite's pods on a node and what is expected of them; fails when one of them has no address."""
     if isinstance(evidence.service, Problem):
         pytest.fail(f"the suite's pods could not be made: {evidence.service}", pytrace=False)
     pods = []
-    for endpoint in _endpoints_on(node, evidence.inventory):
+    for endpoint in _endpoints_on(node, evidence):
         role = role_of(endpoint)
         if role not in evidence.pods or evidence.pods[role].address is None:
             pytest.fail(f"{evidence.pod_problems.get(role)}\n{causes(evidence, (node.name,))}", pytrace=False)
-        pods.append(evidence.pods[role])
+        pods.append((evidence.pods[role], evidence.expectations.of(endpoint.group).pods))
     return pods
 
 
 def test_ready(node: Node, evidence: Evidence) -> None:
     """The pods of the node run, and kubelet's readiness probes pass where the mode lets them."""
     _pods_on(node, evidence)
-    for endpoint in _endpoints_on(node, evidence.inventory):
+    for endpoint in _endpoints_on(node, evidence):
         if (problem := evidence.pod_problems.get(role_of(endpoint))) is not None:
             pytest.fail(f"{problem}\n{causes(evidence, (node.name,))}", pytrace=False)
 
 
 def test_range(node: Node, evidence: Evidence) -> None:
     """Every pod's address comes from where the mode takes addresses from, the node's own share of it."""
-    for pod in _pods_on(node, evidence):
+    for pod, expected in _pods_on(node, evidence):
         address = pod.address
         assert address is not None
-        match evidence.expectations.pods.addresses:
+        match expected.addresses:
             case "node-block":
-                _in_block(pod, address, node, evidence)
+                _in_block(pod, address, node, evidence, expected)
             case "pod-cidr":
                 _in(pod, address, evidence.inventory.kubernetes.pod_cidr)
             case "underlay-share":
@@ -68,7 +67,9 @@ def _in(pod: ClusterPod, address: IPv4Address, addresses: AddressRange | IPv4Net
     assert address in addresses, f"{pod.name} has {address}, expected one of {addresses}"
 
 
-def _in_block(pod: ClusterPod, address: IPv4Address, node: Node, evidence: Evidence) -> None:
+def _in_block(
+    pod: ClusterPod, address: IPv4Address, node: Node, evidence: Evidence, expected: PodsExpected
+) -> None:
     if isinstance(evidence.cluster_nodes, Problem):
         pytest.fail(str(evidence.cluster_nodes), pytrace=False)
     pod_cidr = evidence.inventory.kubernetes.pod_cidr
@@ -77,7 +78,7 @@ def _in_block(pod: ClusterPod, address: IPv4Address, node: Node, evidence: Evide
     block = seen.pod_cidr if seen else None
     assert block is not None, f"{node.name} has no block of {pod_cidr}"
     assert block.subnet_of(pod_cidr), f"the block of {node.name} is {block}, outside {pod_cidr}"
-    assert block.prefixlen == evidence.expectations.pods.block_prefix, f"the block of {node.name} is {block}"
+    assert block.prefixlen == expected.block_prefix, f"the block of {node.name} is {block}"
     assert address in block, (
         f"{pod.name} on {node.name} has {address}, expected one of the node's block {block}"
     )
@@ -112,9 +113,10 @@ def test_mtu(node: Node, evidence: Evidence) -> None:
     facts = evidence.facts.get(node.name)
     if not isinstance(facts, NodeFacts):
         pytest.fail(f"{node.name} cannot be asked: {facts}", pytrace=False)
-    wanted = evidence.expectations.pods.mtu
-    for pod in _pods_on(node, evidence):
+    for pod, expected in _pods_on(node, evidence):
         links = facts.pod_links.get(pod.name, ())
         eth0 = next((link for link in links if link.name == "eth0"), None)
         assert eth0 is not None, f"no eth0 was seen inside {pod.name} on {node.name}"
-        assert eth0.mtu == wanted, f"{pod.name} on {node.name} has MTU {eth0.mtu}, expected {wanted}"
+        assert eth0.mtu == expected.mtu, (
+            f"{pod.name} on {node.name} has MTU {eth0.mtu}, expected {expected.mtu}"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acceptance.evidence import Evidence
-from acceptance.matrix import Pair, pairs
+from acceptance.matrix import Pair
 from acceptance.report import causes, cell_failure, judge, matrix_table
 
 
@@ -18,11 +18,11 @@ def test_reach(pair: Pair, evidence: Evidence) -> None:
 
 def test_whole_matrix(evidence: Evidence) -> None:
     """All cells together, as one table."""
-    wrong = [pair for pair in pairs(evidence.inventory) if judge(evidence, pair)]
+    wrong = [pair for pair in evidence.pairs if judge(evidence, pair)]
     if wrong:
         nodes = [endpoint.node for pair in wrong for endpoint in (pair.sender, pair.target)]
         pytest.fail(
-            f"{len(wrong)} of {len(pairs(evidence.inventory))} cells are not as expected (in capitals):\n\n"
+            f"{len(wrong)} of {len(evidence.pairs)} cells are not as expected (in capitals):\n\n"
             f"{matrix_table(evidence)}\n\n{causes(evidence, nodes)}",
             pytrace=False,
         )

@@ -37,7 +37,7 @@ def _fail(evidence: Evidence, sender: Endpoint, text: str) -> None:
 
 
 def _check(evidence: Evidence, question: ServiceQuestion, answer: Answer, backend: str) -> None:
-    expected = evidence.expectations.services[question.way]
+    expected = evidence.expected_answer(question)
     wrong = _wrong(question, answer, expected, backend)
     if wrong is not None:
         _fail(evidence, question.sender, f"{question.sender} to {question.about}: {wrong} ({question.way})")
@@ -61,7 +61,7 @@ def test_service(asked: tuple[Endpoint, str], evidence: Evidence) -> None:
 
 def test_headless(node: Node, evidence: Evidence) -> None:
     """A headless Service's name resolves to the addresses of all its pods, in a pod on every node."""
-    sender = Endpoint(EndpointKind.POD, node.name)
+    sender = Endpoint(EndpointKind.POD, node.name, group=evidence.expectations.group)
     seen = evidence.names.get(sender, evidence.problem_of(sender) or Problem("not tried"))
     expected = evidence.expectations.services[ServiceWay.HEADLESS]
     asked = f"{headless_name(evidence.inventory)} in {sender}"

@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.diagnosis import FreshService
+from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory
 from acceptance.problems import Problem, SuiteError
 
@@ -49,21 +50,27 @@ class Pods:
     problems: Mapping[str, Problem]
 
 
-def probe_name(node: str) -> str:
-    return f"probe-{node}"
+def probe_name(node: str, group: str = "") -> str:
+    return f"probe-{group}-{node}" if group else f"probe-{node}"
 
 
 class Workload:
     """The suite's namespace on one cluster."""
 
-    def __init__(self, api: Api, inventory: Inventory, *, readiness: bool) -> None:
+    def __init__(self, api: Api, inventory: Inventory, expectations: Expectations) -> None:
         self._api = api
         self._inventory = inventory
-        self._readiness = readiness
+        self._expectations = expectations
+        self._readiness = expectations.ready
 
     @property
     def roles(self) -> tuple[str, ...]:
-        return (*(probe_name(node.name) for node in self._inventory.nodes), BACKEND)
+        probes = (
+            probe_name(node.name, of_group.group)
+            for of_group in self._expectations.groups
+            for node in self._inventory.nodes
+        )
+        return (*probes, BACKEND)
 
     def create(self, deadline_seconds: float) -> BackendService:
         """Make namespace, pods and Services; what an earlier run left is removed first. Raises SuiteError."""
@@ -73,10 +80,10 @@ class Workload:
         core.create_namespaced_service(namespace, _headless(), _request_timeout=REQUEST_TIMEOUT)
         made = core.create_namespaced_service(namespace, _backend_service(), _request_timeout=REQUEST_TIMEOUT)
         self._wait_for_service_account(deadline_seconds)
-        for node in self._inventory.nodes:
-            core.create_namespaced_pod(
-                namespace, self._probe_pod(node.name), _request_timeout=REQUEST_TIMEOUT
-            )
+        for of_group in self._expectations.groups:
+            for node in self._inventory.nodes:
+                pod = self._probe_pod(node.name, of_group)
+                core.create_namespaced_pod(namespace, pod, _request_timeout=REQUEST_TIMEOUT)
         self._api.apps.create_namespaced_deployment(
             namespace, self._backend(), _request_timeout=REQUEST_TIMEOUT
         )
@@ -233,7 +240,7 @@ class Workload:
                 "failureThreshold": 5,
             }
         return {
-            "nodeName": node,
+            "affinity": _only_on(node),
             "containers": [container],
             "tolerations": [{"operator": "Exists"}],
             "terminationGracePeriodSeconds": 1,
@@ -241,14 +248,18 @@ class Workload:
             "enableServiceLinks": False,
         }
 
-    def _probe_pod(self, node: str) -> dict[str, Any]:
-        name = probe_name(node)
+    def _probe_pod(self, node: str, of_group: Expectations) -> dict[str, Any]:
+        name = probe_name(node, of_group.group)
         labels = {"app": HEADLESS, "role": name}
-        return {"metadata": {"name": name, "labels": labels}, "spec": self._pod_spec(node)}
+        metadata = {"name": name, "labels": labels, "annotations": of_group.pods.annotations}
+        return {"metadata": metadata, "spec": self._pod_spec(node)}
 
     def _backend(self) -> dict[str, Any]:
         labels = {"app": BACKEND, "role": BACKEND}
-        template = {"metadata": {"labels": labels}, "spec": self._pod_spec(self._inventory.backend_node.name)}
+        template = {
+            "metadata": {"labels": labels, "annotations": self._expectations.pods.annotations},
+            "spec": self._pod_spec(self._inventory.backend_node.name),
+        }
         return {
             "metadata": {"name": BACKEND},
             "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
@@ -274,6 +285,13 @@ def _api_message(error: ApiException) -> str:
     except (TypeError, ValueError, KeyError):
         return ""
     return f": {message}"
+
+
+def _only_on(node: str) -> dict[str, Any]:
+    """Lets the scheduler take no other node, and wait where the mode has not marked the node yet."""
+    field = {"key": "metadata.name", "operator": "In", "values": [node]}
+    terms = {"nodeSelectorTerms": [{"matchFields": [field]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
 def _backend_service() -> dict[str, Any]:

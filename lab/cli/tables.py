@@ -49,6 +49,8 @@ def show_status(status: LabStatus) -> None:
         table.add_row(node.name, node.role, node.machine, node.condition, node.version, *node.addresses)
     _print(table)
     click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
+    for problem in status.problems:
+        click.secho(f"wrong: {problem}", fg="red")
 
 
 def show_labs(rows: Sequence[LabRow]) -> None:

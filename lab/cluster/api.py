@@ -10,12 +10,23 @@ from pathlib import Path
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
-from lab.cluster.objects import Json, NodeState, PodState, Rollout, Workload, node_state, pod_state, rollout
+from lab.cluster.objects import (
+    Json,
+    NodeState,
+    PodState,
+    Rollout,
+    Workload,
+    is_established,
+    node_state,
+    pod_state,
+    rollout,
+)
 from lab.foundation.errors import LabError
-from lab.foundation.wait import NotYetError
+from lab.foundation.wait import Deadline, NotYetError, wait_for
 
 FIELD_MANAGER = "lab"
 REQUEST_SECONDS = 60
+ESTABLISHED_SECONDS = 60
 CLUSTER_FIRST = ("Namespace", "CustomResourceDefinition")
 
 Manifest = Json
@@ -101,7 +112,10 @@ class ClusterApi:
             )
 
     def apply(self, manifests: Iterable[Manifest]) -> None:
-        """Server-side apply in the given order, namespaces and definitions first; may be repeated."""
+        """Server-side apply in the given order, namespaces and definitions first; may be repeated.
+
+        A definition is waited for until its objects may be made.
+        """
         ordered = sorted(manifests, key=lambda manifest: manifest["kind"] not in CLUSTER_FIRST)
         for manifest in ordered:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
@@ -113,6 +127,22 @@ class ClusterApi:
                     body=manifest,
                     content_type="application/apply-patch+yaml",
                 )
+            if kind == "CustomResourceDefinition":
+                self._wait_established(manifest)
+
+    def _wait_established(self, definition: Manifest) -> None:
+        def established() -> None:
+            with _explained(f"read {definition['metadata']['name']}"):
+                found = json.loads(self._request("GET", self._path(definition)))
+            if not is_established(found):
+                raise NotYetError("the API server has not accepted it yet")
+
+        wait_for(
+            established,
+            what=f"the definition {definition['metadata']['name']} is established",
+            deadline=Deadline(ESTABLISHED_SECONDS),
+            interval=0.2,
+        )
 
     def _list(self, what: str, path: str, query: list[tuple[str, str]] | None = None) -> list[Json]:
         with _explained(f"list the {what}"):

@@ -47,6 +47,8 @@ class PodState:
     ready: bool
     reasons: tuple[str, ...]
     """Why it is not ready: what its containers wait for or ended with, or why it has no node."""
+    node_selector: Mapping[str, str]
+    """Labels that its node must have."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def pod_state(item: Json) -> PodState:
         phase=status.get("phase", "Unknown"),
         ready=_condition(item, "Ready").get("status") == "True",
         reasons=tuple(reasons),
+        node_selector=item["spec"].get("nodeSelector") or {},
     )
 
 
@@ -100,8 +103,13 @@ def rollout(kind: WorkloadKind, item: Json) -> Rollout:
     return Rollout(observed and wanted > 0, wanted, min(counts))
 
 
+def is_established(definition: Json) -> bool:
+    """Whether objects of a CustomResourceDefinition may be made."""
+    return _condition(definition, "Established").get("status") == "True"
+
+
 def _condition(item: Json, kind: str) -> Json:
-    for each in item.get("status", {}).get("conditions", []):
+    for each in item.get("status", {}).get("conditions") or []:
         if each["type"] == kind:
             return dict(each)
     return {}

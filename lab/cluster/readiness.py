@@ -37,6 +37,27 @@ def wait_ready(
     )
 
 
+def wait_unschedulable(api: ClusterApi, workload: Workload, at: StepContext, deadline: Deadline) -> str:
+    """Wait until the scheduler says that no node can take a pod of the workload; returns its event.
+
+    Raises TimedOutError when it does not say so.
+    """
+
+    def refusal() -> str:
+        for name, warning in api.last_warnings(workload.namespace).items():
+            if name.startswith(f"{workload.name}-") and warning.startswith("FailedScheduling"):
+                return f"pod {name}: {warning}"
+        raise NotYetError(f"no pod of {workload} was refused by the scheduler")
+
+    return wait_for(
+        refusal,
+        what=f"the scheduler refuses pods of {workload}",
+        deadline=deadline,
+        retry_on=(ApiError,),
+        on_wait=at.doing,
+    )
+
+
 def check_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> None:
     """Return when nodes and workloads are ready. Raises NotYetError that says what is not."""
     reasons = _nodes_not_ready(api.nodes(), plan)

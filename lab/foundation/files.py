@@ -46,6 +46,17 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def tree_digest(root: Path) -> str:
+    """SHA-256 over the names, modes and contents of all files below `root`."""
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            executable = path.stat().st_mode & 0o100 != 0
+            digest.update(f"{path.relative_to(root)}\0{executable}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Make `target` the same file as `source` by a hard link, or a copy where they lie on different disks."""
     target.unlink(missing_ok=True)

@@ -162,4 +162,5 @@ FLANNEL_VXLAN = Mode(
     name="flannel-vxlan",
     summary="a block of the pod network per node, packets between nodes inside VXLAN",
     arrange=_arrange_vxlan,
+    images=("flannel",),
 )

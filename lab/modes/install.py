@@ -7,8 +7,10 @@ import json
 from dataclasses import asdict
 
 from lab.cluster.api import ClusterApi
+from lab.cluster.pki import KeyPair
 from lab.foundation.progress import StepContext
 from lab.modes.mode import Images, Mode, ModeSetup
+from lab.modes.trust import serving_secret, with_trust
 from lab.nodes.connection import Command, Script
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.pool import Nodes
@@ -23,14 +25,21 @@ def arrange_mode(mode: Mode, plan: Plan, images: Images) -> ModeSetup:
     return mode.arrange(plan, images)
 
 
-def install_mode(nodes: Nodes, api: ClusterApi, setup: ModeSetup, at: StepContext) -> None:
+def install_mode(
+    nodes: Nodes, api: ClusterApi, setup: ModeSetup, authority: KeyPair, at: StepContext
+) -> None:
     """Apply the mode's objects and put its files on all nodes at once; may be repeated.
 
+    `authority` signs the certificates that the mode's servers show to the API server.
     Raises LabError when the API refuses an object, or a node's part of the mode does not come up.
     """
+    if any(part.before for part in setup.nodes.values()):
+        at.doing("waiting until the nodes are ready for it")
+        nodes.on_each(nodes.plan.nodes, lambda node: nodes[node.name].run(script_before(node, setup)))
     if setup.manifests:
         at.doing("objects in the cluster")
-        api.apply(setup.manifests)
+        secrets = [serving_secret(certificate, authority) for certificate in setup.certificates]
+        api.apply([*secrets, *(with_trust(manifest, authority) for manifest in setup.manifests)])
     at.doing("devices and CNI configuration on the nodes")
     nodes.on_each(nodes.plan.nodes, lambda node: nodes[node.name].run(node_script(node, setup)))
 
@@ -43,6 +52,11 @@ def mode_installed(nodes: Nodes, setup: ModeSetup) -> bool:
         return found.status == 0 and found.stdout.strip() == _digest(setup)
 
     return all(nodes.on_each(nodes.plan.nodes, installed).values())
+
+
+def script_before(node: NodePlan, setup: ModeSetup) -> Script:
+    """What one node must come to before the mode's objects are applied."""
+    return Script(setup.nodes[node.name].before, f"network mode on {node.name}: what it needs")
 
 
 def node_script(node: NodePlan, setup: ModeSetup) -> Script:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload
-from lab.foundation.errors import WrongUseError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.nodes.files import NodeFile
 from lab.topology.plan import Plan
 
@@ -29,14 +29,25 @@ class ModeOption:
 class NodeSetup:
     """What a mode puts on one node.
 
-    `files` are written and `start` (bash) is run first; then, when `ready` (bash) ends well, the CNI
-    configuration is written: a node is Ready only when its pods really get a network.
+    `before` (bash) must end well before the mode's objects are applied. Then `files` are written and `start`
+    (bash) is run; and when `ready` (bash) ends well, the CNI configuration is written: a node is Ready only
+    when its pods really get a network.
     """
 
     cni: NodeFile
     files: tuple[NodeFile, ...] = ()
+    before: str = ""
     start: str = ""
     ready: str = ""
+
+
+@dataclass(frozen=True)
+class ServingCertificate:
+    """A Secret with a certificate of the cluster's authority, for a server that the API server asks."""
+
+    namespace: str
+    secret: str
+    dns_name: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,9 @@ class ModeSetup:
     manifests: tuple[Manifest, ...] = ()
     workloads: tuple[Workload, ...] = ()
     """What must be ready for the mode to work, the cluster's own included."""
+    wait_for_labels: tuple[Workload, ...] = ()
+    """Those of them that no node can take before the topology's labels are on the nodes."""
+    certificates: tuple[ServingCertificate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,11 +71,24 @@ class Images:
     references: tuple[str, ...]
 
     def named(self, name: str) -> str:
-        """The reference of the image with that last path component. Raises KeyError when there is none."""
+        """The reference of the image with that last path component. Raises LabError when there is none."""
         for reference in self.references:
-            if reference.rpartition("/")[2].partition(":")[0] == name:
+            if _image_name(reference) == name:
                 return reference
-        raise KeyError(name)
+        raise LabError(
+            f"the box has no image {name}",
+            details=f"it has {', '.join(self.references) or 'none'}",
+            resolution="choose a mode or a version of Kubernetes whose images the supply has",
+        )
+
+    def lacking(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Those of the images that are not there, and why."""
+        known = {_image_name(reference) for reference in self.references}
+        return {name: f"its box has no image {name}" for name in names if name not in known}
+
+
+def _image_name(reference: str) -> str:
+    return reference.rpartition("/")[2].partition(":")[0]
 
 
 @dataclass(frozen=True)
@@ -73,6 +100,10 @@ class Mode:
     arrange: Callable[[Plan, Images], ModeSetup]
     options: tuple[ModeOption, ...] = ()
     needs_underlay: bool = False
+    images: tuple[str, ...] = ()
+    """Names of the images that it needs beside those of every cluster."""
+    problems: Callable[[Plan], Sequence[str]] = lambda plan: ()
+    """What else a plan lacks for it, one line each; asked when the rest is right."""
 
     def check(self, plan: Plan) -> None:
         """Raises WrongUseError when the plan lacks what the mode needs, or has options it does not know."""
@@ -87,11 +118,21 @@ class Mode:
                 )
         if self.needs_underlay:
             problems += _underlay_problems(plan)
+        problems = problems or list(self.problems(plan))
         if problems:
             raise WrongUseError(
                 f"the mode {self.name} cannot run in the topology {plan.topology}",
                 details="\n".join(problems),
                 resolution="correct the topology, or choose another mode with --mode",
+            )
+
+    def refuse_without(self, lacking: Mapping[str, str]) -> None:
+        """Raises WrongUseError when images that the mode needs cannot be had, with the reasons given."""
+        if lacking:
+            raise WrongUseError(
+                f"the mode {self.name} cannot run: images that it needs are missing",
+                details="\n".join(lacking.values()),
+                resolution="choose another mode with --mode, or another version of Kubernetes",
             )
 
     def option(self, plan: Plan, name: str) -> OptionValue:

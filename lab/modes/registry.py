@@ -6,10 +6,11 @@ from difflib import get_close_matches
 
 from lab.foundation.errors import WrongUseError
 from lab.modes.flannel import FLANNEL_VXLAN
+from lab.modes.hybridnet import HYBRIDNET
 from lab.modes.macvlan import MACVLAN
 from lab.modes.mode import Mode
 
-MODES = (FLANNEL_VXLAN, MACVLAN)
+MODES = (HYBRIDNET, FLANNEL_VXLAN, MACVLAN)
 
 
 def mode_names() -> tuple[str, ...]:

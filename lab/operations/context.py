@@ -17,7 +17,7 @@ from lab.host.lan_host import LanHost
 from lab.machines.machines import Machines, MachineState
 from lab.machines.vagrantfile import MachineSettings
 from lab.modes.install import arrange_mode
-from lab.modes.mode import Images, ModeSetup
+from lab.modes.mode import Images, Mode, ModeSetup
 from lab.modes.registry import mode_named
 from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
@@ -52,8 +52,21 @@ class Lab:
                 f"the lab {folder.name} was never finished being set up",
                 resolution=f"run its lab up again, or lab down --name {folder.name}",
             )
-        plan = replace(make_plan(load_topology(folder.topology)), mode=record.mode)
+        plan = make_plan(load_topology(folder.topology)).in_mode(record.mode)
         return cls(folder, record, plan, progress)
+
+    def require_images(self) -> None:
+        """Raises WrongUseError when the box lacks an image that the lab's mode needs."""
+        mode = mode_named(self.plan.mode)
+        mode.refuse_without(self.images.lacking(mode.images))
+
+    def change_mode(self, mode: Mode) -> None:
+        """Let the lab be in that mode, not installed yet. Raises WrongUseError when it cannot run in it."""
+        plan = make_plan(load_topology(self.folder.topology)).in_mode(mode.name)
+        mode.check(plan)
+        self.plan = plan
+        self.require_images()
+        self.update(replace(self.record, mode=mode.name, ready=False))
 
     @property
     def record(self) -> LabRecord:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
@@ -35,12 +33,9 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
     """
     with locked(folder):
         lab = Lab.open(folder, progress)
-        wanted = mode_named(mode).name if mode else lab.record.mode
-        lab.plan = replace(lab.plan, mode=wanted)
-        mode_named(wanted).check(lab.plan)
         _require_running(lab)
+        lab.change_mode(mode_named(mode or lab.record.mode))
         lab.enclosure.enter_network()
-        lab.update(replace(lab.record, mode=wanted, ready=False))
         times = run_steps(lab, (BackToCluster(), *POD_NETWORK))
         return UpSummary(status_of(lab), times)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.cluster.objects import NodeState
+from lab.cluster.problems import cluster_problems
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
@@ -42,6 +43,8 @@ class LabStatus:
     api: str
     networks: tuple[str, ...]
     nodes: tuple[NodeStatus, ...]
+    problems: tuple[str, ...]
+    """What is wrong in the cluster, one line each; empty while there is none to ask."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -71,6 +74,7 @@ def status_of(lab: Lab) -> LabStatus:
     plan = lab.plan
     machines = lab.machine_states()
     conditions = _conditions(lab)
+    problems = _problems(lab) if conditions else ()
     nodes = []
     for node in plan.nodes:
         seen = conditions.get(node.name)
@@ -97,6 +101,7 @@ def status_of(lab: Lab) -> LabStatus:
         api=f"{plan.kubernetes.api_address}:6443",
         networks=tuple(network.name for network in plan.networks),
         nodes=tuple(nodes),
+        problems=problems,
     )
 
 
@@ -148,3 +153,10 @@ def _conditions(lab: Lab) -> dict[str, NodeState]:
         return {seen.name: seen for seen in lab.api.nodes()}
     except LabError:
         return {}
+
+
+def _problems(lab: Lab) -> tuple[str, ...]:
+    try:
+        return cluster_problems(lab.api, lab.plan, lab.mode_setup.workloads)
+    except LabError as error:
+        return (str(error.brief),)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
+from lab.modes.mode import Images
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
 from lab.operations.software import supply_named
@@ -16,6 +17,7 @@ from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
 from lab.operations.up_steps import BEFORE_NETWORK, CLUSTER, POD_NETWORK
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
+from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.models import Supply
 from lab.topology.plan import Plan
@@ -52,12 +54,17 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
     plan = make_plan(topology)
-    plan = replace(plan, mode=request.mode or plan.mode)
-    mode_named(plan.mode).check(plan)
+    plan = plan.in_mode(request.mode or plan.mode)
+    mode = mode_named(plan.mode)
+    mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
     folder = lab_folder(request.name or topology.name)
     with locked(folder):
         record = read_record(folder)
+        if record is not None and record.images:
+            mode.refuse_without(Images(record.images).lacking(mode.images))
+        elif supply is Supply.PACKAGES:
+            mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images))
         if record is None:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=plan.mode, supply=supply.value, created=now())
@@ -74,15 +81,15 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
     """Raises WrongUseError when the lab of that name is of another topology or mode."""
     name = lab.folder.name
-    made_from = replace(make_plan(load_topology(lab.folder.topology)), mode=lab.record.mode)
-    if replace(made_from, mode=plan.mode) != plan:
+    made_from = make_plan(load_topology(lab.folder.topology))
+    if made_from.in_mode(plan.mode) != plan:
         raise WrongUseError(
             f"there is a lab {name} already, made from a topology that says something else than {source} now",
             resolution=f"lab down --name {name} first, or give the new lab a name of its own with --name",
         )
-    if made_from.mode != plan.mode:
+    if lab.record.mode != plan.mode:
         raise WrongUseError(
-            f"the lab {name} is in mode {made_from.mode}, not {plan.mode}",
+            f"the lab {name} is in mode {lab.record.mode}, not {plan.mode}",
             resolution=f"lab rebuild --mode {plan.mode} --name {name}",
         )
 

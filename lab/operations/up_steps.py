@@ -7,7 +7,7 @@ from dataclasses import replace
 from lab.cluster.credentials import admin_kubeconfig
 from lab.cluster.kubeadm import init_control_plane, is_member, join_workers
 from lab.cluster.labels import label_nodes, nodes_labelled
-from lab.cluster.readiness import is_ready, wait_ready, wait_serving
+from lab.cluster.readiness import is_ready, wait_ready, wait_serving, wait_unschedulable
 from lab.foundation.files import link_or_copy, write_atomically
 from lab.foundation.paths import cache_root
 from lab.foundation.progress import StepContext
@@ -27,6 +27,7 @@ CLUSTER_SNAPSHOT = "cluster"
 KVM_LIMIT = 30.0
 BOOT_LIMIT = 600.0
 SERVING_LIMIT = 600.0
+REFUSAL_LIMIT = 120.0
 READY_LIMIT = 900.0
 """Seconds; an idle machine without KVM needs about a tenth of them."""
 
@@ -55,6 +56,8 @@ class Software:
                 images=tuple(image.reference for image in supplied.software.images),
             )
         )
+        # Which supply it is may be known only now.
+        lab.require_images()
 
 
 class Accelerator:
@@ -153,12 +156,17 @@ class JoinWorkers:
 
 
 class LabelNodes:
+    """Labels of the topology. They come after the mode's objects, which may be seen waiting for them."""
+
     name = "labels"
 
     def done(self, lab: Lab) -> bool:
         return nodes_labelled(lab.api, lab.plan)
 
     def run(self, lab: Lab, at: StepContext) -> None:
+        for workload in lab.mode_setup.wait_for_labels:
+            refusal = wait_unschedulable(lab.api, workload, at, Deadline(REFUSAL_LIMIT))
+            lab.progress.note(f"{refusal}\nso its nodes get the labels of the topology now")
         label_nodes(lab.api, lab.plan)
 
 
@@ -181,7 +189,7 @@ class InstallMode:
         return mode_installed(lab.nodes, lab.mode_setup)
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        install_mode(lab.nodes, lab.api, lab.mode_setup, at)
+        install_mode(lab.nodes, lab.api, lab.mode_setup, lab.membership.secrets.authority, at)
 
 
 class AllReady:
@@ -204,9 +212,8 @@ CLUSTER: tuple[Step, ...] = (
     PrepareNodes(),
     InitControlPlane(),
     JoinWorkers(),
-    LabelNodes(),
     KeepCluster(),
 )
 """Run in the lab's network: from there on nothing outside is reached."""
 
-POD_NETWORK: tuple[Step, ...] = (InstallMode(), AllReady())
+POD_NETWORK: tuple[Step, ...] = (InstallMode(), LabelNodes(), AllReady())

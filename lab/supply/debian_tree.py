@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -58,6 +59,7 @@ class DebianTreeBuilder:
                 "programs": programs,
                 "moment": self.moment,
                 "recipe": RECIPE,
+                **({"left out": self.tree.left_out} if self.tree.left_out else {}),
             }
         )
 
@@ -77,6 +79,7 @@ class DebianTreeBuilder:
             used = _versions(root)
             step.doing("writing the layer")
             _settle(root)
+            _leave_out(root, self.tree.left_out)
             layer = folder / "layer.tar"
             write_layer(layer, Layer.of_tree(root), self.moment)
             outputs = {self.tree.name: self.cache.put(layer)}
@@ -109,20 +112,29 @@ def _versions(root: Path) -> tuple[str, ...]:
 
 def _settle(root: Path) -> None:
     """Do what the packages' own scripts would do, had they been run, and leave out what no program needs."""
-    # The legacy iptables, as on the nodes: of rules of both kinds neither program sees all.
-    for family in ("iptables", "ip6tables"):
-        for suffix in ("", "-save", "-restore"):
-            _link(root / "usr/sbin" / f"{family}{suffix}", "xtables-legacy-multi")
+    if _there(root / "usr/sbin/xtables-legacy-multi"):
+        # The legacy iptables, as on the nodes: of rules of both kinds neither program sees all.
+        for family in ("iptables", "ip6tables"):
+            for suffix in ("", "-save", "-restore"):
+                _link(root / "usr/sbin" / f"{family}{suffix}", "xtables-legacy-multi")
     _link(root / "bin/sh", "dash")
     # Small versions of the usual programs, except where a package brought the real one.
     for applet in run([root / "bin/busybox", "--list"]).stdout.split():
         if not any(_there(root / folder / applet) for folder in _PROGRAM_FOLDERS):
             _link(root / "bin" / applet, "busybox")
-    for name in _LEFT_OUT:
-        shutil.rmtree(root / name, ignore_errors=True)
+    _leave_out(root, _LEFT_OUT)
     (root / "root").mkdir(exist_ok=True)
     for name, content in _ACCOUNTS.items():
         (root / name).write_text(content)
+
+
+def _leave_out(root: Path, patterns: Sequence[str]) -> None:
+    for pattern in patterns:
+        for path in list(root.glob(pattern)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _link(path: Path, target: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lab.foundation.files import tree_digest
 from lab.foundation.process import ProcessFailedError, run
 from lab.supply.cache import Cache, Record, full_disk, key_of
 from lab.supply.catalogue import ImageRecipe
@@ -18,6 +19,8 @@ REGISTRY = "registry.lab.internal"
 """The registry's name in every reference. Nodes have the images already: nothing answers to this name."""
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+FOLDERS = Path(__file__).parent / "images"
+"""Folders of files that images have from this project itself."""
 RECIPE = 1
 """Raised when the way images are put together changes, so that they are made anew."""
 
@@ -52,6 +55,7 @@ class ImageBuilder:
                 "configuration": self._configuration,
                 "moment": self.moment,
                 "recipe": RECIPE,
+                **({"folder": tree_digest(self._folder)} if self._folder else {}),
             }
         )
 
@@ -69,6 +73,9 @@ class ImageBuilder:
             files = {path: self.cache.blob(self.products[name]) for path, name in self.recipe.files.items()}
             write_layer(own, Layer.of_programs(files), self.moment)
             layers = [own] if self._base is None else [self.cache.blob(self._base), own]
+            if self._folder is not None:
+                write_layer(folder / "folder.tar", Layer.of_tree(self._folder), self.moment)
+                layers.append(folder / "folder.tar")
             archive = self._assemble(folder, layers)
             record = Record(
                 kind=KIND,
@@ -116,6 +123,10 @@ class ImageBuilder:
     @property
     def _base(self) -> str | None:
         return self.products[self.recipe.base] if self.recipe.base else None
+
+    @property
+    def _folder(self) -> Path | None:
+        return FOLDERS / self.recipe.folder if self.recipe.folder else None
 
     @property
     def _created(self) -> str:

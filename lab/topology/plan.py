@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from lab.topology.models import AddressRange, NetworkRole, NodeRole, Runtime, Taint
@@ -84,6 +84,10 @@ class Plan:
     networks: tuple[NetworkPlan, ...]
     nodes: tuple[NodePlan, ...]
     node_network: str
+
+    def in_mode(self, mode: str) -> Plan:
+        """The plan in that mode. Options belong to the topology's own mode; another one has its defaults."""
+        return self if mode == self.mode else replace(self, mode=mode, mode_options={})
 
     @property
     def control_plane(self) -> NodePlan:

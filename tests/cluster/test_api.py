@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def test_rollout(api: ClusterApi, server: ApiServer) -> None:
 
 def test_labels(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
     node = dataclasses.replace(plan.workers[0], labels={"network": "underlay-nethost"})
-    plan = dataclasses.replace(plan, nodes=(plan.control_plane, node))
+    plan = dataclasses.replace(plan, nodes=(dataclasses.replace(plan.control_plane, labels={}), node))
 
     def has(labels: dict[str, str]) -> tuple[int, Any]:
         status = {"nodeInfo": {"kubeletVersion": "v1.24.10"}}
@@ -141,3 +142,30 @@ def test_labels(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
 def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot read"):
         ClusterApi(tmp_path / "missing")
+
+
+DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "networks.example.org"},
+}
+
+
+def test_a_definition_is_waited_for_until_its_objects_may_be_made(api: ClusterApi, server: ApiServer) -> None:
+    group = "/apis/apiextensions.k8s.io/v1"
+    path = f"{group}/customresourcedefinitions/networks.example.org"
+    known = {"name": "customresourcedefinitions", "kind": "CustomResourceDefinition", "namespaced": False}
+
+    def said(established: str) -> tuple[int, Any]:
+        return 200, {"status": {"conditions": [{"type": "Established", "status": established}]}}
+
+    server.answers = {
+        f"GET {group}": (200, {"resources": [known]}),
+        f"PATCH {path}": (200, {}),
+        f"GET {path}": said("False"),
+    }
+    threading.Timer(0.5, lambda: server.answers.update({f"GET {path}": said("True")})).start()
+    api.apply([DEFINITION])
+    asked = [(each.method, each.path) for each in server.asked]
+    assert asked.index(("PATCH", path)) < asked.index(("GET", path))
+    assert asked.count(("GET", path)) > 1

@@ -10,7 +10,7 @@ import pytest
 from api_server import ApiServer
 
 from lab.cluster.api import ClusterApi
-from lab.cluster.readiness import COREDNS, KUBE_PROXY, check_ready, is_ready, wait_ready
+from lab.cluster.readiness import COREDNS, KUBE_PROXY, check_ready, is_ready, wait_ready, wait_unschedulable
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError
 from lab.topology.plan import Plan
@@ -158,3 +158,17 @@ def test_waiting_outlives_an_api_server_that_restarts_and_ends_with_the_last_rea
     with SilentProgress().step("ready") as at, pytest.raises(TimedOutError) as caught:
         wait_ready(api, plan, WORKLOADS, at, Deadline(0.2))
     assert "etcd leader changed" in str(caught.value)
+
+
+def test_the_schedulers_refusal_is_waited_for_and_told(api: ClusterApi, server: ApiServer) -> None:
+    def event(name: str, reason: str) -> dict[str, Any]:
+        said = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector."
+        return {"involvedObject": {"name": name}, "reason": reason, "message": said, "lastTimestamp": "1"}
+
+    server.answers[EVENTS] = (200, {"items": [event("coredns-a", "FailedCreatePodSandBox")]})
+    at = SilentProgress().step("labels")
+    with pytest.raises(TimedOutError, match="the scheduler refuses pods of deployment kube-system/coredns"):
+        wait_unschedulable(api, COREDNS, at, Deadline(0))
+    server.answers[EVENTS] = (200, {"items": [event("coredns-a", "FailedScheduling")]})
+    refusal = wait_unschedulable(api, COREDNS, at, Deadline(0))
+    assert refusal.startswith("pod coredns-a: FailedScheduling: 0/3 nodes are available")

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import subprocess
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ import pytest
 import yaml
 
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
-from lab.foundation.errors import WrongUseError
-from lab.modes.install import arrange_mode, node_script
+from lab.foundation.errors import LabError, WrongUseError
+from lab.modes.install import arrange_mode, node_script, script_before
 from lab.modes.mode import Images, Mode
 from lab.modes.registry import MODES, mode_named
+from lab.topology.models import NetworkRole
 from lab.topology.plan import NodePlan, Plan
 
 GOLDEN = Path(__file__).parent / "golden"
-IMAGES = Images(("registry.lab.internal/pause:3.7", "registry.lab.internal/flannel:v0.28.4"))
+IMAGES = Images(
+    tuple(f"registry.lab.internal/{name}" for name in ("pause:3.7", "flannel:v0.28.4", "hybridnet:v0.8.8"))
+)
 Compare = Callable[[Path, str], None]
 every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)
 
@@ -36,8 +39,10 @@ def cni(mode: Mode, plan: Plan, node: NodePlan) -> dict[str, Any]:
 
 @every_mode
 def test_what_a_mode_puts_on_a_node(mode: Mode, plan: Plan, compare_with_golden: Compare) -> None:
-    script = node_script(plan.workers[0], arrange_mode(mode, plan, IMAGES))
-    assert subprocess.run(["bash", "-n", "-c", script.text], check=False).returncode == 0
+    setup = arrange_mode(mode, plan, IMAGES)
+    script = node_script(plan.workers[0], setup)
+    for text in (script_before(plan.workers[0], setup).text, script.text):
+        assert subprocess.run(["bash", "-n", "-c", text], check=False).returncode == 0
     compare_with_golden(GOLDEN / f"{mode.name}.sh", script.text)
 
 
@@ -63,10 +68,16 @@ def test_the_same_plan_gives_the_same_setup_and_another_plan_another(mode: Mode,
         return node_script(of.nodes[0], arrange_mode(mode, of, IMAGES)).text
 
     kubernetes = dataclasses.replace(plan.kubernetes, api_address=IPv4Address("172.31.7.110"))
+    networks = tuple(
+        dataclasses.replace(network, host_address=IPv4Interface("172.31.0.3/21"))
+        if network.role is NetworkRole.UNDERLAY
+        else network
+        for network in plan.networks
+    )
     shares = tuple(
         dataclasses.replace(node, underlay_pods=plan.nodes[0].underlay_pods) for node in plan.nodes
     )
-    other = dataclasses.replace(plan, kubernetes=kubernetes, nodes=shares)
+    other = dataclasses.replace(plan, kubernetes=kubernetes, nodes=shares, networks=networks)
     assert mark(plan) == mark(plan)
     assert mark(plan) != mark(other)
 
@@ -161,5 +172,13 @@ def test_a_mode_that_does_not_exist() -> None:
 def test_an_image_is_found_by_its_whole_name() -> None:
     images = Images(("registry.lab.internal/flannel-cni:1", "registry.lab.internal/flannel:v0.28.4"))
     assert images.named("flannel") == "registry.lab.internal/flannel:v0.28.4"
-    with pytest.raises(KeyError):
+    assert images.lacking(("flannel", "flanne")) == {"flanne": "its box has no image flanne"}
+    with pytest.raises(LabError, match="the box has no image flanne"):
         images.named("flanne")
+
+
+def test_a_mode_is_refused_with_the_reasons_when_its_images_are_missing() -> None:
+    mode_named("hybridnet").refuse_without({})
+    with pytest.raises(WrongUseError, match="the mode hybridnet cannot run") as caught:
+        mode_named("hybridnet").refuse_without(Images(()).lacking(("hybridnet",)))
+    assert "its box has no image hybridnet" in str(caught.value)

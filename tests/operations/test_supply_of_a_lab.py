@@ -34,7 +34,7 @@ def begin(has: str, wants: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = lab_folder("a")
     folder.root.mkdir(parents=True)
     save_topology(folder, find_topology("underlay-3node"))
-    write_record(folder, LabRecord("a", mode="macvlan", supply=has, created=now()))
+    write_record(folder, LabRecord("a", mode="hybridnet", supply=has, created=now()))
     bring_up(UpRequest("underlay-3node", supply=wants, name="a"), SilentProgress())
 
 

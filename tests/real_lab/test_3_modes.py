@@ -15,6 +15,8 @@ def test_macvlan_is_accepted(lab: Lab) -> None:
     lab("test", "--", "-q")
 
 
-def test_flannel_vxlan_is_accepted_after_a_rebuild(lab: Lab) -> None:
-    lab("test", "--mode", "flannel-vxlan", "--", "-q")
-    assert json.loads(lab("status", "--json"))["mode"] == "flannel-vxlan"
+@pytest.mark.parametrize("mode", ["hybridnet", "flannel-vxlan"])
+def test_another_mode_is_accepted_after_a_rebuild(lab: Lab, mode: str) -> None:
+    lab("test", "--mode", mode, "--", "-q")
+    status = json.loads(lab("status", "--json"))
+    assert (status["mode"], status["problems"]) == (mode, [])

@@ -62,9 +62,9 @@ def _pod(role: str, node: str, address: str) -> ClusterPod:
     )
 
 
-def _addresses(inventory: Inventory) -> dict[Endpoint, Address]:
+def _addresses(inventory: Inventory, expectations: Expectations) -> dict[Endpoint, Address]:
     found: dict[Endpoint, Address] = {}
-    for index, endpoint in enumerate(endpoints(inventory), start=1):
+    for index, endpoint in enumerate(endpoints(inventory, expectations), start=1):
         match endpoint.kind:
             case EndpointKind.POD:
                 ip = IPv4Address(f"172.31.6.{index}")
@@ -81,7 +81,7 @@ def _as_expected(
 ) -> Answers:
     """Every answer as the mode's expectations want it."""
     answers: Answers = {}
-    for pair in pairs(inventory):
+    for pair in pairs(inventory, expectations):
         expected = expectations.reach[pair.way]
         source = {
             Source.LAN_HOST: IPv4Address("172.31.0.100"),
@@ -100,7 +100,7 @@ def _as_expected(
 @pytest.fixture
 def healthy(inventory: Inventory, macvlan: Expectations) -> Evidence:
     """What is seen on a lab in mode macvlan on which everything is right."""
-    addresses = _addresses(inventory)
+    addresses = _addresses(inventory, macvlan)
     pods = {
         role_of(endpoint): _pod(role_of(endpoint), endpoint.node or "", str(address.ip))
         for endpoint, address in addresses.items()

@@ -83,6 +83,13 @@ def _vxlan(nic: str, local: str, **more: Any) -> dict[str, Any]:
     return _link("flannel.1", 5, "vxlan", data=data, **{"mtu": 1450, "addresses": ["10.200.1.0/32"], **more})
 
 
+RULES = [
+    {"priority": 0, "src": "all", "table": "local"},
+    {"priority": 1, "src": "all", "table": "39999"},
+    {"priority": 2, "src": "all", "table": "40000"},
+    {"priority": 32766, "src": "all", "table": "main"},
+]
+PROXY_ARP = "10.200.0.5 dev eth1.vxlan4 proxy \n172.31.6.5 dev eth1 proxy \n"
 CNI0 = _link("cni0", 6, "bridge", mtu=1450, addresses=["10.200.1.1/24"])
 POD_VETH = [_link("eth0", 2, "veth", mtu=1450, link_index=7)]
 SHIM = _link("shim", 5, "macvlan", link="eth1", addresses=["172.31.7.102/32"])
@@ -108,6 +115,8 @@ def _facts(
             "links": said(json.dumps(links)),
             "iptables-legacy": said(legacy),
             "iptables-nft": said(nft),
+            "rules": said(json.dumps(RULES)),
+            "proxy-arp": said(PROXY_ARP),
             "sysctls": said(f"net.ipv4.ip_forward={forward}\nnet.bridge.bridge-nf-call-iptables=1"),
             "processes": said(processes),
             "routes": said(routes),
@@ -154,6 +163,31 @@ def _pod(name: str, node: str, *, ready: bool = True, labels: dict[str, str] | N
     return ClusterPod("kube-system", name, name, node, None, True, ready, ready, False, state, labels or {})
 
 
+VXLAN4 = _link(
+    "eth1.vxlan4",
+    5,
+    "vxlan",
+    mtu=1450,
+    data={"id": 4, "link": "eth1", "local": "172.31.7.102", "port": 8472},
+)
+HYBRIDNET_PODS = (
+    PlacedPod("probe-overlay-k8s-node1", "k8s-node1", IPv4Address("10.200.0.5"), "overlay"),
+    PlacedPod("probe-overlay-k8s-node2", "k8s-node2", IPv4Address("10.200.0.6"), "overlay"),
+    PlacedPod("probe-underlay-k8s-node1", "k8s-node1", IPv4Address("172.31.6.5"), "underlay"),
+    PlacedPod("probe-underlay-k8s-node2", "k8s-node2", IPv4Address("172.31.6.6"), "underlay"),
+)
+HYBRIDNET_ROUTES = """10.200.0.5 10.200.0.5 dev hybr1 table 39999 src 172.31.7.102
+10.200.0.6 10.200.0.6 dev eth1.vxlan4 table 40000 src 172.31.7.102
+172.31.6.5 172.31.6.5 dev hybr2 table 39999 src 172.31.7.102
+172.31.6.6 172.31.6.6 dev eth1 src 172.31.7.102
+"""
+
+
+def _hybridnet_facts(routes: str = HYBRIDNET_ROUTES) -> NodeFacts:
+    links = [*NICS, VXLAN4, _link("hybr1", 6, "veth"), _link("hybr2", 7, "veth")]
+    return _facts(links, POD_VETH, routes)
+
+
 Diagnose = Callable[[NodeFacts], list[Finding]]
 
 
@@ -169,13 +203,44 @@ def in_macvlan(inventory: Inventory, macvlan: Expectations) -> Subject:
     return Subject(inventory, macvlan, node, _macvlan_facts(), _node(), (), MACVLAN_PODS, SERVICE)
 
 
+@pytest.fixture
+def in_hybridnet(inventory: Inventory) -> Subject:
+    node = inventory.node("k8s-node1")
+    expectations = load_expectations("hybridnet", {})
+    return Subject(inventory, expectations, node, _hybridnet_facts(), _node(), (), HYBRIDNET_PODS, SERVICE)
+
+
 def _texts(subject: Subject, topic: Topic | None = None) -> list[str]:
     return [finding.text for finding in findings(subject) if topic in (None, finding.topic)]
 
 
-def test_a_healthy_node_has_no_findings(in_flannel: Subject, in_macvlan: Subject) -> None:
+def test_a_healthy_node_has_no_findings(
+    in_flannel: Subject, in_macvlan: Subject, in_hybridnet: Subject
+) -> None:
+    assert findings(in_hybridnet) == ()
     assert findings(in_flannel) == ()
     assert findings(in_macvlan) == ()
+
+
+def test_each_group_of_pods_has_its_own_routes(in_hybridnet: Subject) -> None:
+    wrong = HYBRIDNET_ROUTES.replace(
+        "172.31.6.6 172.31.6.6 dev eth1", "172.31.6.6 172.31.6.6 dev eth1.vxlan4"
+    )
+    assert _texts(replace(in_hybridnet, facts=_hybridnet_facts(wrong))) == [
+        "k8s-node1 reaches pod probe-underlay-k8s-node2 (172.31.6.6) on k8s-node2 through eth1.vxlan4,"
+        " expected eth1"
+    ]
+
+
+def test_a_routing_table_or_proxy_arp_that_is_missing(in_hybridnet: Subject) -> None:
+    proxied = {IPv4Address("10.200.0.5"): "eth1"}
+    facts = replace(_hybridnet_facts(), rule_tables=frozenset({40000}), proxy_arp=proxied)
+    assert _texts(replace(in_hybridnet, facts=facts), Topic.ROUTES) == [
+        "no routing rule of k8s-node1 leads to table 39999, which hybridnet makes",
+        "k8s-node1 answers ARP for its pod probe-overlay-k8s-node1 (10.200.0.5) on eth1,"
+        " expected eth1.vxlan4",
+        "k8s-node1 answers ARP for its pod probe-underlay-k8s-node1 (172.31.6.5) on no device, expected eth1",
+    ]
 
 
 def test_flannel_on_the_wrong_nic(in_flannel: Subject) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from ipaddress import IPv4Address
 
-from acceptance.expectations import Reach, Source, Way
+from acceptance.expectations import Expectations, Reach, Source, Way, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.matrix import (
     Cell,
@@ -48,9 +48,9 @@ def _cell(ping: bool, tcp: str | None, udp: str | None) -> Cell:
     )
 
 
-def test_every_pair_is_in_the_matrix_once(inventory: Inventory) -> None:
-    assert len(endpoints(inventory)) == 4 + 3 + 1 + 1  # pods, nodes, LAN host, uplink
-    every = pairs(inventory)
+def test_every_pair_is_in_the_matrix_once(inventory: Inventory, macvlan: Expectations) -> None:
+    assert len(endpoints(inventory, macvlan)) == 4 + 3 + 1 + 1  # pods, nodes, LAN host, uplink
+    every = pairs(inventory, macvlan)
     assert len({pair.label for pair in every}) == len(every)
     assert Counter(pair.way for pair in every) == {
         Way.POD_TO_POD_SAME_NODE: 2,
@@ -66,6 +66,22 @@ def test_every_pair_is_in_the_matrix_once(inventory: Inventory) -> None:
         Way.LAN_HOST_TO_NODE: 3,
         Way.LAN_HOST_TO_POD: 4,
     }
+
+
+def test_two_groups_of_pods_meet_each_other(inventory: Inventory) -> None:
+    hybridnet = load_expectations("hybridnet", {})
+    every = {pair.label: pair for pair in pairs(inventory, hybridnet)}
+    assert len(endpoints(inventory, hybridnet)) == 7 + 3 + 1 + 1
+    there, back = (
+        every["overlay.k8s-node1-to-underlay.k8s-node2"],
+        every["underlay.k8s-node2-to-overlay.k8s-node1"],
+    )
+    assert there.way is back.way is Way.POD_TO_POD_OTHER_NODE
+    assert (there.group, back.group) == ("overlay", "underlay")
+    assert every["lan-host-to-underlay.k8s-node2"].group == "underlay"
+    assert hybridnet.of("underlay").reach[Way.LAN_HOST_TO_POD].answers
+    assert not hybridnet.of("overlay").reach[Way.LAN_HOST_TO_POD].answers
+    assert hybridnet.of("") is hybridnet
 
 
 def test_the_right_source_is_right() -> None:

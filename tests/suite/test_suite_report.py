@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from acceptance.diagnosis import Finding, Topic
 from acceptance.evidence import Evidence, role_of
-from acceptance.matrix import Endpoint, EndpointKind, Pair, pairs
+from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Answer
 from acceptance.problems import Problem
 from acceptance.report import cell_failure, judge, matrix_table
@@ -15,11 +15,11 @@ NODE1 = "k8s-node1"
 
 
 def _pair(evidence: Evidence, label: str) -> Pair:
-    return next(pair for pair in pairs(evidence.inventory) if pair.label == label)
+    return next(pair for pair in evidence.pairs if pair.label == label)
 
 
 def test_when_all_is_as_expected_no_cell_fails(healthy: Evidence) -> None:
-    assert [judge(healthy, pair) for pair in pairs(healthy.inventory) if judge(healthy, pair)] == []
+    assert [judge(healthy, pair) for pair in healthy.pairs if judge(healthy, pair)] == []
     assert not {"NO", "YES", "NOT", "ANSWERS"} & set(matrix_table(healthy).split())
 
 
@@ -27,7 +27,7 @@ def test_each_answer_matters(healthy: Evidence) -> None:
     """Turn every single answer round: the cell it belongs to must fail, whatever is expected."""
     by_key = {
         (pair.sender, f"{pair.target}:{protocol}"): pair
-        for pair in pairs(healthy.inventory)
+        for pair in healthy.pairs
         for protocol in pair.target.protocols
     }
     for key, answer in healthy.answers.items():
@@ -70,11 +70,9 @@ def test_a_pod_that_never_started_fails_its_row_and_column(healthy: Evidence) ->
     role = role_of(Endpoint(EndpointKind.POD, NODE1))
     pods = {name: pod for name, pod in healthy.pods.items() if name != role}
     broken = replace(healthy, pods=pods, pod_problems={role: why})
-    failing = [pair for pair in pairs(healthy.inventory) if judge(broken, pair)]
+    failing = [pair for pair in healthy.pairs if judge(broken, pair)]
     concerned = [
-        pair
-        for pair in pairs(healthy.inventory)
-        if Endpoint(EndpointKind.POD, NODE1) in (pair.sender, pair.target)
+        pair for pair in healthy.pairs if Endpoint(EndpointKind.POD, NODE1) in (pair.sender, pair.target)
     ]
     assert failing == concerned
     assert judge(broken, failing[0]) == (f"could not be tried: {why}",)
@@ -82,7 +80,7 @@ def test_a_pod_that_never_started_fails_its_row_and_column(healthy: Evidence) ->
 
 def test_a_silent_cluster_fails_every_pod_and_no_node(healthy: Evidence) -> None:
     broken = replace(healthy, pods={}, service=Problem("the API server 172.31.7.101: no route to host"))
-    for pair in pairs(healthy.inventory):
+    for pair in healthy.pairs:
         has_pod = EndpointKind.POD in (pair.sender.kind, pair.target.kind)
         assert bool(judge(broken, pair)) == has_pod, pair.label
 

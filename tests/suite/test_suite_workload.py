@@ -11,6 +11,7 @@ from kubernetes.client.exceptions import ApiException
 
 from acceptance import workload
 from acceptance.cluster import Api, read_pod
+from acceptance.expectations import Expectations, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.problems import Problem, SuiteError
 from acceptance.workload import BACKEND, Workload, probe_name
@@ -90,6 +91,13 @@ class PretendedCluster:
         return SimpleNamespace(items=[SimpleNamespace(endpoints=[endpoint] if addresses else None)])
 
 
+def _node_of(body: Any) -> str:
+    """The node that the scheduler is bound to."""
+    rules = body["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    node: str = rules["nodeSelectorTerms"][0]["matchFields"][0]["values"][0]
+    return node
+
+
 def _pod(body: Any, name: str, uid: str, number: int, ready: bool) -> Any:
     waiting = None if ready else SimpleNamespace(reason="ContainerCreating", message=None)
     state = SimpleNamespace(waiting=waiting, running=object() if ready else None)
@@ -99,13 +107,14 @@ def _pod(body: Any, name: str, uid: str, number: int, ready: bool) -> Any:
             name=name,
             uid=uid,
             labels=body["metadata"]["labels"],
+            annotations=body["metadata"].get("annotations"),
             deletion_timestamp=None,
         ),
-        spec=SimpleNamespace(node_name=body["spec"]["nodeName"], host_network=None),
+        spec=SimpleNamespace(node_name=_node_of(body), host_network=None),
         status=SimpleNamespace(
             pod_ip=f"10.200.0.{number}" if ready else None,
             phase="Running" if ready else "Pending",
-            container_statuses=[SimpleNamespace(state=state)],
+            container_statuses=[SimpleNamespace(state=state, restart_count=0, last_state=None)],
             conditions=[SimpleNamespace(type="Ready", status="True" if ready else "False")],
         ),
     )
@@ -122,8 +131,8 @@ def cluster() -> PretendedCluster:
 
 
 @pytest.fixture
-def made(cluster: PretendedCluster, inventory: Inventory) -> Workload:
-    return Workload(Api(cluster, cluster, cluster), inventory, readiness=True)
+def made(cluster: PretendedCluster, inventory: Inventory, macvlan: Expectations) -> Workload:
+    return Workload(Api(cluster, cluster, cluster), inventory, macvlan)
 
 
 def test_a_pod_on_every_node_and_one_behind_the_service(cluster: PretendedCluster, made: Workload) -> None:
@@ -193,7 +202,9 @@ def test_an_api_that_fails_is_an_error_with_its_reason(cluster: PretendedCluster
 def test_without_readiness_probes_a_running_pod_is_enough(
     cluster: PretendedCluster, inventory: Inventory
 ) -> None:
-    bare = Workload(Api(cluster, cluster, cluster), inventory, readiness=False)
+    bare = Workload(
+        Api(cluster, cluster, cluster), inventory, load_expectations("macvlan", {"host_shim": False})
+    )
     bare.create(1)
     for pod in cluster.pods.values():
         pod.status.conditions = []
@@ -201,7 +212,47 @@ def test_without_readiness_probes_a_running_pod_is_enough(
     assert "readinessProbe" not in cluster.deployment["spec"]["template"]["spec"]["containers"][0]
 
 
-def test_a_pod_without_statuses_does_not_run() -> None:
-    pod = _pod({"metadata": {"labels": {}}, "spec": {"nodeName": "n"}}, "p", "u", 1, True)
+def _ended(reason: str) -> Any:
+    last = SimpleNamespace(reason=reason, exit_code=1, message="no route\nto host", finished_at="01:02:03")
+    return SimpleNamespace(
+        name="daemon",
+        restart_count=2,
+        state=SimpleNamespace(waiting=None, running=object()),
+        last_state=SimpleNamespace(terminated=last),
+    )
+
+
+def test_a_container_that_failed_is_told_and_a_reboot_is_not(made: Workload) -> None:
+    body = made._probe_pod("k8s-node1", load_expectations("macvlan", {}))
+    pod = _pod(body, "p", "u", 1, True)
+    assert read_pod(pod).restarts == ()
+    pod.status.container_statuses = [_ended("Error")]
+    (line,) = read_pod(pod).restarts
+    assert line == (
+        "daemon was started again 2 times; last at 01:02:03: Error, exit status 1, no route to host"
+    )
+    pod.status.container_statuses = [_ended("Unknown")]
+    assert read_pod(pod).restarts == ()
+
+
+def test_every_group_has_a_pod_on_every_node_with_its_annotation(
+    cluster: PretendedCluster, inventory: Inventory
+) -> None:
+    both = Workload(Api(cluster, cluster, cluster), inventory, load_expectations("hybridnet", {}))
+    both.create(1)
+    pods = both.wait_until_usable(1)
+    assert pods.problems == {}
+    key = "networking.alibaba.com/network-type"
+    kinds = {name: pod.metadata.annotations[key] for name, pod in cluster.pods.items()}
+    assert kinds.pop(pods.found[BACKEND].name) == "Overlay"
+    nodes = [node.name for node in inventory.nodes]
+    assert kinds == {
+        **{probe_name(node, "overlay"): "Overlay" for node in nodes},
+        **{probe_name(node, "underlay"): "Underlay" for node in nodes},
+    }
+
+
+def test_a_pod_without_statuses_does_not_run(made: Workload) -> None:
+    pod = _pod(made._probe_pod("n", load_expectations("macvlan", {})), "p", "u", 1, True)
     pod.status.container_statuses = None
     assert not read_pod(pod).running

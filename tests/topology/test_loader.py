@@ -14,7 +14,7 @@ from lab.topology.findings import TopologyError
 from lab.topology.loader import find_topology, known_topologies, load_topology
 from lab.topology.models import Topology
 
-MODES = ("flannel-vxlan", "macvlan")
+MODES = ("flannel-vxlan", "hybridnet", "macvlan")
 MALFORMED = Path(__file__).parent / "malformed"
 OWN_TOPOLOGIES = Path(__file__).parent.parent.parent / "topologies"
 

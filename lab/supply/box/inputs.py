@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from lab.foundation.errors import LabError
+from lab.foundation.files import tree_digest
 from lab.supply.box.model import KERNEL_ARGUMENTS
 from lab.supply.software import Software
 from lab.topology.models import Runtime
@@ -109,22 +110,11 @@ def box_key(software: Software, runtime: Runtime, recipe: Path = RECIPE) -> str:
             "software": software.digest,
             "kubernetes": software.kubernetes_version,
             "runtime": runtime.value,
-            "recipe": recipe_digest(recipe),
+            "recipe": tree_digest(recipe),
             "kernel arguments": KERNEL_ARGUMENTS,
             "size": VIRTUAL_SIZE_GIB,
         }
     )
-
-
-def recipe_digest(recipe: Path) -> str:
-    """SHA-256 over the names, modes and contents of all files of the recipe."""
-    digest = hashlib.sha256()
-    for path in sorted(recipe.rglob("*")):
-        if path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            executable = path.stat().st_mode & 0o100 != 0
-            digest.update(f"{path.relative_to(recipe)}\0{executable}\0{content}\n".encode())
-    return digest.hexdigest()
 
 
 def _digest(inputs: object) -> str:

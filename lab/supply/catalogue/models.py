@@ -81,6 +81,8 @@ class DebianTree:
     suite: str
     packages: tuple[str, ...]
     programs: tuple[DebianProgram, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Patterns of paths, relative to the tree's root, that no program of the images needs."""
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -93,6 +95,8 @@ class ImageRecipe:
     files: Mapping[str, str]
     base: str | None = None
     """The Debian tree under the files; None: nothing but the files."""
+    folder: str | None = None
+    """Further files of this project, laid over all: a folder of lab/supply/images, with their modes."""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     user: str = ""

@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s 'b600f1f0e7a49d79caa274be85c2f89c051d755c47c2e0a666ba8e5e587de2f7
+printf %s '01adce3eae91789fa1db99eaa209193d1756a6026559edccd3e1e1ddfb2d2ab4
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

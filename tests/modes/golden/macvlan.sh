@@ -76,7 +76,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-macvlan.conflist.lab-new
-printf %s '5361c94179f93f19b269b4310ca8b0818c407b743246f77b26fe8726329e0c3d
+printf %s '19e765222070afe5594d836c1fd3e8102a44592fe703ad2aa1ded3643a316bef
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-macvlan.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-macvlan.conflist.lab-new /etc/cni/net.d/10-macvlan.conflist

@@ -26,6 +26,8 @@ for archive in /run/images/*.tar; do
         exit 1
     }
 done
+# The layers lie unpacked now; what they were unpacked from would be half of the disk.
+ctr --namespace k8s.io content prune references
 echo stored
 ctr --namespace k8s.io images list --quiet
 kill "$daemon"

@@ -1,0 +1,203 @@
+"""hybridnet's programs as the chart runs them: a daemon on every node, manager and webhook on chosen ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.cluster.api import Manifest
+from lab.modes.hybridnet.names import (
+    ACCOUNT,
+    DAEMON,
+    MANAGER,
+    NAMESPACE,
+    SOCKET,
+    WEBHOOK,
+    WEBHOOK_PORT,
+    WEBHOOK_SECRET,
+    Json,
+    labels,
+)
+
+CERTIFICATE_FOLDER = "/tmp/k8s-webhook-server/serving-certs"
+FEATURES = "--feature-gates=MultiCluster=false"
+
+
+@dataclass(frozen=True)
+class Nics:
+    """The nodes' devices that hybridnet uses, and the range of the addresses its tunnels end at."""
+
+    underlay: str
+    tunnels: str
+    tunnel_ends: str
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The label of the nodes that manager and webhook are bound to, and how many nodes carry it."""
+
+    label: str
+    replicas: int
+
+
+def daemon(image: str, nics: Nics) -> Manifest:
+    """The daemon: without Felix, so without network policies."""
+    folders = {
+        "run-cni": "/run/cni",
+        "modules": "/lib/modules",
+        "xtables-lock": "/run/xtables.lock",
+        "netns": "/var/run/netns",
+    }
+    mounts: list[Json] = [{"name": name, "mountPath": path} for name, path in folders.items()]
+    mounts[-1]["mountPropagation"] = "Bidirectional"
+    volumes: list[Json] = [{"name": name, "hostPath": {"path": path}} for name, path in folders.items()]
+    volumes[2] = {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}}
+    container: Json = {
+        "name": "cni-daemon",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        # As upstream's start script: a socket that a killed daemon left keeps the next one from listening.
+        "command": [
+            "/bin/sh",
+            "-c",
+            f'rm -f {SOCKET} && exec /hybridnet/hybridnet-daemon --bind-socket={SOCKET} "$@"',
+            "hybridnet-daemon",
+        ],
+        "args": [
+            f"--prefer-vxlan-interfaces={nics.tunnels}",
+            f"--prefer-vlan-interfaces={nics.underlay}",
+            f"--prefer-bgp-interfaces={nics.underlay}",
+            f"--vtep-address-cidrs={nics.tunnel_ends}",
+            "--patch-calico-pod-ips-annotation=false",
+            "--check-pod-connectivity-from-host=true",
+            "--enable-vlan-arp-enhancement=true",
+            FEATURES,
+            "--update-ipinstance-status=true",
+        ],
+        "env": [
+            {"name": "DEFAULT_IP_FAMILY", "value": "IPv4"},
+            {"name": "NODE_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "KUBE_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ],
+        "securityContext": {"runAsUser": 0, "privileged": True},
+        "livenessProbe": {
+            "httpGet": {"path": "/live", "port": 11021},
+            "initialDelaySeconds": 30,
+            "periodSeconds": 20,
+            "timeoutSeconds": 5,
+            "failureThreshold": 5,
+        },
+        "volumeMounts": mounts,
+    }
+    pod: Json = {
+        "hostNetwork": True,
+        "hostPID": True,
+        "priorityClassName": "system-cluster-critical",
+        "serviceAccountName": ACCOUNT,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "containers": [container],
+        "volumes": volumes,
+    }
+    return _workload("DaemonSet", DAEMON, "daemon", pod, {})
+
+
+def manager(image: str, placement: Placement) -> Manifest:
+    """What hands out addresses and marks the nodes; one of its pods leads, no two on one node."""
+    container: Json = {
+        "name": MANAGER,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [
+            "/hybridnet/hybridnet-manager",
+            "--default-ip-retain=true",
+            f"{FEATURES},VMIPRetain=false",
+            "--controller-concurrency=Pod=1,IPAM=1,IPInstance=1",
+            "--kube-client-qps=300",
+            "--kube-client-burst=600",
+            "--metrics-port=9899",
+        ],
+        "env": [
+            *_DEFAULTS,
+            {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        ],
+        "ports": [{"name": "http-metrics", "containerPort": 9899, "protocol": "TCP"}],
+    }
+    apart = {"labelSelector": {"matchLabels": labels("manager")}, "topologyKey": "kubernetes.io/hostname"}
+    pod = {
+        **_placed(container, placement),
+        "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
+    }
+    return _deployment(MANAGER, "manager", pod, placement)
+
+
+def webhook(image: str, placement: Placement) -> tuple[Manifest, ...]:
+    """What looks at new pods and networks, and its Service."""
+    container: Json = {
+        "name": WEBHOOK,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [
+            "/hybridnet/hybridnet-webhook",
+            "--default-ip-retain=true",
+            f"{FEATURES},VMIPRetain=false",
+        ],
+        "args": [f"--port={WEBHOOK_PORT}"],
+        "env": _DEFAULTS,
+        "ports": [{"name": "webhook-port", "containerPort": WEBHOOK_PORT, "protocol": "TCP"}],
+        "volumeMounts": [{"name": "certificate", "mountPath": CERTIFICATE_FOLDER, "readOnly": True}],
+    }
+    pod = {
+        **_placed(container, placement),
+        "volumes": [{"name": "certificate", "secret": {"secretName": WEBHOOK_SECRET}}],
+    }
+    service: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": WEBHOOK, "namespace": NAMESPACE},
+        "spec": {
+            "type": "ClusterIP",
+            "selector": labels("webhook"),
+            "ports": [{"name": "webhook-port", "protocol": "TCP", "port": 443, "targetPort": "webhook-port"}],
+        },
+    }
+    return service, _deployment(WEBHOOK, "webhook", pod, placement)
+
+
+_DEFAULTS: list[Json] = [
+    {"name": "DEFAULT_NETWORK_TYPE", "value": "Overlay"},
+    {"name": "DEFAULT_IP_FAMILY", "value": "IPv4"},
+]
+
+
+def _placed(container: Json, placement: Placement) -> Json:
+    return {
+        "hostNetwork": True,
+        "priorityClassName": "system-cluster-critical",
+        "serviceAccountName": ACCOUNT,
+        "nodeSelector": {placement.label: ""},
+        "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
+        "containers": [container],
+    }
+
+
+def _deployment(name: str, component: str, pod: Json, placement: Placement) -> Manifest:
+    strategy: Json = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    return _workload(
+        "Deployment", name, component, pod, {"replicas": placement.replicas, "strategy": strategy}
+    )
+
+
+def _workload(kind: str, name: str, component: str, pod: Json, spec: Json) -> Manifest:
+    own = labels(component)
+    # The webhook must not be asked about its own pods.
+    pod_labels = {**own, "webhook.hybridnet.io/ignore": "true"} if component == "webhook" else own
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": own},
+        "spec": {
+            **spec,
+            "selector": {"matchLabels": own},
+            "template": {"metadata": {"labels": pod_labels}, "spec": pod},
+        },
+    }

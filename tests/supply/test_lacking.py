@@ -1,0 +1,32 @@
+"""What the supply cannot make is known before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.supply import lacking
+from lab.supply.go_toolchain import GoToolchain
+from lab.supply.lacking import lacking_images
+
+
+def with_go(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
+    found = tuple(GoToolchain(Path("go"), Path(version), f"go{version}") for version in versions)
+    monkeypatch.setattr(lacking, "host_toolchains", lambda: found)
+
+
+def test_an_image_that_the_catalogue_does_not_have() -> None:
+    assert lacking_images("v1.30.4", ["agnhost", "hybridnet"]) == {
+        "hybridnet": "the catalogue has no image hybridnet for Kubernetes v1.30.4"
+    }
+    assert lacking_images("v1.24.10", ["hybridnet", "tomcat"]) == {}
+
+
+def test_an_image_that_is_left_out_without_a_younger_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_go(monkeypatch, "1.19.8", "1.26.1")
+    assert lacking_images("v1.24.10", ["flannel"]) == {}
+    with_go(monkeypatch, "1.19.8")
+    assert lacking_images("v1.24.10", ["flannel"]) == {
+        "flannel": "lab-flanneld (flannel) v0.28.4 needs Go 1.25 or newer to be built; this host has go1.19.8"
+    }
