@@ -7,9 +7,7 @@ import json
 import re
 import shutil
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,12 @@ from typing import Any
 from lab.foundation.process import ProcessFailedError, StoppedError, run
 from lab.supply.cache import full_disk
 from lab.supply.catalogue.downloads import DownloadedImage
-from lab.supply.mirror.files import BACKOFF_SECONDS, SILENCE_SECONDS, SLOW, TRIES
-from lab.supply.mirror.meter import WINDOW_SECONDS, Meter, Rate, size_text
+from lab.supply.mirror.files import BACKOFF_SECONDS, TRIES
+from lab.supply.mirror.meter import Meter
 from lab.supply.mirror.mirrors import Mirrors, NextSourceError, Source
+from lab.supply.mirror.watch import GrowthWatch, bytes_below
 
 INSPECT_SECONDS = 30.0
-LOOK_SECONDS = 0.5
 
 _WRONG_DIGEST = re.compile(r"[Dd]igest did not match|does not match.*digest")
 _LACKING = re.compile(r"manifest unknown|name unknown|not found|404|denied|unauthorized", re.IGNORECASE)
@@ -115,14 +113,12 @@ class ImageCopier:
         raise NextSourceError(f"it has the image, but not for {self.architecture}")
 
     def _pull(self, image: Resolved, layout: Path) -> None:
-        self.meter.expect(max(0, image.size - _bytes(layout)))
+        self.meter.expect(max(0, image.size - bytes_below(layout)))
         layout.mkdir(parents=True, exist_ok=True)
-        words = ("--quiet", f"--src-tls-verify={_verify(image.source)}", f"docker://{image.name}")
-        best, fruitless = _bytes(layout), 0
+        best, fruitless = bytes_below(layout), 0
         while True:
             try:
-                with self._watched(image, layout) as halt:
-                    self._skopeo("copy", *words, f"oci:{layout}:image", stop=halt)
+                self._copy_once(image, layout)
                 return
             except ProcessFailedError as failed:
                 said = failed.completed.stderr
@@ -133,7 +129,7 @@ class ImageCopier:
                 why = f"a blob of its {image.name} is not what its digest says: {why}"
                 self.mirrors.drop(image.source.host, why)
                 raise NextSourceError(why)
-            blobs = _bytes(layout)
+            blobs = bytes_below(layout)
             fruitless = 0 if blobs > best else fruitless + 1
             best = max(best, blobs)
             if fruitless == TRIES or _LACKING.search(said):
@@ -141,41 +137,18 @@ class ImageCopier:
                 raise NextSourceError(why)
             self.stop.wait(BACKOFF_SECONDS * 2**fruitless)
 
-    @contextmanager
-    def _watched(self, image: Resolved, layout: Path) -> Iterator[threading.Event]:
-        """An event that is set when the copy must end: it is too slow, or other work failed."""
-        halt, ended, verdict = threading.Event(), threading.Event(), [""]
-
-        def watch() -> None:
-            rate, begun, grown, before = Rate(), time.monotonic(), time.monotonic(), _bytes(layout)
-            first = before
-            while not ended.wait(LOOK_SECONDS):
-                now, size = time.monotonic(), _bytes(layout)
-                grown = now if size > before else grown
-                self.meter.got(size - before, image.source.name.rpartition("/")[2])
-                before = size
-                speed = rate.at(size - first)
-                slow = not image.source.last and now - begun > WINDOW_SECONDS and speed < SLOW
-                silent = now - grown > SILENCE_SECONDS
-                if size < image.size and (slow or silent):
-                    verdict[0] = f"nothing for {SILENCE_SECONDS:.0f} s" if silent else f"{size_text(speed)}/s"
-                    halt.set()
-                if self.stop.is_set():
-                    halt.set()
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield halt
-        except StoppedError:
-            if not verdict[0]:
-                raise
-            why = f"it gives {verdict[0]} of {image.source.name}"
-            self.mirrors.passed_over(image.source.host, why)
-            raise NextSourceError(why) from None
-        finally:
-            ended.set()
-            watcher.join()
+    def _copy_once(self, image: Resolved, layout: Path) -> None:
+        source = image.source
+        words = ("--quiet", f"--src-tls-verify={_verify(source)}", f"docker://{image.name}")
+        with GrowthWatch(layout, image.size, source, self.meter, self.stop) as watch:
+            try:
+                self._skopeo("copy", *words, f"oci:{layout}:image", stop=watch.halt)
+            except StoppedError:
+                if not watch.verdict:
+                    raise
+                why = f"it gives {watch.verdict} of {source.name}"
+                self.mirrors.passed_over(source.host, why)
+                raise NextSourceError(why) from None
 
     def _skopeo(self, verb: str, *words: str, **how: Any) -> str:
         how.setdefault("stop", self.stop)
@@ -193,14 +166,3 @@ def _last_words(failed: ProcessFailedError) -> str:
     said = lines[-1] if lines else failed.brief
     found = re.search(r'msg="(.*)"$', said)
     return (found[1].replace('\\"', '"') if found else said)[-300:]
-
-
-def _bytes(folder: Path) -> int:
-    """Bytes of all files below; one that goes away meanwhile counts nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
-    return total
