@@ -311,3 +311,30 @@ def test_an_image_comes_from_a_real_registry(image: SmallImage, notes: Notes, tm
     finally:
         server.terminate()
         server.wait()
+
+
+class Shares:
+    """A step that keeps how far it is."""
+
+    def __init__(self) -> None:
+        self.last = (0.0, 0.0)
+
+    def __enter__(self) -> Shares:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def advance(self, done: float, total: float) -> None:
+        self.last = (done, total)
+
+    def doing(self, text: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize("conduct", [Conduct.GOOD, Conduct.CUT_OFF_ONCE])
+def test_the_bar_is_full_at_the_end(site: Site, notes: Notes, tmp_path: Path, conduct: Conduct) -> None:
+    step = Shares()
+    downloader = Downloader(of_sites(notes, site(conduct).host), tmp_path, Meter(step), threading.Event())
+    downloader.download(UPSTREAM, SHA256)
+    assert step.last == (len(CONTENT), len(CONTENT))

@@ -85,9 +85,13 @@ class Downloader:
             if answer.status_code >= 400:
                 raise NextSourceError(f"HTTP status {answer.status_code}")
             goes_on = answer.status_code == HTTPStatus.PARTIAL_CONTENT
-            self.meter.expect(int(answer.headers.get("Content-Length", 0)))
-            with part.open("ab" if goes_on else "wb") as file:
-                self._copy(answer, file, source)
+            length = int(answer.headers.get("Content-Length", 0))
+            self.meter.expect(length)
+            try:
+                with part.open("ab" if goes_on else "wb") as file:
+                    self._copy(answer, file, source)
+            finally:
+                self.meter.expect(_size(part) - (offset if goes_on else 0) - length)
 
     def _copy(self, answer: requests.Response, file: BinaryIO, source: Source) -> None:
         rate, begun, got = Rate(), time.monotonic(), 0

@@ -113,8 +113,17 @@ class ImageCopier:
         raise NextSourceError(f"it has the image, but not for {self.architecture}")
 
     def _pull(self, image: Resolved, layout: Path) -> None:
-        self.meter.expect(max(0, image.size - bytes_below(layout)))
         layout.mkdir(parents=True, exist_ok=True)
+        there = bytes_below(layout)
+        expected = max(0, image.size - there)
+        self.meter.expect(expected)
+        try:
+            self._pull_patiently(image, layout)
+        finally:
+            self.meter.expect(bytes_below(layout) - there - expected)
+
+    def _pull_patiently(self, image: Resolved, layout: Path) -> None:
+        """A source that breaks off is asked again as long as that helps."""
         best, fruitless = bytes_below(layout), 0
         while True:
             try:

@@ -38,7 +38,7 @@ class Meter:
         self._rate = Rate()
 
     def expect(self, size: int) -> None:
-        """Count `size` more bytes that are to come."""
+        """Count `size` more bytes (fewer, when negative) that are to come."""
         with self._lock:
             self._expected += size
 
@@ -47,7 +47,7 @@ class Meter:
         with self._lock:
             self._got += size
             rate = self._rate.at(self._got)
-            self._step.advance(min(self._got, self._expected), self._expected)
+            self._step.advance(min(self._got, self._expected), max(0, self._expected))
             self._step.doing(f"{size_text(rate)}/s {what}")
 
 

@@ -45,7 +45,9 @@ class GrowthWatch:
         first = before = bytes_below(self._folder)
         begun = grown = time.monotonic()
         rate = Rate()
-        while not self._ended.wait(LOOK_SECONDS):
+        ended = False
+        while not ended:
+            ended = self._ended.wait(LOOK_SECONDS)
             now, there = time.monotonic(), bytes_below(self._folder)
             grown = now if there > before else grown
             self._meter.got(there - before, self._source.name.rpartition("/")[2])
