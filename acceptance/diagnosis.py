@@ -261,11 +261,11 @@ def _proxy_arp(subject: Subject) -> list[str]:
         wanted = subject.expected_of(pod.name).data_path.proxy_arp
         if wanted is None or pod.node != subject.node.name:
             continue
-        used = subject.facts.proxy_arp.get(pod.address, "")
-        if not used or not _fits(used, wanted, subject):
+        used = sorted(device for address, device in subject.facts.proxy_arp if address == pod.address)
+        if not any(_fits(device, wanted, subject) for device in used):
             said.append(
                 f"{subject.node.name} answers ARP for its pod {pod.name} ({pod.address}) on"
-                f" {used or 'no device'}, expected {_via_text(wanted, subject)}"
+                f" {' and '.join(used) or 'no device'}, expected {_via_text(wanted, subject)}"
             )
     return said
 

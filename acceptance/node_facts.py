@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -71,8 +71,8 @@ class NodeFacts:
     """Devices inside a pod's network namespace, by pod name."""
     rule_tables: frozenset[int] = frozenset()
     """The routing tables that rules lead to, but those of every machine (local, main, default)."""
-    proxy_arp: Mapping[IPv4Address, str] = field(default_factory=dict)
-    """The device on which the node answers ARP for an address that is not its own."""
+    proxy_arp: frozenset[tuple[IPv4Address, str]] = frozenset()
+    """Addresses that are not the node's own, and the devices on which it answers ARP for them."""
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -142,7 +142,7 @@ def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
         processes=parse_processes(outputs["processes"].stdout),
         routes=parse_routes(outputs["routes"].stdout),
         rule_tables=parse_rule_tables(outputs["rules"].stdout),
-        proxy_arp=parse_routes(outputs["proxy-arp"].stdout),
+        proxy_arp=parse_proxy_arp(outputs["proxy-arp"].stdout),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
             for key, output in outputs.items()
@@ -206,8 +206,14 @@ def parse_rule_tables(text: str) -> frozenset[int]:
     return frozenset(int(table) for table in tables if table.isdigit())
 
 
+def parse_proxy_arp(text: str) -> frozenset[tuple[IPv4Address, str]]:
+    """From `ip neigh show proxy`; an address may be answered for on several devices."""
+    found = (re.match(r"(\S+) dev (\S+)", line) for line in text.splitlines())
+    return frozenset((IPv4Address(m[1]), m[2]) for m in found if m)
+
+
 def parse_routes(text: str) -> dict[IPv4Address, str]:
-    """From lines of `TARGET OUTPUT-OF-ip-route-get`, or of `ip neigh show proxy`."""
+    """From lines of `TARGET OUTPUT-OF-ip-route-get`."""
     routes: dict[IPv4Address, str] = {}
     for line in text.splitlines():
         target, _, answer = line.partition(" ")

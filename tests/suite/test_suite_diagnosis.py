@@ -89,7 +89,10 @@ RULES = [
     {"priority": 2, "src": "all", "table": "40000"},
     {"priority": 32766, "src": "all", "table": "main"},
 ]
-PROXY_ARP = "10.200.0.5 dev eth1.vxlan4 proxy \n172.31.6.5 dev eth1 proxy \n"
+PROXY_ARP = """10.200.0.5 dev eth1.vxlan4 proxy
+172.31.6.5 dev eth1 proxy
+172.31.6.5 dev eth1.vxlan4 proxy
+"""
 CNI0 = _link("cni0", 6, "bridge", mtu=1450, addresses=["10.200.1.1/24"])
 POD_VETH = [_link("eth0", 2, "veth", mtu=1450, link_index=7)]
 SHIM = _link("shim", 5, "macvlan", link="eth1", addresses=["172.31.7.102/32"])
@@ -233,7 +236,7 @@ def test_each_group_of_pods_has_its_own_routes(in_hybridnet: Subject) -> None:
 
 
 def test_a_routing_table_or_proxy_arp_that_is_missing(in_hybridnet: Subject) -> None:
-    proxied = {IPv4Address("10.200.0.5"): "eth1"}
+    proxied = frozenset({(IPv4Address("10.200.0.5"), "eth1")})
     facts = replace(_hybridnet_facts(), rule_tables=frozenset({40000}), proxy_arp=proxied)
     assert _texts(replace(in_hybridnet, facts=facts), Topic.ROUTES) == [
         "no routing rule of k8s-node1 leads to table 39999, which hybridnet makes",

@@ -6,6 +6,7 @@ import os
 import subprocess
 import tarfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,19 @@ def test_a_tree_is_settled_and_its_versions_are_recorded(programs: Path, builder
     said = subprocess.run([builder.cache.blob(record.outputs["busybox"])], capture_output=True, check=True)
     assert b"wget" in said.stdout
     assert "--include=dash,iptables bookworm" in (programs / "calls").read_text()
+
+
+def test_what_no_program_needs_is_left_out_of_a_tree(programs: Path, builder: DebianTreeBuilder) -> None:
+    stand_in(programs, MMDEBSTRAP.replace("touch $last/usr/sbin/xtables-legacy-multi", "touch"))
+    slim = replace(builder, tree=replace(builder.tree, left_out=("bin/[!bs]*", "usr/sh*")))
+    assert slim.key != builder.key
+    with SilentProgress().step("tree") as step:
+        record = slim.make(step)
+    with tarfile.open(slim.cache.blob(record.outputs["tools"])) as layer:
+        names = set(layer.getnames())
+    assert {"bin/busybox", "bin/sh"} <= names
+    assert not {"bin/wget", "bin/ip", "usr/share"} & names
+    assert not {"usr/sbin/iptables", "usr/sbin/iptables-restore"} & names
 
 
 def test_the_error_tells_which_package_cannot_be_had(programs: Path, builder: DebianTreeBuilder) -> None:

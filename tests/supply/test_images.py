@@ -7,10 +7,12 @@ import os
 import subprocess
 import tarfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lab.supply import oci
 from lab.supply.cache import Cache
 from lab.supply.catalogue import ImageRecipe
 from lab.supply.layers import Layer, write_layer
@@ -122,3 +124,21 @@ def test_an_image_is_made_once_and_comes_out_the_same_when_made_again(builder: I
     assert builder.made() == first
     assert builder.make().outputs == first.outputs
     assert list(builder.cache.temporary.iterdir()) == []
+
+
+def test_files_of_this_project_are_laid_over_all(
+    builder: ImageBuilder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "folders" / "greeter" / "srv" / "page"
+    page.parent.mkdir(parents=True)
+    page.write_text("hello")
+    monkeypatch.setattr(oci, "FOLDERS", tmp_path / "folders")
+    greeter = replace(builder, recipe=replace(builder.recipe, folder="greeter"))
+    before = greeter.key
+    assert before != builder.key
+    archive = greeter.cache.blob(greeter.make().outputs["greeter"])
+    words = ["skopeo", "inspect", "--config", f"docker-archive:{archive}"]
+    layers = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)["rootfs"]["diff_ids"]
+    assert len(layers) == 3
+    page.write_text("hallo")
+    assert greeter.key != before
