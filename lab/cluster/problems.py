@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.objects import NodeState, PodState, Workload, WorkloadKind
+from lab.cluster.readiness import nodes_not_ready
 from lab.topology.plan import Plan
 
 
@@ -16,11 +17,7 @@ def cluster_problems(api: ClusterApi, plan: Plan, workloads: Sequence[Workload])
     """
     nodes = {node.name: node for node in api.nodes()}
     pods = {namespace: api.pods(namespace) for namespace in sorted({each.namespace for each in workloads})}
-    found = [
-        f"node {node.name} is not Ready: {state.message}" if state else f"node {node.name} has not joined"
-        for node in plan.nodes
-        if (state := nodes.get(node.name)) is None or not state.ready
-    ]
+    found = nodes_not_ready(nodes.values(), plan)
     for workload in workloads:
         own = [pod for pod in pods[workload.namespace] if pod.name.startswith(f"{workload.name}-")]
         if workload.kind is WorkloadKind.DAEMON_SET:

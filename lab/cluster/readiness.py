@@ -60,7 +60,7 @@ def wait_unschedulable(api: ClusterApi, workload: Workload, at: StepContext, dea
 
 def check_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> None:
     """Return when nodes and workloads are ready. Raises NotYetError that says what is not."""
-    reasons = _nodes_not_ready(api.nodes(), plan)
+    reasons = nodes_not_ready(api.nodes(), plan)
     for workload in workloads:
         missing = _not_rolled_out(api.rollout(workload))
         if missing:
@@ -77,7 +77,8 @@ def is_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> bool
     return True
 
 
-def _nodes_not_ready(found: Iterable[NodeState], plan: Plan) -> list[str]:
+def nodes_not_ready(found: Iterable[NodeState], plan: Plan) -> list[str]:
+    """One line for each node of the plan that is not Ready among those found."""
     by_name = {node.name: node for node in found}
     reasons = []
     for node in plan.nodes:
