@@ -12,7 +12,7 @@ import pytest
 
 from acceptance.diagnosis import Topic
 from acceptance.evidence import Evidence
-from acceptance.expectations import Expectations, load_expectations
+from acceptance.expectations import Expectations, Way, load_expectations
 from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
 from acceptance.matrix import pairs
@@ -103,6 +103,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "pair" in metafunc.fixturenames:
         every = pairs(inventory, expectations)
         metafunc.parametrize("pair", every, ids=[pair.label for pair in every])
+    if "routed_pair" in metafunc.fixturenames:
+        wanted = metafunc.config.stash[_EXPECTATIONS].lan_route is not None
+        to_pods = [
+            pair for pair in pairs(inventory, expectations) if wanted and pair.way is Way.LAN_HOST_TO_POD
+        ]
+        metafunc.parametrize("routed_pair", to_pods, ids=[pair.label for pair in to_pods])
     if "node" in metafunc.fixturenames:
         metafunc.parametrize("node", inventory.nodes, ids=[node.name for node in inventory.nodes])
     if "topic" in metafunc.fixturenames:

@@ -188,6 +188,8 @@ def _wrong_nic(link: Link, wanted: Device, role: str, subject: Subject) -> list[
     local = link.local
     if under == nic.device and local in (None, nic.address.ip):
         return []
+    if under is None and local == nic.address.ip:  # a tunnel that is bound to an address alone
+        return []
     if local is None and under is not None and (below := subject.facts.link(under)) is not None:
         local = next((address.ip for address in below.addresses), None)
     uses = under or (subject.facts.device_with(local) if local else None) or "no device"

@@ -16,6 +16,7 @@ from acceptance.node_facts import NodeFacts
 from acceptance.probes import Protocol
 from acceptance.problems import Problem
 from acceptance.questions import Address, ServiceQuestion, matrix_probe
+from acceptance.wire import WireSight
 from acceptance.workload import BACKEND, BackendService, probe_name
 
 
@@ -28,6 +29,8 @@ class Replacement:
     endpoints_problem: Problem | None
     questions: tuple[ServiceQuestion, ...]
     answers: Answers
+    old_address_answers: tuple[Endpoint, ...] = ()
+    """Who still gets an answer from the deleted pod's address, which no other pod has yet."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Evidence:
     names: Mapping[Endpoint, frozenset[IPv4Address] | Problem]
     replacement: Replacement | Problem
     findings: Mapping[str, tuple[Finding, ...]]
+    wire: Mapping[str, WireSight | Problem] = field(default_factory=dict)
+    """By node: what passed its underlay NIC while its pod pinged those of the other nodes."""
+    with_lan_routes: Answers | Problem = field(default_factory=dict)
+    """What the LAN host got from the pods while it had routes to them."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each phase took."""
 

@@ -150,6 +150,8 @@ class Annotation(_Entry):
 
 
 class DataPath(_Entry):
+    node_device: str | None = None
+    """The device with the node's underlay address, where that is not the NIC itself."""
     devices: tuple[Device, ...]
     absent: tuple[str, ...]
     """Name patterns of devices that belong to other modes."""
@@ -158,6 +160,24 @@ class DataPath(_Entry):
     tables: tuple[RoutingTable, ...] = ()
     proxy_arp: RouteVia | None = None
     """The device on which the node must answer ARP for its own pods."""
+
+
+class Wrapping(_Entry):
+    """What goes around a packet between two nodes."""
+
+    protocol: Literal["udp", "ipip"]
+    port: int | None = None
+    bytes: int
+    """How much longer it makes the packet."""
+
+
+class Wire(_Entry):
+    """How a packet from pod to pod looks on the underlay, between their nodes."""
+
+    wrapped: Wrapping | None = None
+    """None: the pods' addresses are the packet's own."""
+    macs: Literal["node", "pod"]
+    """Whose MAC addresses the frame has: those of the nodes' NICs, or the pods' own."""
 
 
 class Expectations(_Entry):
@@ -175,7 +195,10 @@ class Expectations(_Entry):
     ready: bool
     """Whether kubelet can reach the pods of its own node."""
     data_path: DataPath
+    wire: Wire | None = None
     reach: dict[Way, Reach]
+    lan_route: Reach | None = None
+    """The LAN host to a pod, once it has a route to every node's block by way of that node."""
     services: dict[ServiceWay, ServiceReach]
     further: tuple[Expectations, ...] = ()
 

@@ -100,8 +100,14 @@ class Investigation:
                 evidence = self._questioner.first_round(evidence)
             with self._timed("further rounds"):
                 evidence = self._questioner.further_rounds(evidence)
+            with self._timed("wire"):
+                evidence = self._questioner.watch_the_wire(evidence)
         evidence = replace(evidence, all_pods=self._all_pods(), cluster_nodes=self._nodes(service))
         evidence = replace(evidence, findings=findings_of(evidence))
+        if self._expectations.lan_route is not None:
+            with self._timed("LAN host with routes"):
+                answers = self._questioner.from_the_lan_with_routes(evidence)
+            evidence = replace(evidence, with_lan_routes=answers)
         return replace(evidence, replacement=self._replace(evidence), seconds=dict(self._seconds))
 
     def clean_up(self) -> None:
@@ -214,7 +220,11 @@ class Investigation:
         )
         with self._timed("asking it"):
             answers = self._questioner.ask_until_right(evidence, questions, new)
-        return Replacement(old, new, problem, questions, answers)
+        still: tuple[Endpoint, ...] = ()
+        if old.address is not None and old.address != new.address:
+            with self._timed("asking the old one"):
+                still = self._questioner.who_reaches(evidence, old.address)
+        return Replacement(old, new, problem, questions, answers, still)
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -32,7 +32,8 @@ class Link:
     vni: int | None = None
     port: int | None = None
     local: IPv4Address | None = None
-    """The address a VXLAN device sends from."""
+    """The address a tunnel sends from; None when it takes any."""
+    mac: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class NodeFacts:
         return next((link for link in self.links if link.name == name), None)
 
     def link_under(self, link: Link) -> str | None:
-        """Name of the node's device below `link`, which may be a pod's."""
+        """The node's device below `link`, which may be a pod's; below a bridge, the NIC that is its port."""
         if isinstance(link.under, int):
             return next((found.name for found in self.links if found.index == link.under), None)
+        if link.kind == "bridge":
+            return next((nic.name for nic in self.links if nic.master == link.name and not nic.kind), None)
         return link.under
 
     def device_with(self, address: IPv4Address) -> str | None:
@@ -175,7 +178,8 @@ def _link(entry: Mapping[str, Any]) -> Link:
         ),
         vni=data.get("id"),
         port=data.get("port"),
-        local=IPv4Address(local) if local else None,
+        local=IPv4Address(local) if local not in (None, "any") else None,
+        mac=entry.get("address", ""),
     )
 
 

@@ -5,24 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 
-from acceptance.asking import Answers, Machine, PodOnNode, Round, ask, lan_machine, node_machine
+from acceptance.asking import (
+    Answers,
+    Machine,
+    PodOnNode,
+    Round,
+    ask,
+    lan_machine,
+    node_machine,
+    run_on_each,
+)
 from acceptance.cluster import ClusterPod
 from acceptance.diagnosis import Finding, Subject, findings
 from acceptance.evidence import Evidence, placed_pods, role_of
-from acceptance.expectations import ServiceWay
+from acceptance.expectations import ServiceWay, Way
 from acceptance.inventory import Inventory
-from acceptance.matrix import Endpoint, needs_another_try, pod_endpoints
+from acceptance.lan_route import lan_routes
+from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.probes import Probe, Protocol
-from acceptance.problems import Problem
+from acceptance.problems import Problem, SuiteError
 from acceptance.questions import ServiceQuestion, headless_name, matrix_probe
-from acceptance.shell import LocalShell, SshConnections
+from acceptance.shell import Command, LocalShell, SshConnections
+from acceptance.wire import read_sight, wire_command
 
 SETTLE_SECONDS = 30.0
 """How long what is not as expected is asked again: a slow machine is not a broken network."""
 
 PAUSE_SECONDS = 3.0
+LAN_ROUTE_TRIES = 3
 
 Probes = dict[Endpoint, list[Probe]]
 
@@ -60,6 +73,62 @@ class Questioner:
             _pause(started)
         return evidence
 
+    def watch_the_wire(self, evidence: Evidence) -> Evidence:
+        """Let the pod of every node ping those of the other nodes, and see what passes the underlay NIC."""
+        if evidence.expectations.wire is None:
+            return evidence
+        pods = {
+            endpoint.node: address.ip
+            for endpoint, address in evidence.addresses.items()
+            if endpoint.kind is EndpointKind.POD and endpoint.node is not None and not endpoint.second
+            if endpoint.group == evidence.expectations.group
+        }
+        machines = [machine for machine in self._machines(evidence) if machine.pods]
+        commands: dict[str, Command] = {}
+        for machine in machines:
+            nic = self._inventory.nic(self._inventory.node(machine.name), "underlay")
+            others = {node: address for node, address in pods.items() if node != machine.name}
+            if nic is not None and others:
+                commands[machine.name] = wire_command(nic.device, others, evidence.expectations.pods.mtu)
+        outputs = run_on_each(machines, commands)
+        return replace(
+            evidence,
+            wire={
+                node: output if isinstance(output, Problem) else read_sight(output)
+                for node, output in outputs.items()
+            },
+        )
+
+    def from_the_lan_with_routes(self, evidence: Evidence) -> Answers | Problem:
+        """The LAN host's questions to pods once more, while it has a route to every node's block."""
+        lan_host, nodes = self._inventory.lan_host, evidence.cluster_nodes
+        if lan_host is None or isinstance(nodes, Problem):
+            return Problem("there is no LAN host") if lan_host is None else nodes
+        ways = {
+            node.pod_cidr: self._inventory.node(node.name).internal_address
+            for node in nodes.values()
+            if node.pod_cidr is not None
+        }
+        left = [
+            probe
+            for pair in evidence.pairs
+            if pair.way is Way.LAN_HOST_TO_POD and pair.target in evidence.addresses
+            for protocol in Protocol
+            if (probe := matrix_probe(pair, protocol, evidence.addresses[pair.target])) is not None
+        ]
+        answers: Answers = {}
+        shell, sender = LocalShell(), Endpoint(EndpointKind.LAN_HOST)
+        try:
+            with lan_routes(lan_host, shell, ways):
+                for _ in range(LAN_ROUTE_TRIES):
+                    answers.update(ask([lan_machine(lan_host, shell)], {sender: left}).answers)
+                    left = [probe for probe in left if not answers[sender, probe.key].answered]
+                    if not left:
+                        break
+        except SuiteError as error:
+            return Problem(str(error))
+        return answers
+
     def ask_until_right(
         self, evidence: Evidence, questions: Sequence[ServiceQuestion], backend: ClusterPod
     ) -> Answers:
@@ -79,6 +148,19 @@ class Questioner:
             answers.update(ask(self._machines(evidence), left).answers)
             _pause(started)
         return answers
+
+    def who_reaches(self, evidence: Evidence, address: IPv4Address) -> tuple[Endpoint, ...]:
+        """The nodes and the LAN host that get an answer to a ping to that address."""
+        probe = Probe("ping", Protocol.PING, str(address))
+        machines = self._machines(evidence)
+        senders = [
+            endpoint
+            for machine in machines
+            for endpoint in machine.vantages
+            if endpoint.kind is not EndpointKind.POD
+        ]
+        answers = ask(machines, {sender: [probe] for sender in senders}).answers
+        return tuple(sender for sender in senders if answers[sender, probe.key].answered)
 
     def _ask(self, evidence: Evidence, probes: Probes, resolve: bool) -> Round:
         return ask(

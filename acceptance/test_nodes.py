@@ -70,8 +70,9 @@ def test_internal_address(node: Node, evidence: Evidence, host_of: HostOf) -> No
     seen = _cluster_node(evidence, node).internal_addresses
     assert seen == (node.internal_address,), f"{node.name} is known to Kubernetes as {seen}"
     nic = next(nic for nic in node.nics if nic.address.ip == node.internal_address)
-    addresses = host_of(node).interface(nic.device).addresses
-    assert str(node.internal_address) in addresses, f"{nic.device} of {node.name} has {addresses}"
+    device = evidence.expectations.data_path.node_device or nic.device
+    addresses = host_of(node).interface(device).addresses
+    assert str(node.internal_address) in addresses, f"{device} of {node.name} has {addresses}"
 
 
 def test_labels(node: Node, evidence: Evidence) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from acceptance.evidence import Evidence
-from acceptance.matrix import Pair
+from acceptance.matrix import Cell, Pair, mistakes
+from acceptance.probes import Protocol
+from acceptance.problems import Problem
+from acceptance.questions import matrix_probe
 from acceptance.report import causes, cell_failure, judge, matrix_table
 
 
@@ -25,4 +28,26 @@ def test_whole_matrix(evidence: Evidence) -> None:
             f"{len(wrong)} of {len(evidence.pairs)} cells are not as expected (in capitals):\n\n"
             f"{matrix_table(evidence)}\n\n{causes(evidence, nodes)}",
             pytrace=False,
+        )
+
+
+def test_with_a_route_on_the_lan_host(routed_pair: Pair, evidence: Evidence) -> None:
+    """Where nothing wraps the pods' packets, all the LAN host lacks is a route to the node's block."""
+    expected = evidence.expectations.lan_route
+    assert expected is not None, "only such modes have this check"
+    pair, answers = routed_pair, evidence.with_lan_routes
+    if isinstance(answers, Problem):
+        pytest.fail(f"not tried: {answers}", pytrace=False)
+    if (problem := evidence.problem_of(pair.target)) is not None:
+        pytest.fail(f"not tried: {problem}", pytrace=False)
+    seen = {
+        protocol: answers[pair.sender, probe.key]
+        for protocol in Protocol
+        if (probe := matrix_probe(pair, protocol, evidence.addresses[pair.target])) is not None
+    }
+    wrong = mistakes(Cell(pair, seen), expected, evidence.sources(pair.sender))
+    if wrong:
+        said = "\n".join(wrong)
+        pytest.fail(
+            f"{pair.label} with a route:\n{said}\n{causes(evidence, (pair.target.node,))}", pytrace=False
         )

@@ -98,5 +98,15 @@ def test_replaced_pod_answers(sender: Endpoint, evidence: Evidence) -> None:
         _check(evidence, question, replacement.answers[sender, question.probe.key], replacement.new.name)
 
 
+def test_a_deleted_pod_is_gone(evidence: Evidence) -> None:
+    """Nobody answers any more under the address of the pod that was deleted."""
+    replacement = evidence.replacement
+    if isinstance(replacement, Problem):
+        _fail(evidence, BACKEND_POD, f"the pod behind the Service was not replaced: {replacement}")
+    elif replacement.old_address_answers:
+        asked = ", ".join(map(str, replacement.old_address_answers))
+        _fail(evidence, BACKEND_POD, f"{replacement.old.address} of the deleted pod still answers {asked}")
+
+
 def _listed(addresses: Iterable[IPv4Address]) -> str:
     return ", ".join(map(str, sorted(addresses))) or "empty"

@@ -12,6 +12,7 @@ from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus
+from lab.operations.testing import SuiteRun
 from lab.operations.up import UpSummary
 
 
@@ -79,6 +80,21 @@ def show_findings(findings: Sequence[Finding]) -> None:
         click.echo(f"  {finding.name}: {finding.found}")
         if not finding.ok and finding.resolution:
             click.secho(f"       To mend it: {finding.resolution}", fg="yellow")
+
+
+def show_suite_runs(runs: Sequence[SuiteRun]) -> None:
+    """One line per mode: what the acceptance suite said, and how long it took."""
+    table = _table("mode", "result", "checks", "failed", "rebuild", "suite")
+    for run in runs:
+        table.add_row(
+            run.mode,
+            "passed" if run.passed else run.problem or "failed",
+            str(run.checks),
+            str(run.failures),
+            seconds_text(run.rebuild_seconds),
+            seconds_text(run.suite_seconds),
+        )
+    _print(table)
 
 
 def _table(*columns: str) -> Table:

@@ -7,23 +7,34 @@ import sys
 import click
 
 from lab.cli.common import console, name_option, the_lab
-from lab.operations.testing import run_acceptance
+from lab.cli.tables import show_suite_runs
+from lab.operations.testing import modes_for, run_acceptance
 
 
 @click.command()
 @click.option("--mode", "modes", metavar="M[,N]", help="Rebuild the lab in these modes, one after the other.")
+@click.option(
+    "--all-modes", is_flag=True, help="Rebuild it in every mode that it can run, one after the other."
+)
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @name_option
-def test(name: str | None, modes: str | None, pytest_arguments: tuple[str, ...]) -> None:
-    """Run the acceptance suite; writes JUnit XML beside the lab's logs.
+def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments: tuple[str, ...]) -> None:
+    """Run the acceptance suite; writes JUnit XML to the folder reports, a file per mode.
 
     \b
     Example: lab test
     Example: lab test --mode macvlan,flannel-vxlan
+    Example: lab test --all-modes
     Example: lab test -- -k matrix -x
     """
-    wanted = tuple(modes.split(",")) if modes else ()
-    sys.exit(run_acceptance(the_lab(name), wanted, pytest_arguments, console()))
+    if modes and all_modes:
+        raise click.UsageError("--mode and --all-modes exclude each other")
+    lab = the_lab(name)
+    wanted = modes_for(lab, console()) if all_modes else tuple(modes.split(",")) if modes else ()
+    runs = run_acceptance(lab, wanted, pytest_arguments, console())
+    if len(runs) > 1:
+        show_suite_runs(runs)
+    sys.exit(0 if all(run.passed for run in runs) else 1)
 
 
 COMMANDS = (test,)

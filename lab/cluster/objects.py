@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -36,6 +37,8 @@ class NodeState:
     """What kubelet says about the condition Ready."""
     version: str
     """Kubelet's version."""
+    pod_block: IPv4Network | None = None
+    """None until the controller manager has given it one."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def node_state(item: Json) -> NodeState:
         ready=condition.get("status") == "True",
         message=condition.get("message", "kubelet has not reported yet"),
         version=item["status"]["nodeInfo"]["kubeletVersion"],
+        pod_block=IPv4Network(block) if (block := item.get("spec", {}).get("podCIDR")) else None,
     )
 
 

@@ -1,11 +1,14 @@
 """flannel: a block of the pod network per node, and a daemon that brings packets to the other nodes' blocks.
 
 The daemon is lab-flanneld, which runs flannel's own packages; its objects are those of flannel's manifest.
+Its backends are the ways in which packets go from node to node; each is a mode.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import partial
 
 from lab.cluster.api import Manifest
 from lab.cluster.credentials import API_PORT
@@ -24,11 +27,23 @@ SUBNET_SECONDS = 300
 Json = dict[str, object]
 
 
-def _arrange_vxlan(plan: Plan, images: Images) -> ModeSetup:
-    return _arrange(plan, images, {"Type": "vxlan", "VNI": 1, "Port": 8472})
+@dataclass(frozen=True)
+class Backend:
+    """One of flannel's backends."""
+
+    name: str
+    summary: str
+    settings: Json
+    """What net-conf.json says about it besides its name."""
 
 
-def _arrange(plan: Plan, images: Images, backend: Json) -> ModeSetup:
+BACKENDS = (
+    Backend("vxlan", "packets between nodes inside VXLAN", {"VNI": 1, "Port": 8472}),
+    Backend("host-gw", "each node is the gateway to its block", {}),
+)
+
+
+def _arrange(backend: Backend, plan: Plan, images: Images) -> ModeSetup:
     daemons = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NAME)
     setup = NodeSetup(
         cni=NodeFile(f"{CNI_FOLDER}/10-flannel.conflist", CNI_CONFIGURATION),
@@ -65,7 +80,7 @@ CNI_CONFIGURATION = (
 )
 
 
-def manifests(plan: Plan, image: str, backend: Json) -> tuple[Manifest, ...]:
+def manifests(plan: Plan, image: str, backend: Backend) -> tuple[Manifest, ...]:
     """Namespace, rights, configuration and daemon set, as in flannel's own kube-flannel.yml."""
     labels = {"app": "flannel", "tier": "node"}
     account = {"name": "flannel", "namespace": NAMESPACE}
@@ -75,7 +90,11 @@ def manifests(plan: Plan, image: str, backend: Json) -> tuple[Manifest, ...]:
         "metadata": {"name": "kube-flannel-cfg", "namespace": NAMESPACE, "labels": labels},
         "data": {
             "net-conf.json": json.dumps(
-                {"Network": str(plan.kubernetes.pod_cidr), "Backend": backend}, indent=2
+                {
+                    "Network": str(plan.kubernetes.pod_cidr),
+                    "Backend": {"Type": backend.name, **backend.settings},
+                },
+                indent=2,
             )
         },
     }
@@ -137,7 +156,10 @@ def _pod(plan: Plan, image: str) -> Json:
             {"name": "KUBERNETES_SERVICE_PORT", "value": str(API_PORT)},
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
-        "securityContext": {"privileged": False, "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
+        "securityContext": {
+            "privileged": False,
+            "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]},
+        },
         "volumeMounts": [
             {"name": "run", "mountPath": "/run/flannel"},
             {"name": "configuration", "mountPath": "/etc/kube-flannel"},
@@ -158,9 +180,12 @@ def _pod(plan: Plan, image: str) -> Json:
     }
 
 
-FLANNEL_VXLAN = Mode(
-    name="flannel-vxlan",
-    summary="a block of the pod network per node, packets between nodes inside VXLAN",
-    arrange=_arrange_vxlan,
-    images=("flannel",),
+FLANNEL_MODES = tuple(
+    Mode(
+        name=f"flannel-{backend.name}",
+        summary=f"a block of the pod network per node, {backend.summary}",
+        arrange=partial(_arrange, backend),
+        images=("flannel",),
+    )
+    for backend in BACKENDS
 )

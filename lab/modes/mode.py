@@ -104,6 +104,8 @@ class Mode:
     """Names of the images that it needs beside those of every cluster."""
     problems: Callable[[Plan], Sequence[str]] = lambda plan: ()
     """What else a plan lacks for it, one line each; asked when the rest is right."""
+    needs_pod_blocks: bool = False
+    """It is arranged for a plan that tells each node's block of the pod CIDR."""
 
     def check(self, plan: Plan) -> None:
         """Raises WrongUseError when the plan lacks what the mode needs, or has options it does not know."""

@@ -8,10 +8,12 @@ from functools import cached_property
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.kubeadm import Membership
+from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
+from lab.foundation.wait import Deadline
 from lab.host.enclosure import Enclosure
 from lab.host.lan_host import LanHost
 from lab.machines.machines import Machines, MachineState
@@ -28,6 +30,9 @@ from lab.topology.loader import load_topology
 from lab.topology.models import Runtime
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
+
+POD_BLOCKS_LIMIT = 60.0
+"""Seconds; the controller manager gives a node its block as soon as it sees it."""
 
 
 class Lab:
@@ -146,4 +151,7 @@ class Lab:
 
     @property
     def mode_setup(self) -> ModeSetup:
-        return arrange_mode(mode_named(self.plan.mode), self.plan, self.images)
+        mode, plan = mode_named(self.plan.mode), self.plan
+        if mode.needs_pod_blocks:
+            plan = with_pod_blocks(plan, self.api, Deadline(POD_BLOCKS_LIMIT))
+        return arrange_mode(mode, plan, self.images)

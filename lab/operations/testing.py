@@ -7,48 +7,107 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import lab as package
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
+from lab.modes.registry import MODES
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
 
 SUITE = Path(package.__file__).parent.parent / "acceptance"
 
 
+@dataclass(frozen=True)
+class SuiteRun:
+    """What the suite said of one mode."""
+
+    mode: str
+    passed: bool
+    rebuild_seconds: float
+    """0 when the lab was in the mode already."""
+    suite_seconds: float = 0.0
+    checks: int = 0
+    failures: int = 0
+    problem: str = ""
+    """Why there was nothing to judge."""
+
+
 def run_acceptance(
     folder: LabFolder, modes: Sequence[str], arguments: Sequence[str], progress: ConsoleProgress
-) -> int:
-    """Run the suite in each of the modes (none: in the mode the lab has) and return 0 or 1.
+) -> tuple[SuiteRun, ...]:
+    """Run the suite in each of the modes; with none, in the mode that the lab has.
 
-    The JUnit XML of each mode lands in the folder `reports` of the current directory.
-    Raises LabError when the suite is not there or the lab does not run.
+    The lab is rebuilt in a mode unless that is the only one and it is in it already. The JUnit XML of each
+    mode lands in the folder `reports` of the current directory.
+    Raises LabError when the suite is not there, or the one mode cannot be installed.
     """
     if not SUITE.is_dir():
         raise LabError(
             f"the acceptance suite is not in {SUITE}", resolution="run lab from a checkout of the project"
         )
-    failed = []
-    for mode in modes or (None,):
-        if mode is not None and mode != Lab.open(folder, SilentProgress()).record.mode:
-            rebuild_lab(folder, mode, progress)
-        running = Lab.open(folder, SilentProgress()).record.mode
-        if _run_suite(folder, running, arguments, progress) != 0:
-            failed.append(running)
-    if failed:
-        progress.note(f"failed in mode {', '.join(failed)}")
-    return 1 if failed else 0
+    present = Lab.open(folder, SilentProgress()).record.mode
+    if not modes or tuple(modes) == (present,):
+        return (_run_suite(folder, present, 0.0, arguments, progress),)
+    return tuple(_rebuild_and_run(folder, mode, arguments, progress) for mode in modes)
 
 
-def _run_suite(folder: LabFolder, mode: str, arguments: Sequence[str], progress: ConsoleProgress) -> int:
+def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
+    """All modes for which the lab has what they need; those left out are told."""
+    lab = Lab.open(folder, SilentProgress())
+    able = []
+    for mode in MODES:
+        try:
+            mode.check(lab.plan.in_mode(mode.name))
+            mode.refuse_without(lab.images.lacking(mode.images))
+            able.append(mode.name)
+        except WrongUseError as error:
+            progress.note(f"left out: {error.brief}: {error.details}")
+    return tuple(able)
+
+
+def _rebuild_and_run(
+    folder: LabFolder, mode: str, arguments: Sequence[str], progress: ConsoleProgress
+) -> SuiteRun:
+    started = time.monotonic()
+    try:
+        rebuild_lab(folder, mode, progress)
+    except LabError as error:
+        progress.note(f"{mode} does not come up: {error.brief}")
+        return SuiteRun(mode, False, time.monotonic() - started, problem=error.brief)
+    return _run_suite(folder, mode, time.monotonic() - started, arguments, progress)
+
+
+def _run_suite(
+    folder: LabFolder,
+    mode: str,
+    rebuild_seconds: float,
+    arguments: Sequence[str],
+    progress: ConsoleProgress,
+) -> SuiteRun:
     report = Path("reports") / f"acceptance-{folder.name}-{mode}.xml"
+    report.unlink(missing_ok=True)
     words = [sys.executable, "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
     started = time.monotonic()
     progress.note(f"acceptance suite of {mode} on {folder.name}")
     with progress.paused():
         status = subprocess.run(words, env={**os.environ, "LAB_NAME": folder.name}, check=False).returncode
-    progress.note(f"acceptance suite of {mode}: {seconds_text(time.monotonic() - started)}, report {report}")
-    return status
+    seconds = time.monotonic() - started
+    progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
+    checks, failures = _counted(report)
+    problem = "" if report.exists() else "the suite did not begin"
+    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, checks, failures, problem)
+
+
+def _counted(report: Path) -> tuple[int, int]:
+    """Checks, and how many of them failed, as the JUnit XML says."""
+    if not report.exists():
+        return 0, 0
+    root = ElementTree.parse(report).getroot()  # noqa: S314  (written by the suite that just ran)
+    suites = list(root.iter("testsuite"))
+    wrong = sum(int(suite.get(kind, 0)) for suite in suites for kind in ("failures", "errors"))
+    return sum(int(suite.get("tests", 0)) for suite in suites), wrong

@@ -51,6 +51,8 @@ class NodePlan:
     taints: tuple[Taint, ...] | None
     underlay_pods: AddressRange | None
     """This node's own share of the underlay's pod range, for per-node IPAM."""
+    pod_block: IPv4Network | None = None
+    """This node's block of the pod CIDR. Kubernetes gives it, so None until the node has joined."""
 
     def nic_on(self, network: str) -> NicPlan:
         """The node's NIC on that network. Raises KeyError when it has none."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.modes.macvlan import shim_program
+from lab.modes.macvlan import SHIM
+from lab.modes.underlay import shim_program
 from lab.topology.plan import Plan
 
 pytestmark = pytest.mark.skipif(
@@ -93,7 +94,7 @@ def program(plan: Plan) -> str:
     node = plan.control_plane
     underlay = plan.underlay
     assert underlay is not None
-    return shim_program(node, node.nic_on(underlay.name), underlay)
+    return shim_program(node, underlay, SHIM).text
 
 
 def test_without_the_shim_node_and_pod_do_not_see_each_other(wires: Wires) -> None:

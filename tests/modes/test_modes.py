@@ -4,7 +4,7 @@ import dataclasses
 import json
 import subprocess
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,9 @@ def test_the_same_plan_gives_the_same_setup_and_another_plan_another(mode: Mode,
     def mark(of: Plan) -> str:
         return node_script(of.nodes[0], arrange_mode(mode, of, IMAGES)).text
 
-    kubernetes = dataclasses.replace(plan.kubernetes, api_address=IPv4Address("172.31.7.110"))
+    kubernetes = dataclasses.replace(
+        plan.kubernetes, api_address=IPv4Address("172.31.7.110"), pod_cidr=IPv4Network("10.201.0.0/16")
+    )
     networks = tuple(
         dataclasses.replace(network, host_address=IPv4Interface("172.31.0.3/21"))
         if network.role is NetworkRole.UNDERLAY

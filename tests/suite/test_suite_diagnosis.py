@@ -408,3 +408,21 @@ def test_parsers_take_what_the_tools_print() -> None:
     assert firewall.policies["filter FORWARD"] == "ACCEPT"
     assert firewall.policies["nat PREROUTING"] == "ACCEPT"
     assert len(firewall.rules_of("nat", "KUBE-SERVICES")) == 2
+
+
+def test_a_tunnel_that_is_bound_to_no_address_is_read() -> None:
+    tunnel = {
+        "ifname": "tunl0",
+        "ifindex": 7,
+        "mtu": 1480,
+        "link": None,
+        "linkinfo": {"info_kind": "ipip", "info_data": {"remote": "any", "local": "any"}},
+    }
+    bound = {
+        **tunnel,
+        "ifname": "flannel.ipip",
+        "linkinfo": {"info_kind": "ipip", "info_data": {"local": "172.31.7.102"}},
+    }
+    unbound, with_address = parse_links(json.dumps([tunnel, bound]))
+    assert (unbound.local, unbound.under) == (None, None)
+    assert with_address.local == IPv4Address("172.31.7.102")

@@ -46,8 +46,8 @@ printf %s '{
   "plugins": [
     {
       "type": "macvlan",
-      "master": "eth1",
       "mode": "bridge",
+      "master": "eth1",
       "mtu": 1500,
       "ipam": {
         "type": "host-local",
@@ -76,7 +76,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-macvlan.conflist.lab-new
-printf %s '19e765222070afe5594d836c1fd3e8102a44592fe703ad2aa1ded3643a316bef
+printf %s 'f1c50919c539d0664230ab7d22966d266514b12f9f458623b3a4fdf07b03f9a0
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-macvlan.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-macvlan.conflist.lab-new /etc/cni/net.d/10-macvlan.conflist

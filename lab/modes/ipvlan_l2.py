@@ -1,0 +1,29 @@
+"""ipvlan in mode l2: every pod is a host of its own on the underlay network, with its node's MAC."""
+
+from __future__ import annotations
+
+from lab.modes.mode import Images, Mode, ModeSetup
+from lab.modes.underlay import HOST_SHIM, Shim, arrange
+from lab.topology.plan import Plan
+
+SHIM = Shim(
+    link="ipvlan mode l2",
+    # All interfaces have the NIC's MAC, so what comes in is told apart by its address alone. With the node's
+    # own address the shim would take the LAN's packets and ARP replies away from the NIC; so it has another
+    # one, and asks with that for its pods' MACs (arp_announce).
+    settings=("arp_filter=1", "arp_announce=2", "rp_filter=2"),
+    own_address=True,
+)
+
+
+def _arrange(plan: Plan, images: Images) -> ModeSetup:
+    return arrange(IPVLAN_L2, plan, {"type": "ipvlan", "mode": "l2"}, SHIM)
+
+
+IPVLAN_L2 = Mode(
+    name="ipvlan-l2",
+    summary="pods are hosts of the underlay network, with their node's MAC address",
+    arrange=_arrange,
+    options=(HOST_SHIM,),
+    needs_underlay=True,
+)

@@ -1,0 +1,74 @@
+"""ipvlan in mode l3s: pods on the node's NIC, routed by the node and seen by its netfilter.
+
+What a pod sends is routed in the node's network namespace, but only to ways that leave by the NIC below
+(ipvlan_process_v4_outbound asks for a route with that device), and passes the node's chains OUTPUT and
+POSTROUTING; what comes for it passes PREROUTING and INPUT. So services work. Pods of one node reach each
+other directly, past all that. No pod answers an ARP request: whoever wants to reach it needs a route.
+
+The node itself has no way to its own pods, so it gets an interface of the same kind beside theirs.
+"""
+
+from __future__ import annotations
+
+from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.modes.blocks import block_of, host_local, masquerade, routes_to_other_blocks, rule
+from lab.modes.boot import BootProgram
+from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup
+from lab.modes.underlay import SHIM, conflist
+from lab.nodes.files import NodeFile
+from lab.topology.plan import NodePlan, Plan
+
+DEFAULT_METRIC = 4096
+"""The node's own default route, by the uplink, goes before the pods'."""
+
+
+def _arrange(plan: Plan, images: Images) -> ModeSetup:
+    return ModeSetup(
+        nodes={node.name: _node_setup(plan, node) for node in plan.nodes},
+        workloads=(KUBE_PROXY, COREDNS),
+    )
+
+
+def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
+    network = plan.network(plan.node_network)
+    plugin = {
+        "type": "ipvlan",
+        "mode": "l3s",
+        "master": node.nic_on(network.name).device,
+        "mtu": network.mtu,
+        "ipam": host_local(node),
+    }
+    program = BootProgram(SHIM, "The node's own ipvlan interface beside its pods'", _program(plan, node))
+    return NodeSetup(
+        cni=NodeFile(f"{CNI_FOLDER}/10-ipvlan-l3s.conflist", conflist("ipvlan-l3s", plugin)),
+        files=program.files,
+        start=program.start,
+    )
+
+
+def _program(plan: Plan, node: NodePlan) -> str:
+    network = plan.network(plan.node_network)
+    nic, block = node.nic_on(network.name), block_of(node)
+    return f"""\
+#!/bin/bash
+set -euo pipefail
+{routes_to_other_blocks(plan, node)}\
+# The pods' way to everything else: theirs must leave by {nic.device}.
+ip route replace default via {network.host_address.ip} dev {nic.device} onlink metric {DEFAULT_METRIC}
+if ! [ -e /sys/class/net/{SHIM} ]; then
+  ip link add link {nic.device} name {SHIM} mtu {network.mtu} type ipvlan mode l3s
+fi
+sysctl --quiet --write net.ipv4.conf.{SHIM}.rp_filter=2
+ip link set {SHIM} up
+ip route replace {block} dev {SHIM} scope link src {nic.address.ip}
+{masquerade(plan, node)}\
+# A service of this node's pods asked by one of them: the answer must come back through the node.
+{rule(f"-s {block} -o {SHIM} -j SNAT --to-source {nic.address.ip}")}"""
+
+
+IPVLAN_L3S = Mode(
+    name="ipvlan-l3s",
+    summary="a block of the pod network per node, pods on the node's NIC, routed and filtered by the node",
+    arrange=_arrange,
+    needs_pod_blocks=True,
+)

@@ -1,0 +1,84 @@
+mkdir -p /etc/systemd/system /usr/local/sbin
+umask 077
+printf %s '#!/bin/bash
+# The node'"'"'s own interface beside its pods'"'"' on eth1: without it they do not see each other.
+set -euo pipefail
+ip link set eth1 up
+if ! [ -e /sys/class/net/lab-shim ]; then
+  ip link add link eth1 name lab-shim mtu 1500 type ipvlan mode l2
+fi
+sysctl --quiet --write net.ipv4.conf.lab-shim.arp_filter=1 net.ipv4.conf.lab-shim.arp_announce=2 net.ipv4.conf.lab-shim.rp_filter=2
+ip address replace 172.31.6.168/32 dev lab-shim
+ip link set lab-shim up
+ip route replace 172.31.6.85/32 dev lab-shim scope link src 172.31.7.102
+ip route replace 172.31.6.86/31 dev lab-shim scope link src 172.31.7.102
+ip route replace 172.31.6.88/29 dev lab-shim scope link src 172.31.7.102
+ip route replace 172.31.6.96/27 dev lab-shim scope link src 172.31.7.102
+ip route replace 172.31.6.128/27 dev lab-shim scope link src 172.31.7.102
+ip route replace 172.31.6.160/29 dev lab-shim scope link src 172.31.7.102
+ip route replace 172.31.6.168/32 dev lab-shim scope link src 172.31.7.102
+' > /usr/local/sbin/lab-shim.lab-new
+printf %s '[Unit]
+Description=The node'"'"'s own ipvlan interface beside its pods'"'"'
+After=systemd-networkd.service
+Before=kubelet.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/lab-shim
+
+[Install]
+WantedBy=multi-user.target
+' > /etc/systemd/system/lab-shim.service.lab-new
+chmod 0644 /etc/systemd/system/lab-shim.service.lab-new
+chmod 0755 /usr/local/sbin/lab-shim.lab-new
+mv /usr/local/sbin/lab-shim.lab-new /usr/local/sbin/lab-shim
+mv /etc/systemd/system/lab-shim.service.lab-new /etc/systemd/system/lab-shim.service
+umask 022
+systemctl daemon-reload
+systemctl enable --now lab-shim.service
+mkdir -p /etc/cni/net.d /etc/lab
+umask 077
+printf %s '{
+  "cniVersion": "0.4.0",
+  "name": "ipvlan-l2",
+  "plugins": [
+    {
+      "type": "ipvlan",
+      "mode": "l2",
+      "master": "eth1",
+      "mtu": 1500,
+      "ipam": {
+        "type": "host-local",
+        "ranges": [
+          [
+            {
+              "subnet": "172.31.0.0/21",
+              "rangeStart": "172.31.6.85",
+              "rangeEnd": "172.31.6.167",
+              "gateway": "172.31.0.2"
+            }
+          ]
+        ],
+        "routes": [
+          {
+            "dst": "0.0.0.0/0",
+            "gw": "172.31.0.2"
+          },
+          {
+            "dst": "10.96.0.0/16",
+            "gw": "172.31.7.102"
+          }
+        ]
+      }
+    }
+  ]
+}
+' > /etc/cni/net.d/10-ipvlan-l2.conflist.lab-new
+printf %s 'a92897cfa191eb0eec37125d4a0a6b012416563d959c70e17d70f2474d218b95
+' > /etc/lab/mode.lab-new
+chmod 0644 /etc/cni/net.d/10-ipvlan-l2.conflist.lab-new /etc/lab/mode.lab-new
+mv /etc/cni/net.d/10-ipvlan-l2.conflist.lab-new /etc/cni/net.d/10-ipvlan-l2.conflist
+mv /etc/lab/mode.lab-new /etc/lab/mode
+umask 022

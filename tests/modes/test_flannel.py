@@ -1,0 +1,32 @@
+"""flannel's backends: what differs between them, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lab.modes.install import arrange_mode
+from lab.modes.mode import Images
+from lab.modes.registry import mode_named
+from lab.topology.plan import Plan
+
+IMAGES = Images(("registry.lab.internal/flannel:v0.28.4",))
+
+
+def objects(plan: Plan, backend: str) -> dict[str, Any]:
+    manifests = arrange_mode(mode_named(f"flannel-{backend}"), plan, IMAGES).manifests
+    return {manifest["kind"]: manifest for manifest in manifests}
+
+
+@pytest.mark.parametrize(
+    ("backend", "settings"),
+    [
+        ("vxlan", {"Type": "vxlan", "VNI": 1, "Port": 8472}),
+        ("host-gw", {"Type": "host-gw"}),
+    ],
+)
+def test_the_daemon_is_told_its_backend(plan: Plan, backend: str, settings: dict[str, object]) -> None:
+    document = json.loads(objects(plan, backend)["ConfigMap"]["data"]["net-conf.json"])
+    assert document == {"Network": "10.200.0.0/16", "Backend": settings}

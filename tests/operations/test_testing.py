@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lab.foundation.errors import LabError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import ConsoleProgress, Progress
+from lab.modes.mode import Images
+from lab.operations import testing
+from lab.operations.testing import SuiteRun, modes_for, run_acceptance
+from lab.topology.plan import Plan
+
+SUITE = """
+def test_right(): pass
+def test_wrong(): assert False
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFolder:
+    """A lab in mode macvlan, and a suite with two checks of which one fails."""
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "test_all.py").write_text(SUITE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(testing, "SUITE", suite)
+    images = Images(("registry.lab.internal/flannel:v0.28.4",))
+    opened = SimpleNamespace(record=SimpleNamespace(mode="macvlan"), plan=plan, images=images)
+    monkeypatch.setattr(testing.Lab, "open", lambda folder, progress: opened)
+    return LabFolder(tmp_path / "a-lab")
+
+
+def run(folder: LabFolder, *modes: str) -> tuple[SuiteRun, ...]:
+    return run_acceptance(folder, modes, ("-q", "-p", "no:cacheprovider"), ConsoleProgress(io.StringIO()))
+
+
+def test_a_mode_that_does_not_come_up_does_not_end_the_matrix(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuilt = []
+
+    def rebuild(folder: LabFolder, mode: str, progress: Progress) -> None:
+        rebuilt.append(mode)
+        if mode == "bridge":
+            raise LabError("a node is gone", resolution="none")
+
+    monkeypatch.setattr(testing, "rebuild_lab", rebuild)
+    bridge, macvlan = run(folder, "bridge", "macvlan")
+    assert rebuilt == ["bridge", "macvlan"]
+    assert (bridge.passed, bridge.problem, bridge.checks) == (False, "a node is gone", 0)
+    assert (macvlan.passed, macvlan.problem, macvlan.checks, macvlan.failures) == (False, "", 2, 1)
+    assert Path("reports/acceptance-a-lab-macvlan.xml").exists()
+
+
+def test_the_one_mode_it_has_is_judged_as_it_is(folder: LabFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(testing, "rebuild_lab", lambda *arguments: pytest.fail("rebuilt"))
+    (only,) = run(folder)
+    assert (only.mode, only.rebuild_seconds, only.checks) == ("macvlan", 0.0, 2)
+    assert run(folder, "macvlan")[0].checks == 2
+
+
+def test_all_modes_are_those_that_the_topology_can_have(folder: LabFolder) -> None:
+    found = modes_for(folder, ConsoleProgress(io.StringIO()))
+    assert {"macvlan", "ipvlan-l2", "flannel-host-gw"} <= set(found)
+    assert "hybridnet" not in found  # the box of this lab has no image of it
