@@ -10,6 +10,7 @@ import click
 
 from lab.cli.common import console, json_option, print_json, supply_option
 from lab.cli.tables import show_cached, show_findings
+from lab.operations.health import findings as all_findings
 from lab.operations.software import (
     DEFAULT_VERSION,
     add_binary,
@@ -17,7 +18,6 @@ from lab.operations.software import (
     cached_software,
     export_software,
     fetch_software,
-    host_findings,
     import_software,
     verify_cache,
 )
@@ -149,12 +149,12 @@ def build_box_command(version: str, runtime: str, supply: str | None) -> None:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check the host, and say what to do about what is wrong.
+    """Check the host and the labs that are up, and say what to do about what is wrong.
 
     \b
     Example: lab doctor
     """
-    findings = host_findings()
+    findings = all_findings()
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -44,7 +44,7 @@ class LabStatus:
     networks: tuple[str, ...]
     nodes: tuple[NodeStatus, ...]
     problems: tuple[str, ...]
-    """What is wrong in the cluster, one line each; empty while there is none to ask."""
+    """What is wrong in the cluster, one line each; empty while it cannot be asked: no cluster, or paused."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -73,8 +73,9 @@ def lab_status(folder: LabFolder) -> LabStatus:
 def status_of(lab: Lab) -> LabStatus:
     plan = lab.plan
     machines = lab.machine_states()
-    conditions = _conditions(lab)
-    problems = _problems(lab) if conditions else ()
+    asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
+    conditions = _conditions(lab) if asked else {}
+    problems = _problems(lab) if asked else ()
     nodes = []
     for node in plan.nodes:
         seen = conditions.get(node.name)
@@ -146,8 +147,6 @@ def _state(lab: Lab, machines: Iterable[MachineState]) -> str:
 
 
 def _conditions(lab: Lab) -> dict[str, NodeState]:
-    if not lab.folder.kubeconfig.exists() or not lab.enclosure.running:
-        return {}
     lab.enclosure.enter_network()
     try:
         return {seen.name: seen for seen in lab.api.nodes()}
