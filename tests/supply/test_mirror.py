@@ -128,7 +128,8 @@ def test_another_mirror_goes_on_where_one_always_breaks_off(site: Site, notes: N
     bad, good = site(Conduct.CUT_OFF), site()
     assert download(of_sites(notes, bad.host, good.host), tmp_path) == CONTENT
     assert good.asked == [Asked("/release/kubelet", len(CONTENT) // 2)]
-    assert notes.said[0].startswith(f"mirror {bad.host} broke off: kubelet after 146 KiB")
+    assert notes.said[0].startswith(f"mirror {bad.host} broke off: kubelet after 146 KiB: ")
+    assert notes.said[0].endswith(": IncompleteRead(0 bytes read, 150000 more expected)")
 
 
 def test_a_killed_run_goes_on_where_it_stopped(site: Site, notes: Notes, tmp_path: Path) -> None:

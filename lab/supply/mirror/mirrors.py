@@ -150,8 +150,9 @@ def reason(error: BaseException) -> str:
     """The innermost words of a network error: `Connection refused`, `Name or service not known`."""
     inner: BaseException = error
     while True:
-        deeper = getattr(inner, "reason", None) or (inner.args[0] if inner.args else None)
-        if not isinstance(deeper, BaseException):
+        causes = (getattr(inner, "reason", None), *inner.args)
+        deeper = next((cause for cause in causes if isinstance(cause, BaseException)), None)
+        if deeper is None:
             break
         inner = deeper
     text = str(inner)
