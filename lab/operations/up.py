@@ -63,8 +63,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         record = read_record(folder)
         if record is not None and record.images:
             mode.refuse_without(Images(record.images).lacking(mode.images))
-        elif supply is Supply.PACKAGES:
-            mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images))
+        else:
+            mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images, supply))
         if record is None:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=plan.mode, supply=supply.value, created=now())

@@ -107,3 +107,16 @@ def test_supply_add_refuses_what_is_no_program(tmp_path: Path) -> None:
     completed = run("supply", "add", "cri-dockerd", str(text))
     assert completed.returncode == 2
     assert "is not a program" in completed.stderr
+
+
+def test_a_mode_whose_image_no_supply_has_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    course = (Path(__file__).parents[2] / "topologies/underlay-3node.yaml").read_text()
+    (tmp_path / "younger.yaml").write_text(
+        course.replace("version: v1.24.10", "version: v1.30.4").replace(
+            "name: underlay-3node", "name: younger"
+        )
+    )
+    done = run("up", "--topology", str(tmp_path / "younger.yaml"), "--mode", "hybridnet")
+    assert done.returncode == 2
+    assert "the mode hybridnet cannot run" in done.stderr
+    assert "no image hybridnet for Kubernetes v1.30.4" in done.stderr

@@ -1,4 +1,4 @@
-"""What the supply cannot make is known before it begins."""
+"""What a supply cannot bring is known before it begins."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pytest
 from lab.supply import lacking
 from lab.supply.go_toolchain import GoToolchain
 from lab.supply.lacking import lacking_images
+from lab.topology.models import Supply
+
+NO_GO = "lab-flanneld (flannel) v0.28.4 needs Go 1.25 or newer to be built; this host has go1.19.8"
 
 
 def with_go(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
@@ -16,17 +19,24 @@ def with_go(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
     monkeypatch.setattr(lacking, "host_toolchains", lambda: found)
 
 
-def test_an_image_that_the_catalogue_does_not_have() -> None:
-    assert lacking_images("v1.30.4", ["agnhost", "hybridnet"]) == {
+@pytest.mark.parametrize("supply", [Supply.PACKAGES, Supply.AUTO])
+def test_an_image_that_the_catalogue_does_not_have(supply: Supply) -> None:
+    assert lacking_images("v1.30.4", ["agnhost", "hybridnet"], supply) == {
         "hybridnet": "the catalogue has no image hybridnet for Kubernetes v1.30.4"
     }
-    assert lacking_images("v1.24.10", ["hybridnet", "tomcat"]) == {}
+    assert lacking_images("v1.24.10", ["hybridnet"], supply) == {}
 
 
 def test_an_image_that_is_left_out_without_a_younger_go(monkeypatch: pytest.MonkeyPatch) -> None:
     with_go(monkeypatch, "1.19.8", "1.26.1")
-    assert lacking_images("v1.24.10", ["flannel"]) == {}
+    assert lacking_images("v1.24.10", ["flannel"], Supply.PACKAGES) == {}
     with_go(monkeypatch, "1.19.8")
-    assert lacking_images("v1.24.10", ["flannel"]) == {
-        "flannel": "lab-flanneld (flannel) v0.28.4 needs Go 1.25 or newer to be built; this host has go1.19.8"
+    assert lacking_images("v1.24.10", ["flannel"], Supply.PACKAGES) == {"flannel": NO_GO}
+    assert lacking_images("v1.24.10", ["flannel"], Supply.AUTO) == {}
+
+
+def test_what_mirrors_do_not_have_and_what_a_bundle_may_hold() -> None:
+    assert lacking_images("v1.24.10", ["flannel", "tomcat"], Supply.MIRROR) == {
+        "tomcat": "the catalogue has no mirrored image tomcat for Kubernetes v1.24.10"
     }
+    assert lacking_images("v1.24.10", ["nosuch"], Supply.BUNDLE) == {}
