@@ -20,14 +20,17 @@ from lab.operations.up import UpRequest, bring_up
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
 )
+@click.option("--cold", is_flag=True, help="Build it anew, though the cache holds a lab of this kind.")
 @json_option
-def up(topology: str, mode: str | None, supply: str | None, name: str | None, as_json: bool) -> None:
+def up(
+    *, topology: str, mode: str | None, supply: str | None, name: str | None, cold: bool, as_json: bool
+) -> None:
     """From nothing to a working cluster; goes on where an earlier run stopped.
 
     \b
     Example: lab up --topology underlay-3node --mode flannel-vxlan
     """
-    summary = bring_up(UpRequest(topology, mode, supply, name), console())
+    summary = bring_up(UpRequest(topology, mode, supply, name, cold), console())
     if as_json:
         print_json(summary.as_json())
     else:

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
+from lab.operations.cache import KeptRow
+from lab.operations.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus
 from lab.operations.testing import SuiteRun
@@ -71,6 +73,23 @@ def show_cached(rows: Sequence[CachedRow]) -> None:
     table = _table("kind", "made from", "name", "size", "sha256")
     for row in rows:
         table.add_row(row.kind, row.record, row.name, f"{row.size / 2**20:.1f} MiB", row.digest[:12])
+    _print(table)
+
+
+def show_snapshots(rows: Sequence[SnapshotRow]) -> None:
+    table = _table("snapshot", "mode", "made", "note")
+    for row in rows:
+        table.add_row(row.name, row.mode or "-", row.made or "-", row.note)
+    _print(table)
+
+
+def show_kept(rows: Sequence[KeptRow]) -> None:
+    if not rows:
+        click.echo("No lab is kept. lab up keeps what it built.")
+        return
+    table = _table("topology", "mode", "made", "size", "key")
+    for row in rows:
+        table.add_row(row.topology, row.mode, row.made, f"{row.size / 2**20:.0f} MiB", row.key[:12])
     _print(table)
 
 

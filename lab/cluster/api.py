@@ -79,6 +79,16 @@ class ClusterApi:
         path = f"/api/v1/namespaces/{namespace}/pods"
         return [pod_state(item) for item in self._list(f"pods of {namespace}", path)]
 
+    def check_kubelet(self, node: str) -> None:
+        """Return when the node's kubelet answers the API server now. Raises ApiError else."""
+        with _explained(f"ask the kubelet of {node}"):
+            self._request("GET", f"/api/v1/nodes/{node}/proxy/healthz")
+
+    def check_pod(self, namespace: str, pod: str, port: int, path: str) -> None:
+        """Return when the pod answers the API server by HTTP now. Raises ApiError else."""
+        with _explained(f"ask the pod {namespace}/{pod}"):
+            self._request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
+
     def last_warnings(self, namespace: str) -> dict[str, str]:
         """The newest event of type Warning about each object of the namespace, by the object's name."""
         path = f"/api/v1/namespaces/{namespace}/events"

@@ -12,6 +12,8 @@ from lab.topology.plan import Plan
 
 KUBE_PROXY = Workload(WorkloadKind.DAEMON_SET, "kube-system", "kube-proxy")
 COREDNS = Workload(WorkloadKind.DEPLOYMENT, "kube-system", "coredns")
+COREDNS_HEALTH_PORT = 8080
+"""The plugin health's, https://coredns.io/plugins/health/."""
 
 
 def wait_serving(api: ClusterApi, at: StepContext, deadline: Deadline) -> None:
@@ -67,6 +69,26 @@ def check_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> N
             reasons += [f"{workload}: {missing}", *_pods_not_ready(api, workload)]
     if reasons:
         raise NotYetError("\n".join(reasons))
+
+
+def wait_answering(
+    api: ClusterApi, plan: Plan, workloads: Sequence[Workload], at: StepContext, deadline: Deadline
+) -> None:
+    """Wait until all kubelets, and the pods of CoreDNS where it is among the workloads, answer now.
+
+    What the API server knows of nodes and pods is as old as their last report: after a snapshot was brought
+    back, as old as the snapshot. Raises TimedOutError.
+    """
+
+    def check() -> None:
+        for node in plan.nodes:
+            api.check_kubelet(node.name)
+        if COREDNS in workloads:
+            for pod in api.pods(COREDNS.namespace):
+                if pod.name.startswith(f"{COREDNS.name}-"):
+                    api.check_pod(COREDNS.namespace, pod.name, COREDNS_HEALTH_PORT, "/health")
+
+    wait_for(check, what="nodes and DNS answer", deadline=deadline, retry_on=(ApiError,), on_wait=at.doing)
 
 
 def is_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> bool:

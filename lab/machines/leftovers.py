@@ -29,8 +29,20 @@ def remove_half_made(connection: Libvirt, folder: LabFolder, plan: Plan) -> tupl
     """
     domains = {domain.name: domain for domain in connection.domains()}
     missing = tuple(node.name for node in plan.nodes if not _whole(domains.get(node.name), folder, node))
-    _remove(connection, folder, missing, domains.keys())
+    remove_machines(connection, folder, missing)
     return missing
+
+
+def remove_machines(connection: Libvirt, folder: LabFolder, nodes: Iterable[str]) -> None:
+    """Remove these machines, as far as they are there, with their disks and what Vagrant knows of them."""
+    domains = {domain.name for domain in connection.domains()}
+    volumes = connection.volumes(POOL)
+    for node in nodes:
+        if node in domains:
+            connection.remove_domain(node)
+        if volume_name(node) in volumes:
+            connection.delete_volume(POOL, volume_name(node))
+        shutil.rmtree(machine_folder(folder, node), ignore_errors=True)
 
 
 def _whole(domain: DomainFacts | None, folder: LabFolder, node: NodePlan) -> bool:
@@ -39,13 +51,3 @@ def _whole(domain: DomainFacts | None, folder: LabFolder, node: NodePlan) -> boo
     except FileNotFoundError:
         return False
     return domain is not None and domain.uuid == known and domain.nics == len(node.nics)
-
-
-def _remove(connection: Libvirt, folder: LabFolder, nodes: Iterable[str], domains: Iterable[str]) -> None:
-    volumes = connection.volumes(POOL)
-    for node in nodes:
-        if node in domains:
-            connection.remove_domain(node)
-        if volume_name(node) in volumes:
-            connection.delete_volume(POOL, volume_name(node))
-        shutil.rmtree(machine_folder(folder, node), ignore_errors=True)

@@ -126,6 +126,16 @@ class Libvirt:
                 domain.destroy()
             domain.undefineFlags(ALL_SNAPSHOT_DATA)
 
+    def domain_xml(self, name: str) -> str:
+        """The machine's definition, as it will be at its next start."""
+        with _explained(f"cannot read the definition of {name}"):
+            return str(self._domain(name).XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+
+    def define_domain(self, xml: str) -> None:
+        """Make the machine known, switched off."""
+        with _explained("cannot define a virtual machine", details=xml):
+            self._connection.defineXML(xml)
+
     def suspend(self, name: str) -> None:
         with _explained(f"cannot pause {name}"):
             self._domain(name).suspend()
@@ -152,6 +162,16 @@ class Libvirt:
         xml = f"<domainsnapshot><name>{snapshot}</name></domainsnapshot>"
         with _explained(f"cannot take the snapshot {snapshot} of {name}"):
             self._domain(name).snapshotCreateXML(xml)
+
+    def snapshot_xml(self, name: str, snapshot: str) -> str:
+        """All that libvirt knows of the snapshot; its memory and disk are in the machine's volume."""
+        with _explained(f"cannot read the snapshot {snapshot} of {name}"):
+            return str(self._domain(name).snapshotLookupByName(snapshot).getXMLDesc())
+
+    def define_snapshot(self, name: str, xml: str) -> None:
+        """Make a snapshot known again that the machine's volume holds."""
+        with _explained(f"cannot define a snapshot of {name}", details=xml):
+            self._domain(name).snapshotCreateXML(xml, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
 
     def revert_to_snapshot(self, name: str, snapshot: str) -> None:
         """Bring memory and disks back; the machine is left paused."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
+from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
@@ -14,7 +15,8 @@ from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline, wait_for
 from lab.host.enclosure import Enclosure
 from lab.machines.base_volume import place_base_volume, register_box
-from lab.machines.leftovers import machine_folder, remove_half_made
+from lab.machines.kept import KeptMachines
+from lab.machines.leftovers import machine_folder, remove_half_made, remove_machines
 from lab.machines.libvirt_api import AgentSilentError, DomainState, Libvirt
 from lab.machines.networks import make_networks, make_pool
 from lab.machines.vagrant import Vagrant, ready_machine, vagrant_home
@@ -102,6 +104,7 @@ class Machines:
                 raise LabError(
                     f"there is a snapshot {name} already", resolution="remove it or take another name"
                 )
+            self._delete_partial(connection, name)
             try:
                 self._on_all(connection.suspend)
                 self._on_all(lambda node: connection.create_snapshot(node, name))
@@ -129,6 +132,35 @@ class Machines:
     def remove_snapshot(self, name: str) -> None:
         with self._libvirt() as connection:
             self._on_all(lambda node: connection.delete_snapshot(node, name))
+
+    def keep(self, target: Path, snapshots: Collection[str]) -> None:
+        """Copy all machines with these snapshots into the folder `target`; they stand still meanwhile.
+
+        Raises LabError when a machine does not run or the disk is full.
+        """
+        self._require_running()
+        kept = self._kept(target)
+        with self._libvirt() as connection:
+            try:
+                # Standing still, a machine has written to its volume all that it knows of it.
+                self._on_all(connection.suspend)
+                self._on_all(lambda node: kept.write(connection, node, snapshots))
+            finally:
+                self._on_all(connection.resume)
+                self._set_time(connection)
+
+    def bring_back(self, source: Path) -> None:
+        """Make all machines from the folder that `keep` filled; they are off. Call `prepare` before.
+
+        Machines that are there already, as an interrupted earlier attempt leaves them, are removed first.
+        """
+        kept = self._kept(source)
+        with self._libvirt() as connection:
+            remove_machines(connection, self._folder, [node.name for node in self._plan.nodes])
+            self._on_all(lambda node: kept.read(connection, node))
+
+    def _kept(self, root: Path) -> KeptMachines:
+        return KeptMachines(root, self._folder, self._enclosure.layout, self._box)
 
     def _require_running(self) -> None:
         others = {node: state for node, state in self.states().items() if state is not MachineState.RUNNING}

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
+from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.status import status_of
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary
-from lab.operations.up_steps import CLUSTER_SNAPSHOT, POD_NETWORK
+from lab.operations.up_steps import POD_NETWORK
 from lab.state.records import locked
 
 
-class BackToCluster:
-    """All nodes as they were when the cluster stood and had no pod network."""
+@dataclass(frozen=True)
+class GoBack:
+    """All nodes as they were at the instant of the snapshot."""
 
-    name = "back to the cluster without pod network"
+    snapshot: str
+
+    @property
+    def name(self) -> str:
+        return f"back to the snapshot {self.snapshot}"
 
     def done(self, lab: Lab) -> bool:
         return False
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lab.machines.revert(CLUSTER_SNAPSHOT)
+        lab.machines.revert(self.snapshot)
 
 
 def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSummary:
-    """Go back to the cluster without pod network and install the mode, by default the one the lab has.
+    """Go back to the clean cluster in the mode, by default the one the lab has.
+
+    In a mode for the first time, the lab goes back to the cluster without pod network and installs it.
 
     Raises LabError when the lab has no such snapshot, WrongUseError when the mode cannot run in it.
     """
@@ -36,7 +46,9 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
         _require_running(lab)
         lab.change_mode(mode_named(mode or lab.record.mode))
         lab.enclosure.enter_network()
-        times = run_steps(lab, (BackToCluster(), *POD_NETWORK))
+        seen_before = mode_snapshot(lab.plan.mode) in lab.machines.snapshots()
+        goal = mode_snapshot(lab.plan.mode) if seen_before else CLUSTER_SNAPSHOT
+        times = run_steps(lab, (GoBack(goal), *POD_NETWORK))
         return UpSummary(status_of(lab), times)
 
 

@@ -12,10 +12,11 @@ from lab.foundation.progress import Progress, StepTime
 from lab.modes.mode import Images
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
+from lab.operations.keeping import mode_snapshot
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
-from lab.operations.up_steps import BEFORE_NETWORK, CLUSTER, POD_NETWORK
+from lab.operations.up_steps import BEFORE_NETWORK, BROUGHT_BACK, CLUSTER, KEEP, POD_NETWORK, WARM
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
@@ -32,6 +33,8 @@ class UpRequest:
     mode: str | None = None
     supply: str | None = None
     name: str | None = None
+    cold: bool = False
+    """Build everything anew, though the cache holds a lab of this kind."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,11 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         lab.update(record)
         before = run_steps(lab, BEFORE_NETWORK)
         lab.enclosure.enter_network()
-        after = run_steps(lab, (*CLUSTER, *POD_NETWORK))
+        after = () if request.cold else run_steps(lab, (WARM,))
+        whole = bool(after) and mode_snapshot(plan.mode) in lab.machines.snapshots()
+        after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
+        if after:
+            after += run_steps(lab, (KEEP,))
         return UpSummary(status_of(lab), (*before, *after))
 
 

@@ -7,7 +7,14 @@ from dataclasses import replace
 from lab.cluster.credentials import admin_kubeconfig
 from lab.cluster.kubeadm import init_control_plane, is_member, join_workers
 from lab.cluster.labels import label_nodes, nodes_labelled
-from lab.cluster.readiness import is_ready, wait_ready, wait_serving, wait_unschedulable
+from lab.cluster.readiness import (
+    is_ready,
+    wait_answering,
+    wait_ready,
+    wait_serving,
+    wait_unschedulable,
+)
+from lab.foundation.errors import LabError
 from lab.foundation.files import link_or_copy, write_atomically
 from lab.foundation.paths import cache_root
 from lab.foundation.progress import StepContext
@@ -17,13 +24,13 @@ from lab.host.time_stamp_counter import counter_khz
 from lab.modes.install import install_mode, mode_installed
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.context import Lab
+from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_back, keep, kind_of, mode_snapshot
 from lab.operations.software import supplied_box
 from lab.operations.ssh_config import ssh_config_text
 from lab.operations.steps import Step
+from lab.state.kept_labs import KeptLabs
 from lab.topology.models import Supply
 
-CLUSTER_SNAPSHOT = "cluster"
-"""The instant at which the cluster stands and has no pod network yet."""
 KVM_LIMIT = 30.0
 BOOT_LIMIT = 600.0
 SERVING_LIMIT = 600.0
@@ -88,6 +95,21 @@ class PrivateLibvirt:
 
     def run(self, lab: Lab, at: StepContext) -> None:
         lab.enclosure.start()
+
+
+class BringBack:
+    """A lab of the same kind that was kept earlier, in place of what follows."""
+
+    name = "machines from the cache"
+
+    def done(self, lab: Lab) -> bool:
+        return lab.folder.kubeconfig.exists() or KeptLabs().find(kind_of(lab)) is None
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        kept = KeptLabs().find(kind_of(lab))
+        assert kept is not None
+        lab.update(replace(lab.record, ready=False))
+        bring_back(lab, kept)
 
 
 class Boot:
@@ -199,12 +221,44 @@ class AllReady:
         return lab.record.ready and is_ready(lab.api, lab.plan, lab.mode_setup.workloads)
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        wait_ready(lab.api, lab.plan, lab.mode_setup.workloads, at, Deadline(READY_LIMIT))
+        deadline = Deadline(READY_LIMIT)
+        wait_ready(lab.api, lab.plan, lab.mode_setup.workloads, at, deadline)
+        wait_answering(lab.api, lab.plan, lab.mode_setup.workloads, at, deadline)
         lab.update(replace(lab.record, ready=True))
+
+
+class KeepMode:
+    """A snapshot to which `lab rebuild` goes back when the mode stays or comes again."""
+
+    name = "snapshot of the cluster in its mode"
+
+    def done(self, lab: Lab) -> bool:
+        return mode_snapshot(lab.plan.mode) in lab.machines.snapshots()
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        lab.machines.snapshot(mode_snapshot(lab.plan.mode))
+
+
+class KeepLab:
+    """Into the cache, for the next lab of this kind. Without room for it, a lab is as good."""
+
+    name = "keep it in the cache"
+
+    def done(self, lab: Lab) -> bool:
+        return KeptLabs().has(kind_of(lab))
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        try:
+            keep(lab, (CLUSTER_SNAPSHOT, mode_snapshot(lab.plan.mode)))
+        except LabError as error:
+            lab.progress.note(f"not kept for the next lab up: {error.brief}")
 
 
 BEFORE_NETWORK: tuple[Step, ...] = (Software(), Accelerator(), PrivateLibvirt())
 """Run in the host's network: software comes from outside."""
+
+WARM: Step = BringBack()
+"""Run in the lab's network, before the others; what it brings, they need not do."""
 
 CLUSTER: tuple[Step, ...] = (
     Boot(),
@@ -216,4 +270,10 @@ CLUSTER: tuple[Step, ...] = (
 )
 """Run in the lab's network: from there on nothing outside is reached."""
 
-POD_NETWORK: tuple[Step, ...] = (InstallMode(), LabelNodes(), AllReady())
+POD_NETWORK: tuple[Step, ...] = (InstallMode(), LabelNodes(), AllReady(), KeepMode())
+
+BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
+"""What a lab needs that came from the cache in its mode."""
+
+KEEP: Step = KeepLab()
+"""Last: a lab that has been worked in since is not kept."""

@@ -28,6 +28,20 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
+class SnapshotRecord:
+    """A save point that a user made."""
+
+    name: str
+    mode: str
+    """The network mode at that instant."""
+    ready: bool
+    """Whether `lab up` had come to its end."""
+    made: str
+    """UTC, ISO 8601."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class LabRecord:
     """What is known of a lab besides its topology."""
 
@@ -47,6 +61,7 @@ class LabRecord:
     ready: bool = False
     """True once `lab up` came to its end."""
     steps: tuple[StepRecord, ...] = ()
+    snapshots: tuple[SnapshotRecord, ...] = ()
 
     def with_step(self, name: str, seconds: float) -> LabRecord:
         """The record with that step added, or its times replaced where it was there."""
@@ -112,7 +127,8 @@ def read_record(folder: LabFolder) -> LabRecord | None:
         raw = json.loads(text)
         steps = tuple(StepRecord(**step) for step in raw.pop("steps"))
         images = tuple(raw.pop("images"))
-        return LabRecord(**raw, images=images, steps=steps)
+        snapshots = tuple(SnapshotRecord(**saved) for saved in raw.pop("snapshots", ()))
+        return LabRecord(**raw, images=images, steps=steps, snapshots=snapshots)
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(
             f"the record of lab {folder.name} cannot be read: {folder.state}",

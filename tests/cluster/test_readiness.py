@@ -10,7 +10,15 @@ import pytest
 from api_server import ApiServer
 
 from lab.cluster.api import ClusterApi
-from lab.cluster.readiness import COREDNS, KUBE_PROXY, check_ready, is_ready, wait_ready, wait_unschedulable
+from lab.cluster.readiness import (
+    COREDNS,
+    KUBE_PROXY,
+    check_ready,
+    is_ready,
+    wait_answering,
+    wait_ready,
+    wait_unschedulable,
+)
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError
 from lab.topology.plan import Plan
@@ -22,6 +30,7 @@ PODS = "GET /api/v1/namespaces/kube-system/pods"
 EVENTS = "GET /api/v1/namespaces/kube-system/events"
 VERSION = {"kubeletVersion": "v1.24.10"}
 WORKLOADS = (KUBE_PROXY, COREDNS)
+COREDNS_HEALTH = "GET /api/v1/namespaces/kube-system/pods/coredns-a:8080/proxy/health"
 
 
 def node(name: str, ready: bool, message: str = "") -> dict[str, Any]:
@@ -172,3 +181,50 @@ def test_the_schedulers_refusal_is_waited_for_and_told(api: ClusterApi, server: 
     server.answers[EVENTS] = (200, {"items": [event("coredns-a", "FailedScheduling")]})
     refusal = wait_unschedulable(api, COREDNS, at, Deadline(0))
     assert refusal.startswith("pod coredns-a: FailedScheduling: 0/3 nodes are available")
+
+
+def answering(server: ApiServer, plan: Plan) -> None:
+    """All nodes and one pod of CoreDNS answer through the API server."""
+    pod = {
+        "metadata": {"name": "coredns-a"},
+        "spec": {"nodeName": "k8s-node1"},
+        "status": {"phase": "Running"},
+    }
+    server.answers[PODS] = (200, {"items": [pod]})
+    for each in plan.nodes:
+        server.answers[f"GET /api/v1/nodes/{each.name}/proxy/healthz"] = (200, "ok")
+    server.answers[COREDNS_HEALTH] = (200, "OK")
+
+
+def test_nodes_and_dns_that_answer(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
+    answering(server, plan)
+    with SilentProgress().step("ready") as at:
+        wait_answering(api, plan, WORKLOADS, at, Deadline(10))
+    assert COREDNS_HEALTH in {f"{asked.method} {asked.path}" for asked in server.asked}
+
+
+@pytest.mark.parametrize(
+    ("silent", "named"),
+    [
+        ("GET /api/v1/nodes/k8s-node2/proxy/healthz", "ask the kubelet of k8s-node2"),
+        (COREDNS_HEALTH, "ask the pod kube-system/coredns-a"),
+    ],
+)
+def test_who_does_not_answer_is_named(
+    api: ClusterApi, server: ApiServer, plan: Plan, silent: str, named: str
+) -> None:
+    answering(server, plan)
+    server.answers[silent] = (503, {"message": "no route to host"})
+    with SilentProgress().step("ready") as at, pytest.raises(TimedOutError) as caught:
+        wait_answering(api, plan, WORKLOADS, at, Deadline(0.2))
+    assert named in str(caught.value)
+    assert "no route to host" in str(caught.value)
+
+
+def test_dns_is_not_asked_where_the_mode_does_not_need_it(
+    api: ClusterApi, server: ApiServer, plan: Plan
+) -> None:
+    answering(server, plan)
+    server.answers[COREDNS_HEALTH] = (503, {"message": "no route to host"})
+    with SilentProgress().step("ready") as at:
+        wait_answering(api, plan, (KUBE_PROXY,), at, Deadline(10))

@@ -12,7 +12,8 @@ from lab_under_test import TOPOLOGY, HostTrace, Lab
 
 pytestmark = pytest.mark.real_lab
 
-UP = ("lab", "up", "--topology", TOPOLOGY, "--mode", "macvlan")
+UP = ("lab", "up", "--topology", TOPOLOGY, "--mode", "macvlan", "--cold")
+"""Nothing is brought back from an earlier lab: all steps are run."""
 
 
 @dataclass(frozen=True)

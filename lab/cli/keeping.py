@@ -1,0 +1,107 @@
+"""Commands for what is kept: save points of a lab, and labs in the cache."""
+
+from __future__ import annotations
+
+import click
+
+from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.tables import show_kept, show_snapshots
+from lab.operations.cache import kept_rows, prune_kept
+from lab.operations.snapshots import remove_snapshot, restore_snapshot, save_snapshot, snapshot_rows
+
+snapshot_argument = click.argument("snapshot", metavar="SNAPSHOT")
+
+
+@click.group("snapshot")
+def snapshots() -> None:
+    """Save points of a lab: disk and memory of all nodes at one instant."""
+
+
+@snapshots.command()
+@snapshot_argument
+@click.option("--note", default="", help="A line that says what it is.")
+@name_option
+def save(snapshot: str, note: str, name: str | None) -> None:
+    """Keep the lab as it is now; its nodes stand still for a second.
+
+    \b
+    Example: lab snapshot save before-exercise-2 --note "tomcat runs"
+    """
+    save_snapshot(the_lab(name), snapshot, note, console())
+
+
+@snapshots.command()
+@snapshot_argument
+@name_option
+def restore(snapshot: str, name: str | None) -> None:
+    """Bring all nodes back to a save point, with the present time.
+
+    \b
+    Example: lab snapshot restore before-exercise-2
+    """
+    restore_snapshot(the_lab(name), snapshot, console())
+
+
+@snapshots.command("list")
+@json_option
+@name_option
+def list_snapshots(name: str | None, as_json: bool) -> None:
+    """The save points of a lab.
+
+    \b
+    Example: lab snapshot list
+    """
+    rows = snapshot_rows(the_lab(name))
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        show_snapshots(rows)
+
+
+@snapshots.command()
+@snapshot_argument
+@name_option
+def remove(snapshot: str, name: str | None) -> None:
+    """Give up a save point.
+
+    \b
+    Example: lab snapshot remove before-exercise-2
+    """
+    remove_snapshot(the_lab(name), snapshot, console())
+
+
+@click.group()
+def cache() -> None:
+    """Labs kept in the cache, from which `lab up` starts in seconds."""
+
+
+@cache.command("list")
+@json_option
+def list_kept(as_json: bool) -> None:
+    """The kept labs, the one used last first.
+
+    \b
+    Example: lab cache list
+    """
+    rows = kept_rows()
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        show_kept(rows)
+
+
+@cache.command()
+@click.option(
+    "--to", "gib", type=float, metavar="GIB", help="Keep at most that much (default: LAB_KEPT_GIB, or 20)."
+)
+def prune(gib: float | None) -> None:
+    """Remove the kept labs used longest ago.
+
+    \b
+    Example: lab cache prune --to 5
+    """
+    removed = prune_kept(gib, console())
+    click.echo(f"{len(removed)} removed")
+
+
+COMMANDS = (snapshots, cache)

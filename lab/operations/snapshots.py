@@ -1,0 +1,130 @@
+"""Save points of a lab: disk and memory of all nodes at one instant."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, replace
+
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import Progress, SilentProgress
+from lab.operations.context import Lab
+from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_of_snapshot
+from lab.state.records import SnapshotRecord, locked, now
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""The names of save points: those of DNS labels, RFC 1123."""
+
+
+@dataclass(frozen=True)
+class SnapshotRow:
+    """One save point that every node has."""
+
+    name: str
+    mode: str
+    """The network mode at that instant; "" before there was a pod network."""
+    made: str
+    """UTC, ISO 8601; "" for those that `lab` takes by itself."""
+    note: str
+
+    def as_json(self) -> dict[str, str]:
+        return dataclasses.asdict(self)
+
+
+def snapshot_rows(folder: LabFolder) -> tuple[SnapshotRow, ...]:
+    """All save points of the lab, its own ones included. Raises LabError when it does not run."""
+    lab = _running(folder, SilentProgress())
+    saved = {record.name: record for record in lab.record.snapshots}
+    return tuple(_row(name, saved.get(name)) for name in lab.machines.snapshots())
+
+
+def save_snapshot(folder: LabFolder, name: str, note: str, progress: Progress) -> None:
+    """Keep the lab as it is now under that name.
+
+    Raises WrongUseError when the name is none or is taken, LabError when not all nodes run.
+    """
+    if not NAME.fullmatch(name):
+        raise WrongUseError(
+            f"{name!r} is no name for a snapshot",
+            resolution="use at most 63 letters a-z, digits and hyphens, a letter or digit at both ends",
+        )
+    if _is_automatic(name):
+        raise WrongUseError(
+            f"the name {name} is for a snapshot that lab takes by itself", resolution="take another"
+        )
+    with locked(folder):
+        lab = _running(folder, progress)
+        if name in lab.machines.snapshots():
+            raise WrongUseError(
+                f"there is a snapshot {name} already",
+                resolution=f"lab snapshot remove {name}, or take another name",
+            )
+        with progress.step(f"save {name}"):
+            lab.machines.snapshot(name)
+        made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note)
+        others = tuple(record for record in lab.record.snapshots if record.name != name)
+        lab.update(replace(lab.record, snapshots=(*others, made)))
+
+
+def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
+    """Bring all nodes back to the instant of that name, with the present time.
+
+    Raises WrongUseError when there is none, LabError when the lab does not run.
+    """
+    with locked(folder):
+        lab = _running(folder, progress)
+        _require(lab, name)
+        saved = next((record for record in lab.record.snapshots if record.name == name), None)
+        if saved is not None:
+            lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready))
+        else:
+            mode = mode_of_snapshot(name)
+            lab.update(replace(lab.record, mode=mode or lab.record.mode, ready=bool(mode)))
+        with progress.step(f"restore {name}"):
+            lab.machines.revert(name)
+
+
+def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
+    """Give up a save point. Raises WrongUseError when there is none or lab itself needs it."""
+    with locked(folder):
+        lab = _running(folder, progress)
+        if name == CLUSTER_SNAPSHOT:
+            raise WrongUseError(f"lab rebuild needs the snapshot {name}", resolution="leave it there")
+        _require(lab, name)
+        with progress.step(f"remove {name}"):
+            lab.machines.remove_snapshot(name)
+        others = tuple(record for record in lab.record.snapshots if record.name != name)
+        lab.update(replace(lab.record, snapshots=others))
+
+
+def _row(name: str, saved: SnapshotRecord | None) -> SnapshotRow:
+    if saved is not None:
+        return SnapshotRow(name, saved.mode, saved.made, saved.note)
+    mode = mode_of_snapshot(name)
+    note = "the clean cluster in its mode" if mode else "the cluster without pod network"
+    return SnapshotRow(name, mode, "", f"{note}; taken by lab, for lab rebuild")
+
+
+def _is_automatic(name: str) -> bool:
+    return name == CLUSTER_SNAPSHOT or bool(mode_of_snapshot(name))
+
+
+def _require(lab: Lab, name: str) -> None:
+    known = lab.machines.snapshots()
+    if name not in known:
+        raise WrongUseError(
+            f"the lab {lab.folder.name} has no snapshot {name}",
+            details=f"there are: {', '.join(known) or 'none'}",
+            resolution="lab snapshot list",
+        )
+
+
+def _running(folder: LabFolder, progress: Progress) -> Lab:
+    lab = Lab.open(folder, progress)
+    if not lab.enclosure.running:
+        raise LabError(
+            f"the lab {folder.name} does not run",
+            resolution=f"lab up --topology {lab.plan.topology} --name {folder.name}",
+        )
+    return lab

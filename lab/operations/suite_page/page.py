@@ -1,0 +1,99 @@
+"""The page: self-contained, without scripts from elsewhere, readable on a phone, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from lab.foundation.progress import seconds_text
+from lab.operations.suite_page.results import Check, Outcome
+
+TEMPLATE = Path(__file__).parent / "page.html.j2"
+
+
+@dataclass(frozen=True)
+class ModeRun:
+    """The suite's run in one mode."""
+
+    mode: str
+    summary: str
+    """What the mode is, in a line."""
+    checks: tuple[Check, ...]
+    rebuild_seconds: float
+    suite_seconds: float
+    problem: str = ""
+    """Why there was nothing to judge."""
+    path: tuple[str, ...] = ()
+    """The devices a packet passes from one pod to one on another node, as far as the wire."""
+    wire: str = ""
+    """What the packet is on the wire between the nodes."""
+
+    @property
+    def failed(self) -> int:
+        return sum(check.outcome is Outcome.FAILED for check in self.checks)
+
+    @property
+    def good(self) -> bool:
+        return bool(self.checks) and not self.failed and not self.problem
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of check in one mode."""
+
+    mode: str
+    checks: tuple[Check, ...]
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)
+
+    @property
+    def worst_first(self) -> tuple[Check, ...]:
+        return tuple(sorted(self.checks, key=lambda check: check.outcome is not Outcome.FAILED))
+
+    @property
+    def state(self) -> str:
+        """none, failed or passed."""
+        if not self.checks:
+            return "none"
+        return "failed" if self.failed else "passed"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of check across the modes."""
+
+    topic: str
+    function: str
+    cells: tuple[Cell, ...]
+
+
+def rows_of(runs: Sequence[ModeRun]) -> tuple[Row, ...]:
+    """The kinds of checks that any of the runs has, a cell for each mode."""
+    kinds = dict.fromkeys((check.topic, check.function) for run in runs for check in run.checks)
+    return tuple(
+        Row(topic, function, tuple(_cell(run, topic, function) for run in runs)) for topic, function in kinds
+    )
+
+
+def _cell(run: ModeRun, topic: str, function: str) -> Cell:
+    return Cell(run.mode, tuple(c for c in run.checks if (c.topic, c.function) == (topic, function)))
+
+
+def render_page(title: str, facts: Sequence[str], runs: Sequence[ModeRun]) -> str:
+    """The HTML text. `facts` are lines about the lab, such as its Kubernetes version."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    environment.filters["seconds"] = seconds_text
+    return environment.get_template(TEMPLATE.name).render(
+        title=title, facts=facts, runs=runs, rows=rows_of(runs)
+    )

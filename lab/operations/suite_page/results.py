@@ -1,0 +1,68 @@
+"""What a JUnit XML file of the acceptance suite says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+SEEN = "seen"
+"""The property in which a check records what it saw."""
+
+
+class Outcome(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: a test function with one parameter, or without."""
+
+    topic: str
+    """The file it is in: reachability, services ..."""
+    function: str
+    parameter: str
+    outcome: Outcome
+    seconds: float
+    evidence: str
+    """What was seen; for a failed check, its message."""
+
+
+def read_checks(report: Path) -> tuple[Check, ...]:
+    """The checks in a JUnit XML file, in its order; empty when there is no such file."""
+    if not report.exists():
+        return ()
+    # Written by the suite itself a moment ago.
+    root = ElementTree.parse(report).getroot()  # noqa: S314
+    return tuple(_check(case) for case in root.iter("testcase"))
+
+
+def _check(case: Element) -> Check:
+    function, _, parameter = case.get("name", "").partition("[")
+    outcome, message = _outcome(case)
+    seen = next((each.get("value", "") for each in case.iter("property") if each.get("name") == SEEN), "")
+    return Check(
+        topic=case.get("classname", "").rpartition(".")[2].removeprefix("test_").replace("_", " "),
+        function=function.removeprefix("test_").replace("_", " "),
+        parameter=parameter.removesuffix("]"),
+        outcome=outcome,
+        seconds=float(case.get("time", 0)),
+        evidence=message or seen,
+    )
+
+
+def _outcome(case: Element) -> tuple[Outcome, str]:
+    for kind in ("failure", "error"):
+        if (found := case.find(kind)) is not None:
+            return Outcome.FAILED, _text(found)
+    if (found := case.find("skipped")) is not None:
+        return Outcome.NOT_RUN, _text(found)
+    return Outcome.PASSED, ""
+
+
+def _text(found: Element) -> str:
+    return (found.text or found.get("message") or "").strip()

@@ -1,0 +1,86 @@
+"""When a kept lab stands for another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.foundation.errors import LabError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import SilentProgress
+from lab.operations import keeping
+from lab.operations.context import Lab
+from lab.operations.keeping import kind_of, mode_of_snapshot, mode_snapshot
+from lab.state.records import LabRecord
+from lab.supply.box.model import Box, box_folder, write_record
+from lab.topology.loader import find_topology, load_topology
+from lab.topology.models import Runtime
+from lab.topology.planner import make_plan
+
+DIGEST = "0" * 64
+OTHER_DIGEST = "1" * 64
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab on paper, with two boxes in the cache."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LAB_CACHE", str(cache))
+    for digest in (DIGEST, OTHER_DIGEST):
+        folder = box_folder(cache, digest)
+        folder.mkdir(parents=True)
+        write_record(Box("lab", "1.1", folder, "", 20, Runtime.CONTAINERD, "v1.24.10", digest, {}), folder)
+    plan = make_plan(load_topology(find_topology("underlay-3node")))
+    record = LabRecord(
+        "a", mode="macvlan", supply="packages", created="", accelerator="qemu", box_digest=DIGEST
+    )
+    return Lab(LabFolder(tmp_path / "a"), record, plan, SilentProgress())
+
+
+def other(lab: Lab, **changes: object) -> Lab:
+    """The same lab with another name and another record."""
+    record = replace(lab.record, **changes)  # type: ignore[arg-type]
+    return Lab(LabFolder(lab.folder.root.parent / "b"), record, lab.plan, SilentProgress())
+
+
+def test_a_lab_of_another_name_is_of_the_same_kind(lab: Lab) -> None:
+    assert kind_of(other(lab, name="b", created="later")) == kind_of(lab)
+
+
+@pytest.mark.parametrize("changes", [{"box_digest": OTHER_DIGEST}, {"accelerator": "kvm"}])
+def test_another_box_or_accelerator_is_another_kind(lab: Lab, changes: dict[str, str]) -> None:
+    assert kind_of(other(lab, **changes)).key != kind_of(lab).key
+
+
+def test_another_plan_is_another_kind(lab: Lab) -> None:
+    key = kind_of(lab).key
+    master, *workers = lab.plan.nodes
+    lab.plan = replace(lab.plan, nodes=(replace(master, memory_mib=master.memory_mib + 1), *workers))
+    assert kind_of(lab).key != key
+
+
+def test_another_mode_is_of_the_same_cluster(lab: Lab) -> None:
+    one = kind_of(lab)
+    lab.plan = replace(lab.plan, mode="flannel-vxlan")
+    assert kind_of(lab).key == one.key
+    assert kind_of(lab).mode == "flannel-vxlan"
+
+
+def test_other_code_is_another_kind(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = kind_of(lab).key
+    changed = tmp_path / "Vagrantfile.j2"
+    changed.write_bytes(keeping.TEMPLATE.read_bytes() + b"\n")
+    monkeypatch.setattr(keeping, "TEMPLATE", changed)
+    assert kind_of(lab).key != key
+
+
+def test_without_a_box_there_is_no_kind(lab: Lab) -> None:
+    with pytest.raises(LabError, match="has no box yet"):
+        kind_of(other(lab, box_digest=""))
+
+
+def test_a_modes_snapshot_tells_its_mode() -> None:
+    assert mode_of_snapshot(mode_snapshot("macvlan")) == "macvlan"
+    assert mode_of_snapshot("cluster") == ""
