@@ -48,16 +48,17 @@ class KeptMachines:
         vagrant = machine_folder(self._folder, node)
         shutil.copytree(vagrant, target / VAGRANT, ignore=shutil.ignore_patterns(*OF_ONE_LAB))
 
-    def read(self, connection: Libvirt, node: str) -> None:
-        """Make the machine in the lab, switched off, with its snapshots.
+    def read(self, connection: Libvirt, node: str, snapshots: Iterable[str]) -> None:
+        """Make the machine in the lab, switched off, with these of its snapshots.
 
         Vagrant's word for it comes last: without it, the machine counts as half made.
         """
         source = self._root / node
         _copy(source / volume_name(node), self._layout.images / volume_name(node))
         connection.define_domain(self._with_paths((source / DOMAIN).read_text()))
-        for path in sorted(source.glob(f"*{SNAPSHOT_SUFFIX}")):
-            connection.define_snapshot(node, self._with_paths(path.read_text()))
+        for name in snapshots:
+            text = (source / f"{name}{SNAPSHOT_SUFFIX}").read_text()
+            connection.define_snapshot(node, self._with_paths(text))
         shutil.copytree(source / VAGRANT, machine_folder(self._folder, node), dirs_exist_ok=True)
 
     def _without_paths(self, text: str) -> str:

@@ -149,15 +149,17 @@ class Machines:
                 self._on_all(connection.resume)
                 self._set_time(connection)
 
-    def bring_back(self, source: Path) -> None:
-        """Make all machines from the folder that `keep` filled; they are off. Call `prepare` before.
+    def bring_back(self, source: Path, snapshots: Collection[str]) -> None:
+        """Make all machines, with these snapshots, from the folder that `keep` filled; they are off.
+
+        Call `prepare` before.
 
         Machines that are there already, as an interrupted earlier attempt leaves them, are removed first.
         """
         kept = self._kept(source)
         with self._libvirt() as connection:
             remove_machines(connection, self._folder, [node.name for node in self._plan.nodes])
-            self._on_all(lambda node: kept.read(connection, node))
+            self._on_all(lambda node: kept.read(connection, node, snapshots))
 
     def _kept(self, root: Path) -> KeptMachines:
         return KeptMachines(root, self._folder, self._enclosure.layout, self._box)

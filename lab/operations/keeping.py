@@ -42,13 +42,14 @@ def kind_of(lab: Lab) -> Kind:
     if box is None:
         raise LabError(f"the lab {lab.folder.name} has no box yet")
     parts = {
-        "plan": asdict(replace(lab.plan, mode="")),
+        "plan": asdict(replace(lab.plan, mode="", mode_options={})),
         "box": box.digest,
         "accelerator": lab.record.accelerator,
         "code": _code_digest(),
     }
     key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-    return Kind(key, lab.plan.topology, lab.plan.mode)
+    options = json.dumps(lab.plan.mode_options, sort_keys=True) if lab.plan.mode_options else ""
+    return Kind(key, lab.plan.topology, lab.plan.mode, options)
 
 
 def keep(lab: Lab, snapshots: tuple[str, ...]) -> None:
@@ -74,10 +75,11 @@ def bring_back(lab: Lab, kept: KeptLab) -> None:
         *files, kubeconfig = _files(lab)
         for path in files:
             shutil.copy2(source / path.name, path)
-        lab.machines.bring_back(source / MACHINES)
+        same = kept.kind == kind_of(lab)
+        snapshots = (CLUSTER_SNAPSHOT, *([mode_snapshot(lab.plan.mode)] if same else []))
+        lab.machines.bring_back(source / MACHINES, snapshots)
         last = (source / kubeconfig.name).read_text()
-    same = kept.kind.mode == lab.plan.mode
-    lab.machines.revert(mode_snapshot(lab.plan.mode) if same else CLUSTER_SNAPSHOT)
+    lab.machines.revert(snapshots[-1])
     text = ssh_config_text(lab.plan, lab.folder.key, lab.enclosure.layout.init_record)
     write_atomically(lab.folder.ssh_config, text)
     write_atomically(kubeconfig, last, 0o600)

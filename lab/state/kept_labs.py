@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -29,13 +30,16 @@ class Kind:
     """What must be equal for a kept lab to stand for another."""
 
     key: str
-    """SHA-256 over everything that went into the cluster, but for the mode."""
+    """SHA-256 over everything that went into the cluster before it had a pod network."""
     topology: str
     mode: str
+    options: str = ""
+    """The mode's options, as the topology sets them."""
 
     @property
     def folder_name(self) -> str:
-        return f"{self.key[:KEY_LENGTH]}-{self.mode}"
+        options = f"-{hashlib.sha256(self.options.encode()).hexdigest()[:8]}" if self.options else ""
+        return f"{self.key[:KEY_LENGTH]}-{self.mode}{options}"
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,13 @@ class KeptLabs:
         return tuple(sorted((kept for kept in found if kept), key=lambda kept: -kept.last_used))
 
     def find(self, kind: Kind) -> KeptLab | None:
-        """The lab kept for that kind; one in another mode when there is none in the wanted one."""
+        """The lab kept for that kind; one in another mode, or with other options, when there is none."""
         alike = [kept for kept in self.all() if kept.kind.key == kind.key]
-        exact = [kept for kept in alike if kept.kind.mode == kind.mode]
+        exact = [kept for kept in alike if kept.kind == kind]
         return next(iter([*exact, *alike]), None)
 
     def has(self, kind: Kind) -> bool:
-        """Whether a lab of that kind, in that mode, is kept."""
+        """Whether a lab of that kind, in that mode with these options, is kept."""
         found = self.find(kind)
         return found is not None and found.kind == kind
 

@@ -81,7 +81,7 @@ def test_a_machine_goes_from_one_lab_to_another_with_its_snapshots(
     folder = LabFolder(other.layout.root.parent)
     with Libvirt(other.libvirt_uri) as connection:
         prepare(folder, connection)
-        KeptMachines(tmp_path, folder, other.layout, box).read(connection, NODE)
+        KeptMachines(tmp_path, folder, other.layout, box).read(connection, NODE, ["clean"])
         assert connection.snapshots(NODE) == ("clean",)
         text = connection.domain_xml(NODE)
         assert f"{folder.logs}/{NODE}.console.log" in text

@@ -68,6 +68,13 @@ def test_another_mode_is_of_the_same_cluster(lab: Lab) -> None:
     assert kind_of(lab).mode == "flannel-vxlan"
 
 
+def test_other_options_of_the_mode_are_of_the_same_cluster(lab: Lab) -> None:
+    one = kind_of(lab)
+    lab.plan = replace(lab.plan, mode_options={"host_shim": False})
+    assert kind_of(lab).key == one.key
+    assert kind_of(lab) != one
+
+
 def test_other_code_is_another_kind(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = kind_of(lab).key
     changed = tmp_path / "Vagrantfile.j2"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,15 @@ def test_one_in_another_mode_is_better_than_none(kept: KeptLabs) -> None:
     assert not kept.has(FLANNEL)
     add(kept, FLANNEL)
     assert kept.has(FLANNEL)
+
+
+def test_other_options_are_another_kind_of_the_same_cluster(kept: KeptLabs) -> None:
+    without_shim = replace(MACVLAN, options='{"host_shim": false}')
+    add(kept, MACVLAN)
+    assert not kept.has(without_shim)
+    add(kept, without_shim)
+    assert kept.has(without_shim)
+    assert len(kept.all()) == 2
 
 
 def test_what_fails_while_it_is_filled_is_not_kept(kept: KeptLabs, tmp_path: Path) -> None:
