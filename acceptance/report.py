@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from acceptance.diagnosis import cluster_causes
 from acceptance.evidence import Evidence
@@ -18,6 +18,12 @@ from acceptance.matrix import (
 )
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
+
+SEEN = "seen"
+"""The property of a check's report that holds what was seen."""
+
+Record = Callable[[str, object], None]
+"""pytest's record_property."""
 
 
 def judge(evidence: Evidence, pair: Pair) -> tuple[str, ...]:
@@ -37,6 +43,18 @@ def matrix_table(evidence: Evidence, only_from: Endpoint | None = None) -> str:
     if only_from is not None:
         rows = [only_from.label]
     return table(texts, rows, [endpoint.label for endpoint in everyone])
+
+
+def cell_seen(evidence: Evidence, pair: Pair) -> str:
+    """What was seen in one cell, a line for each protocol."""
+    target = evidence.addresses.get(pair.target)
+    lines = [f"{pair.sender} to {pair.target}{f' ({target.ip})' if target else ''}"]
+    for protocol, answer in evidence.cell(pair).answers.items():
+        if not answer.answered:
+            lines.append(f"{protocol}: no answer, as expected: {evidence.expected(pair).because}")
+        else:
+            lines.append(f"{protocol}: answered{f', the target saw {answer.body}' if answer.body else ''}")
+    return "\n".join(lines)
 
 
 def cell_failure(evidence: Evidence, pair: Pair, wrong: Sequence[str]) -> str:

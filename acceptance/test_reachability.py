@@ -9,18 +9,20 @@ from acceptance.matrix import Cell, Pair, mistakes
 from acceptance.probes import Protocol
 from acceptance.problems import Problem
 from acceptance.questions import matrix_probe
-from acceptance.report import causes, cell_failure, judge, matrix_table
+from acceptance.report import SEEN, Record, causes, cell_failure, cell_seen, judge, matrix_table
 
 
-def test_reach(pair: Pair, evidence: Evidence) -> None:
+def test_reach(pair: Pair, evidence: Evidence, record_property: Record) -> None:
     """One cell: ping, TCP and UDP answer or not as the mode's expectations say, from the right source."""
     wrong = judge(evidence, pair)
     if wrong:
         pytest.fail(cell_failure(evidence, pair, wrong), pytrace=False)
+    record_property(SEEN, cell_seen(evidence, pair))
 
 
-def test_whole_matrix(evidence: Evidence) -> None:
+def test_whole_matrix(evidence: Evidence, record_property: Record) -> None:
     """All cells together, as one table."""
+    record_property(SEEN, matrix_table(evidence))
     wrong = [pair for pair in evidence.pairs if judge(evidence, pair)]
     if wrong:
         nodes = [endpoint.node for pair in wrong for endpoint in (pair.sender, pair.target)]

@@ -14,7 +14,7 @@ from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer
 from acceptance.problems import Problem
 from acceptance.questions import ServiceQuestion, headless_name
-from acceptance.report import causes
+from acceptance.report import SEEN, Record, causes
 from acceptance.workload import BACKEND
 
 BACKEND_POD = Endpoint(EndpointKind.POD, second=True)
@@ -36,6 +36,11 @@ def _fail(evidence: Evidence, sender: Endpoint, text: str) -> None:
     pytest.fail(f"{text}\n{causes(evidence, nodes)}", pytrace=False)
 
 
+def _answer(question: ServiceQuestion, answer: Answer) -> str:
+    said = f"answered: {answer.body}" if answer.answered else "no answer, as expected"
+    return f"{question.sender} to {question.about}: {said}"
+
+
 def _check(evidence: Evidence, question: ServiceQuestion, answer: Answer, backend: str) -> None:
     expected = evidence.expected_answer(question)
     wrong = _wrong(question, answer, expected, backend)
@@ -43,7 +48,7 @@ def _check(evidence: Evidence, question: ServiceQuestion, answer: Answer, backen
         _fail(evidence, question.sender, f"{question.sender} to {question.about}: {wrong} ({question.way})")
 
 
-def test_service(asked: tuple[Endpoint, str], evidence: Evidence) -> None:
+def test_service(asked: tuple[Endpoint, str], evidence: Evidence, record_property: Record) -> None:
     """A Service answers, or does not, as the mode's expectations say; the right pod answers."""
     sender, key = asked
     if isinstance(evidence.service, Problem):
@@ -57,6 +62,7 @@ def test_service(asked: tuple[Endpoint, str], evidence: Evidence) -> None:
     else:
         backend = evidence.pods[BACKEND].name if BACKEND in evidence.pods else ""
         _check(evidence, question, answer, backend)
+        record_property(SEEN, _answer(question, answer))
 
 
 def test_headless(node: Node, evidence: Evidence) -> None:

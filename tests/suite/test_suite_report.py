@@ -9,7 +9,7 @@ from acceptance.evidence import Evidence, role_of
 from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Answer
 from acceptance.problems import Problem
-from acceptance.report import cell_failure, judge, matrix_table
+from acceptance.report import cell_failure, cell_seen, judge, matrix_table
 
 NODE1 = "k8s-node1"
 
@@ -34,6 +34,17 @@ def test_each_answer_matters(healthy: Evidence) -> None:
         turned = Answer(not answer.answered, answer.body or "1.2.3.4:5", "i/o timeout")
         changed = replace(healthy, answers={**healthy.answers, key: turned})
         assert judge(changed, by_key[key]), key
+
+
+def test_what_was_seen_is_told_of_a_good_cell_too(healthy: Evidence) -> None:
+    pair = _pair(healthy, "pod.k8s-node2-to-pod.k8s-node1")
+    source = healthy.addresses[pair.sender].ip
+    assert cell_seen(healthy, pair).splitlines() == [
+        "pod.k8s-node2 to pod.k8s-node1 (172.31.6.2)",
+        f"ping: answered, the target saw {source}:4000",
+        f"tcp: answered, the target saw {source}:4000",
+        f"udp: answered, the target saw {source}:4000",
+    ]
 
 
 def test_a_failing_cell_shows_its_row_and_the_cause(healthy: Evidence) -> None:
