@@ -54,6 +54,8 @@ class KeptMachines:
         Vagrant's word for it comes last: without it, the machine counts as half made.
         """
         source = self._root / node
+        # qemu makes the file of a machine's console, but not the folder for it.
+        self._folder.logs.mkdir(parents=True, exist_ok=True)
         _copy(source / volume_name(node), self._layout.images / volume_name(node))
         connection.define_domain(self._with_paths((source / DOMAIN).read_text()))
         for name in snapshots:

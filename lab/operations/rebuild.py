@@ -13,7 +13,7 @@ from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.status import status_of
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary
-from lab.operations.up_steps import POD_NETWORK
+from lab.operations.up_steps import BROUGHT_BACK, POD_NETWORK
 from lab.state.records import locked
 
 
@@ -46,9 +46,10 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
         _require_running(lab)
         lab.change_mode(mode_named(mode or lab.record.mode))
         lab.enclosure.enter_network()
-        seen_before = mode_snapshot(lab.plan.mode) in lab.machines.snapshots()
-        goal = mode_snapshot(lab.plan.mode) if seen_before else CLUSTER_SNAPSHOT
-        times = run_steps(lab, (GoBack(goal), *POD_NETWORK))
+        if mode_snapshot(lab.plan.mode) in lab.machines.snapshots():
+            times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.mode)), *BROUGHT_BACK))
+        else:
+            times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK))
         return UpSummary(status_of(lab), times)
 
 

@@ -273,7 +273,7 @@ CLUSTER: tuple[Step, ...] = (
 POD_NETWORK: tuple[Step, ...] = (InstallMode(), LabelNodes(), AllReady(), KeepMode())
 
 BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
-"""What a lab needs that came from the cache in its mode."""
+"""What a lab needs that came back in its mode, from the cache or from its own snapshot."""
 
 KEEP: Step = KeepLab()
 """Last: a lab that has been worked in since is not kept."""

@@ -53,16 +53,12 @@ def other() -> Iterator[Enclosure]:
     shutil.rmtree(root)
 
 
-def prepare(folder: LabFolder, connection: Libvirt) -> None:
-    folder.logs.mkdir(parents=True, exist_ok=True)
-    make_pool(connection)
-
-
 def test_a_machine_goes_from_one_lab_to_another_with_its_snapshots(
     enclosure: Enclosure, lab_folder: LabFolder, other: Enclosure, box: Box, tmp_path: Path
 ) -> None:
     with Libvirt(enclosure.libvirt_uri) as connection:
-        prepare(lab_folder, connection)
+        lab_folder.logs.mkdir(parents=True, exist_ok=True)
+        make_pool(connection)
         run(["qemu-img", "create", "-q", "-f", "qcow2", enclosure.layout.images / f"{NODE}.img", "1M"])
         connection.define_domain(domain(lab_folder, box))
         raw = libvirt.open(enclosure.libvirt_uri)
@@ -80,7 +76,7 @@ def test_a_machine_goes_from_one_lab_to_another_with_its_snapshots(
 
     folder = LabFolder(other.layout.root.parent)
     with Libvirt(other.libvirt_uri) as connection:
-        prepare(folder, connection)
+        make_pool(connection)
         KeptMachines(tmp_path, folder, other.layout, box).read(connection, NODE, ["clean"])
         assert connection.snapshots(NODE) == ("clean",)
         text = connection.domain_xml(NODE)
