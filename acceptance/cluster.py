@@ -45,7 +45,7 @@ class ClusterPod:
     """Running, Pending (ContainerCreating) ..."""
     labels: Mapping[str, str]
     restarts: tuple[str, ...] = ()
-    """Why its containers were started again, one line each; a node's reboot is no reason."""
+    """Why its containers were started again, one line each; what only happened to kubelet is no reason."""
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,14 @@ def read_pod(pod: Any) -> ClusterPod:
     )
 
 
+NO_FAULT = ("Unknown", "StartError")
+"""Ends that say nothing of the program: the runtime lost the container, as in a reboot, or never started it,
+as when kubelet itself is started again meanwhile."""
+
+
 def _restart(status: Any) -> str:
     ended = status.last_state.terminated if status.restart_count and status.last_state else None
-    # Unknown: the runtime lost the container, as in a reboot.
-    if ended is None or ended.reason == "Unknown":
+    if ended is None or ended.reason in NO_FAULT:
         return ""
     said = " ".join((ended.message or "").split())
     times = "once" if status.restart_count == 1 else f"{status.restart_count} times"

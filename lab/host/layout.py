@@ -58,6 +58,11 @@ class EnclosureLayout:
         return self.root / "lib" / "images"
 
     @property
+    def leases(self) -> Path:
+        """Where the lab's libvirtd remembers addresses it gave: a file BRIDGE.status per network."""
+        return self.root / "lib" / "dnsmasq"
+
+    @property
     def init_record(self) -> Path:
         """The identity of the enclosure's first process."""
         return self.root / "init.pid"

@@ -20,6 +20,7 @@ from lab.supply.box.model import Box
 DOMAIN = "domain.xml"
 SNAPSHOT_SUFFIX = ".snapshot.xml"
 VAGRANT = "vagrant"
+LEASES = "*.status"
 OF_ONE_LAB = ("index_uuid",)
 """Files of Vagrant's that name an entry in the machine index of one VAGRANT_HOME."""
 
@@ -47,6 +48,17 @@ class KeptMachines:
             (target / f"{name}{SNAPSHOT_SUFFIX}").write_text(text)
         vagrant = machine_folder(self._folder, node)
         shutil.copytree(vagrant, target / VAGRANT, ignore=shutil.ignore_patterns(*OF_ONE_LAB))
+
+    def write_leases(self) -> None:
+        """Copy what libvirt knows of the machines' addresses."""
+        for path in sorted(self._layout.leases.glob(LEASES)):
+            shutil.copy2(path, self._root / path.name)
+
+    def read_leases(self) -> None:
+        """Let libvirt know the machines' addresses, which they will not ask for again."""
+        self._layout.leases.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self._root.glob(LEASES)):
+            shutil.copy2(path, self._layout.leases / path.name)
 
     def read(self, connection: Libvirt, node: str, snapshots: Iterable[str]) -> None:
         """Make the machine in the lab, switched off, with these of its snapshots.

@@ -145,18 +145,21 @@ class Machines:
                 # Standing still, a machine has written to its volume all that it knows of it.
                 self._on_all(connection.suspend)
                 self._on_all(lambda node: kept.write(connection, node, snapshots))
+                kept.write_leases()
             finally:
                 self._on_all(connection.resume)
                 self._set_time(connection)
 
     def bring_back(self, source: Path, snapshots: Collection[str]) -> None:
-        """Make all machines, with these snapshots, from the folder that `keep` filled; they are off.
+        """Make networks and all machines, with these snapshots, from the folder that `keep` filled.
 
-        Call `prepare` before.
+        The machines are off.
 
         Machines that are there already, as an interrupted earlier attempt leaves them, are removed first.
         """
         kept = self._kept(source)
+        kept.read_leases()
+        self.prepare()
         with self._libvirt() as connection:
             remove_machines(connection, self._folder, [node.name for node in self._plan.nodes])
             self._on_all(lambda node: kept.read(connection, node, snapshots))

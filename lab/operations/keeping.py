@@ -70,7 +70,6 @@ def bring_back(lab: Lab, kept: KeptLab) -> None:
     kubeconfig comes last: without it, a lab counts as not brought back.
     """
     with KeptLabs().in_use(kept) as source:
-        lab.machines.prepare()
         lab.folder.key.parent.mkdir(parents=True, exist_ok=True)
         *files, kubeconfig = _files(lab)
         for path in files:

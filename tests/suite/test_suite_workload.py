@@ -231,8 +231,9 @@ def test_a_container_that_failed_is_told_and_a_reboot_is_not(made: Workload) -> 
     assert line == (
         "daemon was started again 2 times; last at 01:02:03: Error, exit status 1, no route to host"
     )
-    pod.status.container_statuses = [_ended("Unknown")]
-    assert read_pod(pod).restarts == ()
+    for reason in ("Unknown", "StartError"):
+        pod.status.container_statuses = [_ended(reason)]
+        assert read_pod(pod).restarts == ()
 
 
 def test_every_group_has_a_pod_on_every_node_with_its_annotation(
