@@ -14,7 +14,7 @@ from lab.cluster.api import Manifest
 from lab.cluster.credentials import API_PORT
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup
+from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup, PacketPath
 from lab.nodes.files import NodeFile
 from lab.topology.plan import Plan
 
@@ -35,11 +35,21 @@ class Backend:
     summary: str
     settings: Json
     """What net-conf.json says about it besides its name."""
+    wire: str
+    """What a pod's packet is between the nodes."""
+    devices: tuple[str, ...] = ()
+    """What it passes between the bridge cni0 and the NIC."""
 
 
 BACKENDS = (
-    Backend("vxlan", "packets between nodes inside VXLAN", {"VNI": 1, "Port": 8472}),
-    Backend("host-gw", "each node is the gateway to its block", {}),
+    Backend(
+        "vxlan",
+        "packets between nodes inside VXLAN",
+        {"VNI": 1, "Port": 8472},
+        "UDP 8472, VNI 1",
+        ("flannel.1",),
+    ),
+    Backend("host-gw", "each node is the gateway to its block", {}, "plain IP, node MACs"),
 )
 
 
@@ -186,6 +196,7 @@ FLANNEL_MODES = tuple(
         summary=f"a block of the pod network per node, {backend.summary}",
         arrange=partial(_arrange, backend),
         images=("flannel",),
+        paths=(PacketPath(("eth0", "veth", "cni0", *backend.devices, "eth1"), backend.wire),),
     )
     for backend in BACKENDS
 )

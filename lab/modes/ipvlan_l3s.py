@@ -13,7 +13,7 @@ from __future__ import annotations
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.blocks import block_of, host_local, masquerade, routes_to_other_blocks, rule
 from lab.modes.boot import BootProgram
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup
+from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup, PacketPath
 from lab.modes.underlay import SHIM, conflist
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
@@ -71,4 +71,5 @@ IPVLAN_L3S = Mode(
     summary="a block of the pod network per node, pods on the node's NIC, routed and filtered by the node",
     arrange=_arrange,
     needs_pod_blocks=True,
+    paths=(PacketPath(("eth0 (ipvlan)", "routes", "eth1"), "plain IP, node MACs"),),
 )

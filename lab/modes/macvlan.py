@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.modes.mode import Images, Mode, ModeSetup
+from lab.modes.mode import Images, Mode, ModeSetup, PacketPath
 from lab.modes.underlay import HOST_SHIM, Shim, arrange
 from lab.topology.plan import Plan
 
@@ -24,4 +24,5 @@ MACVLAN = Mode(
     arrange=_arrange,
     options=(HOST_SHIM,),
     needs_underlay=True,
+    paths=(PacketPath(("eth0 (macvlan)", "eth1"), "plain, pod MACs"),),
 )

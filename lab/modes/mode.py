@@ -92,6 +92,18 @@ def _image_name(reference: str) -> str:
 
 
 @dataclass(frozen=True)
+class PacketPath:
+    """The way of a packet from a pod to one on another node, as a picture shows it."""
+
+    devices: tuple[str, ...]
+    """From the pod's own to the NIC; on the other node it passes the same ones the other way round."""
+    wire: str
+    """What it is between the NICs."""
+    pods: str = "pod"
+    """Which pods, where the mode has several kinds."""
+
+
+@dataclass(frozen=True)
 class Mode:
     """One way of wiring pods."""
 
@@ -106,6 +118,7 @@ class Mode:
     """What else a plan lacks for it, one line each; asked when the rest is right."""
     needs_pod_blocks: bool = False
     """It is arranged for a plan that tells each node's block of the pod CIDR."""
+    paths: tuple[PacketPath, ...] = ()
 
     def check(self, plan: Plan) -> None:
         """Raises WrongUseError when the plan lacks what the mode needs, or has options it does not know."""

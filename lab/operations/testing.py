@@ -9,15 +9,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import lab as package
 from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
-from lab.modes.registry import MODES
+from lab.modes.registry import MODES, mode_named
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
+from lab.operations.status import lab_status
+from lab.operations.suite_page import ModeRun, Outcome, read_checks, render_page
+from lab.state.records import now
 
 SUITE = Path(package.__file__).parent.parent / "acceptance"
 
@@ -44,16 +47,23 @@ def run_acceptance(
 
     The lab is rebuilt in a mode unless that is the only one and it is in it already. The JUnit XML of each
     mode lands in the folder `reports` of the current directory.
-    Raises LabError when the suite is not there, or the one mode cannot be installed.
+    Raises WrongUseError for a mode that there is not, LabError when the suite is not there.
     """
     if not SUITE.is_dir():
         raise LabError(
             f"the acceptance suite is not in {SUITE}", resolution="run lab from a checkout of the project"
         )
+    for mode in modes:
+        mode_named(mode)
     present = Lab.open(folder, SilentProgress()).record.mode
     if not modes or tuple(modes) == (present,):
-        return (_run_suite(folder, present, 0.0, arguments, progress),)
-    return tuple(_rebuild_and_run(folder, mode, arguments, progress) for mode in modes)
+        runs = [_run_suite(folder, present, 0.0, arguments, progress)]
+    else:
+        runs = [_rebuild_and_run(folder, mode, arguments, progress) for mode in modes]
+    page = Path("reports") / f"acceptance-{folder.name}.html"
+    write_atomically(page, _page(folder, runs))
+    progress.note(f"what was seen, to look at in a browser: {page}")
+    return tuple(runs)
 
 
 def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
@@ -82,6 +92,36 @@ def _rebuild_and_run(
     return _run_suite(folder, mode, time.monotonic() - started, arguments, progress)
 
 
+def _page(folder: LabFolder, runs: Sequence[SuiteRun]) -> str:
+    status = lab_status(folder)
+    nodes = f"{len(status.nodes)} nodes"
+    facts = [
+        f"Kubernetes {status.kubernetes}",
+        status.runtime,
+        nodes,
+        f"guests under {status.accelerator}",
+        now(),
+    ]
+    return render_page(
+        f"Pod networks of the lab {folder.name}",
+        facts,
+        [
+            ModeRun(
+                mode_named(run.mode),
+                read_checks(_report(folder, run.mode)) if not run.problem else (),
+                run.rebuild_seconds,
+                run.suite_seconds,
+                run.problem,
+            )
+            for run in runs
+        ],
+    )
+
+
+def _report(folder: LabFolder, mode: str) -> Path:
+    return Path("reports") / f"acceptance-{folder.name}-{mode}.xml"
+
+
 def _run_suite(
     folder: LabFolder,
     mode: str,
@@ -89,7 +129,7 @@ def _run_suite(
     arguments: Sequence[str],
     progress: ConsoleProgress,
 ) -> SuiteRun:
-    report = Path("reports") / f"acceptance-{folder.name}-{mode}.xml"
+    report = _report(folder, mode)
     report.unlink(missing_ok=True)
     words = [sys.executable, "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
     started = time.monotonic()
@@ -98,16 +138,7 @@ def _run_suite(
         status = subprocess.run(words, env={**os.environ, "LAB_NAME": folder.name}, check=False).returncode
     seconds = time.monotonic() - started
     progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
-    checks, failures = _counted(report)
+    checks = read_checks(report)
+    failures = sum(check.outcome is Outcome.FAILED for check in checks)
     problem = "" if report.exists() else "the suite did not begin"
-    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, checks, failures, problem)
-
-
-def _counted(report: Path) -> tuple[int, int]:
-    """Checks, and how many of them failed, as the JUnit XML says."""
-    if not report.exists():
-        return 0, 0
-    root = ElementTree.parse(report).getroot()  # noqa: S314  (written by the suite that just ran)
-    suites = list(root.iter("testsuite"))
-    wrong = sum(int(suite.get(kind, 0)) for suite in suites for kind in ("failures", "errors"))
-    return sum(int(suite.get("tests", 0)) for suite in suites), wrong
+    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, len(checks), failures, problem)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.modes.registry import mode_named
 from lab.operations.suite_page import ModeRun, render_page
 from lab.operations.suite_page.page import rows_of
 from lab.operations.suite_page.results import Check, Outcome, read_checks
+
+MACVLAN, FLANNEL = mode_named("macvlan"), mode_named("flannel-vxlan")
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest" errors="0" failures="1" skipped="0" tests="3" time="99">
@@ -50,7 +53,7 @@ def test_a_run_without_a_report_has_no_checks(tmp_path: Path) -> None:
 
 
 def test_a_check_that_only_one_mode_has_leaves_the_others_cell_empty(checks: tuple[Check, ...]) -> None:
-    runs = [ModeRun("macvlan", "", checks, 0, 90), ModeRun("bridge", "", checks[2:], 4, 80)]
+    runs = [ModeRun(MACVLAN, checks, 0, 90), ModeRun(FLANNEL, checks[2:], 4, 80)]
     assert [(row.function, [cell.state for cell in row.cells]) for row in rows_of(runs)] == [
         ("reach", ["failed", "none"]),
         ("node", ["passed", "passed"]),
@@ -81,8 +84,8 @@ class Texts(HTMLParser):
 
 def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple[Check, ...]) -> None:
     runs = [
-        ModeRun("macvlan", "one MAC per pod", checks, 0, 90, path=("pod eth0", "eth1"), wire="pod MACs"),
-        ModeRun("routed", "static routes", (), 30, 0, problem="the pod network does not come up"),
+        ModeRun(MACVLAN, checks, 0, 90),
+        ModeRun(FLANNEL, (), 30, 0, problem="the pod network does not come up"),
     ]
     page = Texts(render_page("The modes of a lab", ["Kubernetes v1.24.10"], runs))
     assert page.open == []
@@ -95,10 +98,11 @@ def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple
         "pod.a to <lan-host>: no answer",
         "as expected",
         "the pod network does not come up",
-        "pod MACs",
+        MACVLAN.summary,
+        MACVLAN.paths[0].wire,
     ):
         assert text in page.texts
 
 
 def test_the_page_needs_nothing_from_elsewhere(checks: tuple[Check, ...]) -> None:
-    assert Texts(render_page("x", [], [ModeRun("macvlan", "", checks, 0, 90)])).sources == []
+    assert Texts(render_page("x", [], [ModeRun(MACVLAN, checks, 0, 90)])).sources == []

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress, Progress
 from lab.modes.mode import Images
@@ -31,6 +31,10 @@ def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFo
     images = Images(("registry.lab.internal/flannel:v0.28.4",))
     opened = SimpleNamespace(record=SimpleNamespace(mode="macvlan"), plan=plan, images=images)
     monkeypatch.setattr(testing.Lab, "open", lambda folder, progress: opened)
+    status = SimpleNamespace(
+        kubernetes="v1.24.10", runtime="containerd", nodes=plan.nodes, accelerator="qemu"
+    )
+    monkeypatch.setattr(testing, "lab_status", lambda folder: status)
     return LabFolder(tmp_path / "a-lab")
 
 
@@ -45,15 +49,26 @@ def test_a_mode_that_does_not_come_up_does_not_end_the_matrix(
 
     def rebuild(folder: LabFolder, mode: str, progress: Progress) -> None:
         rebuilt.append(mode)
-        if mode == "bridge":
+        if mode == "ipvlan-l2":
             raise LabError("a node is gone", resolution="none")
 
     monkeypatch.setattr(testing, "rebuild_lab", rebuild)
-    bridge, macvlan = run(folder, "bridge", "macvlan")
-    assert rebuilt == ["bridge", "macvlan"]
-    assert (bridge.passed, bridge.problem, bridge.checks) == (False, "a node is gone", 0)
+    ipvlan, macvlan = run(folder, "ipvlan-l2", "macvlan")
+    assert rebuilt == ["ipvlan-l2", "macvlan"]
+    assert (ipvlan.passed, ipvlan.problem, ipvlan.checks) == (False, "a node is gone", 0)
     assert (macvlan.passed, macvlan.problem, macvlan.checks, macvlan.failures) == (False, "", 2, 1)
     assert Path("reports/acceptance-a-lab-macvlan.xml").exists()
+    page = Path("reports/acceptance-a-lab.html").read_text()
+    assert "a node is gone" in page
+    assert "1 of 2 failed" in page
+
+
+def test_unknown_modes_are_told_before_anything_starts(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(testing, "rebuild_lab", lambda *arguments: pytest.fail("rebuilt"))
+    with pytest.raises(WrongUseError, match="there is no mode macvaln"):
+        run(folder, "flannel-vxlan", "macvaln")
 
 
 def test_the_one_mode_it_has_is_judged_as_it_is(folder: LabFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,13 +24,23 @@ from lab.modes.hybridnet.names import (
     NAMESPACE,
     SOCKET,
     UNDERLAY_LABEL,
+    VXLAN_ID,
     WEBHOOK,
     WEBHOOK_SECRET,
 )
 from lab.modes.hybridnet.networks import overlay, underlay
 from lab.modes.hybridnet.programs import Nics, Placement, daemon, manager, webhook
 from lab.modes.hybridnet.rights import rights
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeOption, ModeSetup, NodeSetup, ServingCertificate
+from lab.modes.mode import (
+    CNI_FOLDER,
+    Images,
+    Mode,
+    ModeOption,
+    ModeSetup,
+    NodeSetup,
+    PacketPath,
+    ServingCertificate,
+)
 from lab.nodes.files import NodeFile
 from lab.topology.models import NodeRole
 from lab.topology.plan import NodePlan, Plan
@@ -168,6 +178,10 @@ HYBRIDNET = Mode(
         ),
     ),
     needs_underlay=True,
+    paths=(
+        PacketPath(("eth0", "hybr*", "eth1.vxlan4", "eth1"), f"UDP 8472, VNI {VXLAN_ID}", "overlay pod"),
+        PacketPath(("eth0", "hybr*", "eth1"), "plain IP, node MACs", "underlay pod"),
+    ),
     images=("hybridnet",),
     problems=_problems,
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lab.foundation.progress import seconds_text
+from lab.modes.mode import Mode
 from lab.operations.suite_page.results import Check, Outcome
 
 TEMPLATE = Path(__file__).parent / "page.html.j2"
@@ -18,18 +19,12 @@ TEMPLATE = Path(__file__).parent / "page.html.j2"
 class ModeRun:
     """The suite's run in one mode."""
 
-    mode: str
-    summary: str
-    """What the mode is, in a line."""
+    mode: Mode
     checks: tuple[Check, ...]
     rebuild_seconds: float
     suite_seconds: float
     problem: str = ""
     """Why there was nothing to judge."""
-    path: tuple[str, ...] = ()
-    """The devices a packet passes from one pod to one on another node, as far as the wire."""
-    wire: str = ""
-    """What the packet is on the wire between the nodes."""
 
     @property
     def failed(self) -> int:
@@ -81,7 +76,7 @@ def rows_of(runs: Sequence[ModeRun]) -> tuple[Row, ...]:
 
 
 def _cell(run: ModeRun, topic: str, function: str) -> Cell:
-    return Cell(run.mode, tuple(c for c in run.checks if (c.topic, c.function) == (topic, function)))
+    return Cell(run.mode.name, tuple(c for c in run.checks if (c.topic, c.function) == (topic, function)))
 
 
 def render_page(title: str, facts: Sequence[str], runs: Sequence[ModeRun]) -> str:
