@@ -20,7 +20,7 @@ from lab.supply.cache import Cache, Verified
 from lab.supply.catalogue import load_entry
 from lab.supply.choice import bring, settle
 from lab.supply.software import Software
-from lab.supply.stock import all_kept
+from lab.supply.stock import all_kept, kept
 from lab.supply.user_programs import Added
 from lab.topology.models import Runtime, Supply
 
@@ -79,7 +79,9 @@ def _settled_early(version: str, runtime: Runtime, supply: Supply, cache: Cache)
     if runtime is not Runtime.AUTO:
         return runtime
     if supply is Supply.MIRROR:
-        return Runtime.CRI_DOCKERD
+        earlier = kept(cache, Supply.MIRROR, version)
+        has_it = earlier is None or Runtime.CRI_DOCKERD.value in earlier.binaries
+        return Runtime.CRI_DOCKERD if has_it else Runtime.CONTAINERD
     brought = {
         record.name for record in user_programs.user_programs(cache, load_entry(version).user_programs)
     }
