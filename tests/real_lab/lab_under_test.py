@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,3 +63,12 @@ def _network_namespaces() -> Iterator[str]:
 
 
 Lab = Callable[..., str]
+
+
+def vagrant_states(lab: Lab) -> dict[str, str]:
+    """What `vagrant status` in the lab's folder says of each node, by name."""
+    folder = Path(json.loads(lab("inventory", "--json"))["ssh_config"]).parent
+    words = ["vagrant", "status", "--machine-readable"]
+    printed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
+    fields = (line.split(",") for line in printed.splitlines())
+    return {each[1]: each[3] for each in fields if each[2:3] == ["state"]}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
 
 import pytest
-from lab_under_test import TOPOLOGY, Lab
+from lab_under_test import TOPOLOGY, Lab, vagrant_states
 
 pytestmark = pytest.mark.real_lab
 
@@ -27,12 +25,7 @@ def test_a_second_up_has_nothing_to_do(lab: Lab) -> None:
 
 
 def test_vagrant_knows_the_nodes_from_a_plain_shell(lab: Lab) -> None:
-    folder = Path(json.loads(lab("inventory", "--json"))["ssh_config"]).parent
-    status = subprocess.run(
-        ["vagrant", "status"], cwd=folder, capture_output=True, text=True, check=True
-    ).stdout
-    for name in nodes(lab):
-        assert any(line.split()[:2] == [name, "running"] for line in status.splitlines()), status
+    assert vagrant_states(lab) == dict.fromkeys(nodes(lab), "running")
 
 
 def test_commands_reach_nodes_and_cluster(lab: Lab) -> None:

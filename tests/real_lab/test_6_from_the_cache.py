@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab_under_test import TOPOLOGY, HostTrace, Lab
+from lab_under_test import TOPOLOGY, HostTrace, Lab, vagrant_states
 
 pytestmark = pytest.mark.real_lab
 
@@ -23,8 +23,9 @@ def test_a_lab_of_the_same_kind_comes_from_the_cache(lab: Lab) -> None:
     steps = steps_of_up(lab, "macvlan")
     assert FROM_THE_CACHE in steps
     assert not steps & BUILT
-    conditions = {node["condition"] for node in json.loads(lab("status", "--json"))["nodes"]}
-    assert conditions == {"Ready"}
+    nodes = {node["name"]: node["condition"] for node in json.loads(lab("status", "--json"))["nodes"]}
+    assert set(nodes.values()) == {"Ready"}
+    assert vagrant_states(lab) == dict.fromkeys(nodes, "running")
 
 
 def test_it_is_accepted(lab: Lab) -> None:
