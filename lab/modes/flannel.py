@@ -50,6 +50,7 @@ BACKENDS = (
         ("flannel.1",),
     ),
     Backend("host-gw", "each node is the gateway to its block", {}, "plain IP, node MACs"),
+    Backend("ipip", "packets between nodes inside IP", {}, "IP protocol 4", ("flannel.ipip",)),
 )
 
 

@@ -25,6 +25,7 @@ def objects(plan: Plan, backend: str) -> dict[str, Any]:
     [
         ("vxlan", {"Type": "vxlan", "VNI": 1, "Port": 8472}),
         ("host-gw", {"Type": "host-gw"}),
+        ("ipip", {"Type": "ipip"}),
     ],
 )
 def test_the_daemon_is_told_its_backend(plan: Plan, backend: str, settings: dict[str, object]) -> None:
