@@ -27,6 +27,9 @@ SUBNET_SECONDS = 300
 Json = dict[str, object]
 
 
+TUN = "/dev/net/tun"
+
+
 @dataclass(frozen=True)
 class Backend:
     """One of flannel's backends."""
@@ -39,6 +42,8 @@ class Backend:
     """What a pod's packet is between the nodes."""
     devices: tuple[str, ...] = ()
     """What it passes between the bridge cni0 and the NIC."""
+    opens_tun: bool = False
+    """Whether the daemon itself carries the packets, through a tun device that it opens."""
 
 
 BACKENDS = (
@@ -51,6 +56,14 @@ BACKENDS = (
     ),
     Backend("host-gw", "each node is the gateway to its block", {}, "plain IP, node MACs"),
     Backend("ipip", "packets between nodes inside IP", {}, "IP protocol 4", ("flannel.ipip",)),
+    Backend(
+        "udp",
+        "packets between nodes inside UDP, by a program",
+        {"Port": 8285},
+        "UDP 8285",
+        ("flannel0 (tun)",),
+        opens_tun=True,
+    ),
 )
 
 
@@ -58,6 +71,8 @@ def _arrange(backend: Backend, plan: Plan, images: Images) -> ModeSetup:
     daemons = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NAME)
     setup = NodeSetup(
         cni=NodeFile(f"{CNI_FOLDER}/10-flannel.conflist", CNI_CONFIGURATION),
+        files=(NodeFile("/etc/modules-load.d/flannel.conf", "tun\n"),) if backend.opens_tun else (),
+        start="modprobe tun\n" if backend.opens_tun else "",
         ready=_WAIT_FOR_SUBNET,
     )
     return ModeSetup(
@@ -145,14 +160,16 @@ def manifests(plan: Plan, image: str, backend: Backend) -> tuple[Manifest, ...]:
             "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
             "spec": {
                 "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": _pod(plan, image)},
+                "template": {"metadata": {"labels": labels}, "spec": _pod(plan, image, backend)},
             },
         },
     )
 
 
-def _pod(plan: Plan, image: str) -> Json:
+def _pod(plan: Plan, image: str, backend: Backend) -> Json:
     node_nic = plan.control_plane.nic_on(plan.node_network).device
+    # The device's node is mounted, so that kubelet waits for it; only a privileged container may open it.
+    tun = [{"name": "tun", "hostPath": {"path": TUN, "type": "CharDevice"}}] if backend.opens_tun else []
     container = {
         "name": "kube-flannel",
         "image": image,
@@ -168,13 +185,14 @@ def _pod(plan: Plan, image: str) -> Json:
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
         "securityContext": {
-            "privileged": False,
+            "privileged": backend.opens_tun,
             "capabilities": {"add": ["NET_ADMIN", "NET_RAW"]},
         },
         "volumeMounts": [
             {"name": "run", "mountPath": "/run/flannel"},
             {"name": "configuration", "mountPath": "/etc/kube-flannel"},
             {"name": "xtables-lock", "mountPath": "/run/xtables.lock"},
+            *({"name": volume["name"], "mountPath": TUN} for volume in tun),
         ],
     }
     return {
@@ -187,6 +205,7 @@ def _pod(plan: Plan, image: str) -> Json:
             {"name": "run", "hostPath": {"path": "/run/flannel", "type": "DirectoryOrCreate"}},
             {"name": "configuration", "configMap": {"name": "kube-flannel-cfg"}},
             {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}},
+            *tun,
         ],
     }
 
