@@ -1,0 +1,160 @@
+"""The coursework's Tomcat pods: applied from its files, waited for, asked, removed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import config, dynamic
+from kubernetes.client.exceptions import ApiException
+
+from acceptance.asking import FIND_PODS, RESOLVE
+from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
+from acceptance.inventory import Inventory, Node
+from acceptance.problems import SuiteError
+from acceptance.shell import Command, LocalShell, Output, SshConnections, run_batch
+
+FILES = Path(__file__).resolve().parent.parent / "examples" / "underlay-cases-files"
+NAMESPACE = "myserver"
+FIELD_MANAGER = "lab-acceptance"
+HTTP_PORT = 8080
+CURL = "curl --silent --show-error --max-time 15"
+
+
+@dataclass(frozen=True)
+class Tomcat:
+    """One of the coursework's pods, and the port of its Service on every node."""
+
+    kind: str
+    pod: ClusterPod
+    node_port: int
+
+    @property
+    def address(self) -> IPv4Address:
+        assert self.pod.address is not None, "only pods with an address are handed out"
+        return self.pod.address
+
+    @property
+    def page(self) -> str:
+        """What its page says."""
+        return f"tomcat on {self.pod.name}, {self.address}"
+
+
+class Coursework:
+    """The namespace myserver on one cluster. What a student made there before is used, and stays."""
+
+    def __init__(self, inventory: Inventory, ssh: SshConnections) -> None:
+        self._inventory = inventory
+        self._ssh = ssh
+        self._api = Api.connect(inventory.kubeconfig)
+        self._objects = dynamic.DynamicClient(
+            config.new_client_from_config(config_file=str(inventory.kubeconfig))  # type: ignore[no-untyped-call]
+        )
+        self._made_namespace = False
+
+    def apply(self) -> None:
+        """What `kubectl create namespace myserver` and `kubectl apply -f` of the folder do."""
+        try:
+            self._api.core.create_namespace(
+                {"metadata": {"name": NAMESPACE}}, _request_timeout=REQUEST_TIMEOUT
+            )
+            self._made_namespace = True
+        except ApiException as error:
+            if error.status != 409:
+                raise
+        for manifest in manifests():
+            kind = self._objects.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+            self._objects.server_side_apply(  # type: ignore[no-untyped-call]
+                kind,
+                body=manifest,
+                name=manifest["metadata"]["name"],
+                namespace=manifest["metadata"].get("namespace"),
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+            )
+
+    def wait(self, seconds: float) -> Mapping[str, Tomcat]:
+        """The pods by kind (overlay, underlay) when both are Ready. Raises SuiteError with what they lack."""
+        ports = dict(_node_ports())
+        end = time.monotonic() + seconds
+        while True:
+            pods = {pod.labels.get("app", ""): pod for pod in self._api.pods(NAMESPACE) if not pod.leaving}
+            waiting = [app for app in ports if app not in pods or not pods[app].ready]
+            if not waiting:
+                return {_kind(app): Tomcat(_kind(app), pods[app], port) for app, port in ports.items()}
+            if time.monotonic() >= end:
+                said = "; ".join(self._why_not(app, pods.get(app)) for app in waiting)
+                raise SuiteError(f"not Ready after {seconds:.0f} s: {said}")
+            time.sleep(1)
+
+    def remove(self, seconds: float) -> None:
+        """Remove the namespace if it was made here. Raises SuiteError when it stays."""
+        if not self._made_namespace:
+            return
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self._gone():
+                return
+            time.sleep(1)
+        raise SuiteError(f"the namespace {NAMESPACE} is not gone after {seconds:.0f} s")
+
+    def from_lan_host(self, url: str) -> Output:
+        """What curl in the LAN host's network gets."""
+        assert self._inventory.lan_host is not None, "only asked where there is a LAN host"
+        enter = " ".join(self._inventory.lan_host.enter)
+        return run_batch(LocalShell(), [Command("curl", f"{enter} {CURL} {url}")])["curl"]
+
+    def neighbour(self, address: IPv4Address) -> str:
+        """The MAC address that the LAN host knows for that address; empty when it knows none."""
+        assert self._inventory.lan_host is not None, "only asked where there is a LAN host"
+        enter = " ".join(self._inventory.lan_host.enter)
+        words = f"{enter} ip neigh show to {address}"
+        said = run_batch(LocalShell(), [Command("neighbour", words)])["neighbour"].stdout.split()
+        return said[said.index("lladdr") + 1] if "lladdr" in said else ""
+
+    def in_pod(self, tomcat: Tomcat, commands: Mapping[str, str]) -> Mapping[str, Output]:
+        """Run commands of the node in the pod's network, all at once."""
+        assert tomcat.pod.node is not None, "it runs"
+        wanted = [Command(key, f"nsenter -t $pod_0 -n {words}") for key, words in commands.items()]
+        name = f"kubernetes.default.svc.{self._inventory.kubernetes.dns_domain}"
+        wanted.append(Command("dns", RESOLVE + name))
+        uid = tomcat.pod.uid
+        prelude = f"{FIND_PODS}\npod_0=$(pid_of 'pod({uid}|{uid.replace('-', '_')})')"
+        return run_batch(self._ssh.to(tomcat.pod.node), wanted, prelude=prelude)
+
+    def node_of(self, tomcat: Tomcat) -> Node:
+        return self._inventory.node(tomcat.pod.node or "")
+
+    def _why_not(self, app: str, pod: ClusterPod | None) -> str:
+        if pod is None:
+            return f"{app} has no pod"
+        events = self._api.warnings(NAMESPACE, pod.name)
+        return "; ".join((f"{pod.name} on {pod.node or 'no node'} is {pod.state}", *events))
+
+    def _gone(self) -> bool:
+        try:
+            self._api.core.delete_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
+        except ApiException as error:
+            return bool(error.status == 404)
+        return False
+
+
+def manifests() -> Iterator[dict[str, Any]]:
+    """All objects of the coursework's files, in their order."""
+    for file in sorted(FILES.glob("*.yaml")):
+        yield from yaml.safe_load_all(file.read_text())
+
+
+def _node_ports() -> Iterator[tuple[str, int]]:
+    for manifest in manifests():
+        if manifest["kind"] == "Service":
+            yield manifest["metadata"]["name"], manifest["spec"]["ports"][0]["nodePort"]
+
+
+def _kind(app: str) -> str:
+    return app.rpartition("-")[2]
