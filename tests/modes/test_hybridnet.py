@@ -18,6 +18,8 @@ from lab.modes.install import arrange_mode, script_before
 from lab.modes.mode import Images
 from lab.modes.registry import mode_named
 from lab.modes.trust import serving_secret, with_trust
+from lab.supply.catalogue import load_entry
+from lab.supply.oci import reference
 from lab.topology.loader import load_topology
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
@@ -127,3 +129,19 @@ def test_the_api_server_trusts_the_webhook_and_only_webhooks_are_changed(plan: P
             assert webhook["clientConfig"]["service"]["name"] == "hybridnet-webhook"
     daemon = found["DaemonSet", "hybridnet-daemon"]
     assert with_trust(daemon, authority) is daemon
+
+
+def test_the_courseworks_file_makes_the_network_that_the_mode_makes(course: Plan) -> None:
+    file = TOPOLOGIES.parent / "examples/underlay-cases-files/1.create-underlay-network.yaml"
+    made = objects(course)
+    for manifest in yaml.safe_load_all(file.read_text()):
+        assert manifest == made[manifest["kind"], manifest["metadata"]["name"]]
+
+
+def test_the_courseworks_pods_use_an_image_that_the_supply_has() -> None:
+    images = {reference(image) for image in load_entry("v1.24.10").images}
+    for file in (TOPOLOGIES.parent / "examples/underlay-cases-files").glob("*tomcat*.yaml"):
+        deployment, service = yaml.safe_load_all(file.read_text())
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert container["image"] in images
+        assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
