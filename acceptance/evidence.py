@@ -53,7 +53,8 @@ class Evidence:
     names: Mapping[Endpoint, frozenset[IPv4Address] | Problem]
     replacement: Replacement | Problem
     findings: Mapping[str, tuple[Finding, ...]]
-    wire: Mapping[str, WireSight | Problem] = field(default_factory=dict)
+    wire: Mapping[tuple[str, str], WireSight | Problem] = field(default_factory=dict)
+    """By node and group of pods."""
     """By node: what passed its underlay NIC while its pod pinged those of the other nodes."""
     with_lan_routes: Answers | Problem = field(default_factory=dict)
     """What the LAN host got from the pods while it had routes to them."""

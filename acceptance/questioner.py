@@ -20,7 +20,7 @@ from acceptance.asking import (
 from acceptance.cluster import ClusterPod
 from acceptance.diagnosis import Finding, Subject, findings
 from acceptance.evidence import Evidence, placed_pods, role_of
-from acceptance.expectations import ServiceWay, Way
+from acceptance.expectations import Expectations, ServiceWay, Way
 from acceptance.inventory import Inventory
 from acceptance.lan_route import lan_routes
 from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pod_endpoints
@@ -29,7 +29,7 @@ from acceptance.probes import Probe, Protocol
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import ServiceQuestion, headless_name, matrix_probe
 from acceptance.shell import Command, LocalShell, SshConnections
-from acceptance.wire import read_sight, wire_command
+from acceptance.wire import WireSight, read_sight, wire_command
 
 SETTLE_SECONDS = 30.0
 """How long what is not as expected is asked again: a slow machine is not a broken network."""
@@ -74,30 +74,36 @@ class Questioner:
         return evidence
 
     def watch_the_wire(self, evidence: Evidence) -> Evidence:
-        """Let the pod of every node ping those of the other nodes, and see what passes the underlay NIC."""
-        if evidence.expectations.wire is None:
-            return evidence
+        """Let a pod of each group on every node ping those of the other nodes; see what passes the NIC."""
+        wire = {
+            (node, of_group.group): sight
+            for of_group in evidence.expectations.groups
+            if of_group.wire is not None
+            for node, sight in self._wire_of(of_group, evidence).items()
+        }
+        return replace(evidence, wire=wire)
+
+    def _wire_of(self, of_group: Expectations, evidence: Evidence) -> dict[str, WireSight | Problem]:
         pods = {
             endpoint.node: address.ip
             for endpoint, address in evidence.addresses.items()
             if endpoint.kind is EndpointKind.POD and endpoint.node is not None and not endpoint.second
-            if endpoint.group == evidence.expectations.group
+            if endpoint.group == of_group.group
         }
-        machines = [machine for machine in self._machines(evidence) if machine.pods]
+        machines = self._machines(evidence)
         commands: dict[str, Command] = {}
         for machine in machines:
-            nic = self._inventory.nic(self._inventory.node(machine.name), "underlay")
+            vantage = machine.vantages.get(Endpoint(EndpointKind.POD, machine.name, group=of_group.group))
             others = {node: address for node, address in pods.items() if node != machine.name}
-            if nic is not None and others:
-                commands[machine.name] = wire_command(nic.device, others, evidence.expectations.pods.mtu)
-        outputs = run_on_each(machines, commands)
-        return replace(
-            evidence,
-            wire={
-                node: output if isinstance(output, Problem) else read_sight(output)
-                for node, output in outputs.items()
-            },
-        )
+            if vantage is None or not others:
+                continue
+            nic = self._inventory.nic(self._inventory.node(machine.name), "underlay")
+            if nic is not None:
+                commands[machine.name] = wire_command(nic.device, vantage.enter, others, of_group.pods.mtu)
+        return {
+            node: output if isinstance(output, Problem) else read_sight(output)
+            for node, output in run_on_each(machines, commands).items()
+        }
 
     def from_the_lan_with_routes(self, evidence: Evidence) -> Answers | Problem:
         """The LAN host's questions to pods once more, while it has a route to every node's block."""

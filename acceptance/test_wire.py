@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acceptance.evidence import Evidence
-from acceptance.expectations import Wire
+from acceptance.expectations import Expectations, Wire
 from acceptance.inventory import Node
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.node_facts import NodeFacts
@@ -14,21 +14,23 @@ from acceptance.report import causes
 from acceptance.wire import Host, WireSight, wrong_on_the_wire
 
 
-def _expected(evidence: Evidence) -> Wire:
-    if evidence.expectations.wire is None:
+def _judged(evidence: Evidence) -> list[tuple[Expectations, Wire]]:
+    """The groups of pods whose packets the expectations know on the wire."""
+    judged = [(each, each.wire) for each in evidence.expectations.groups if each.wire is not None]
+    if not judged:
         pytest.skip(f"the expectations of {evidence.expectations.mode} do not tell what is on the wire")
-    return evidence.expectations.wire
+    return judged
 
 
-def _sight(node: Node, evidence: Evidence) -> WireSight:
-    seen = evidence.wire.get(node.name, Problem("its pod did not run, so nothing was sent"))
+def _sight(node: Node, group: str, evidence: Evidence) -> WireSight:
+    seen = evidence.wire.get((node.name, group), Problem("its pod did not run, so nothing was sent"))
     if isinstance(seen, Problem):
         pytest.fail(f"the wire of {node.name} was not watched: {seen}", pytrace=False)
     return seen
 
 
-def _pod(node: str, evidence: Evidence) -> Host:
-    endpoint = Endpoint(EndpointKind.POD, node, group=evidence.expectations.group)
+def _pod(node: str, group: str, evidence: Evidence) -> Host:
+    endpoint = Endpoint(EndpointKind.POD, node, group=group)
     facts = evidence.facts.get(node)
     links = facts.pod_links if isinstance(facts, NodeFacts) else {}
     name = next(pod.name for pod in evidence.pods.values() if pod.address == evidence.addresses[endpoint].ip)
@@ -44,19 +46,18 @@ def _node(node: str, evidence: Evidence) -> Host:
 
 def test_frames(node: Node, evidence: Evidence) -> None:
     """Pods' packets are on the wire as the mode says, wrapped or not, with the right MACs, and only so."""
-    expected, sight = _expected(evidence), _sight(node, evidence)
-    wrong = [
-        line
-        for crossing in sight.crossings
-        for line in wrong_on_the_wire(
-            sight.frames,
-            expected,
-            (_pod(node.name, evidence), _pod(crossing.target_node, evidence)),
-            (_node(node.name, evidence), _node(crossing.target_node, evidence)),
-            evidence.expectations.pods.mtu,
-        )
-    ]
-    assert sight.crossings, f"the pod of {node.name} had nobody to ping"
+    wrong = []
+    for of_group, expected in _judged(evidence):
+        group, sight = of_group.group, _sight(node, of_group.group, evidence)
+        assert sight.crossings, f"the pod of {node.name} had nobody to ping"
+        for crossing in sight.crossings:
+            wrong += wrong_on_the_wire(
+                sight.frames,
+                expected,
+                (_pod(node.name, group, evidence), _pod(crossing.target_node, group, evidence)),
+                (_node(node.name, evidence), _node(crossing.target_node, evidence)),
+                of_group.pods.mtu,
+            )
     if wrong:
         said = "\n".join(wrong)
         pytest.fail(f"on the underlay NIC of {node.name}:\n{said}", pytrace=False)
@@ -64,14 +65,14 @@ def test_frames(node: Node, evidence: Evidence) -> None:
 
 def test_largest_packet(node: Node, evidence: Evidence) -> None:
     """Unfragmented, exactly the pods' MTU comes through to the pods of other nodes, not a byte more."""
-    _expected(evidence)
-    mtu = evidence.expectations.pods.mtu
     wrong = []
-    for crossing in _sight(node, evidence).crossings:
-        if not crossing.fits:
-            wrong.append(f"{mtu} bytes do not come through to the pod of {crossing.target_node}")
-        if crossing.one_more_fits:
-            wrong.append(f"{mtu + 1} bytes come through to the pod of {crossing.target_node}")
+    for of_group, _ in _judged(evidence):
+        mtu, pod = of_group.pods.mtu, f"the {of_group.group} pod".replace("  ", " ")
+        for crossing in _sight(node, of_group.group, evidence).crossings:
+            if not crossing.fits:
+                wrong.append(f"{mtu} bytes do not come through to {pod} of {crossing.target_node}")
+            if crossing.one_more_fits:
+                wrong.append(f"{mtu + 1} bytes come through to {pod} of {crossing.target_node}")
     if wrong:
         said = "\n".join(wrong)
         pytest.fail(f"from the pod of {node.name}:\n{said}\n{causes(evidence, (node.name,))}", pytrace=False)

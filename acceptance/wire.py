@@ -20,7 +20,7 @@ from acceptance.shell import Command, Output
 HEADERS = 28
 """Bytes of IP and ICMP around a ping's payload."""
 
-_PING = "nsenter -t $pod_0 -n ping -n -q -M do -c 1 -w 5 -s"
+_PING = "ping -n -q -M do -c 1 -w 5 -s"
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,15 @@ class WireSight:
     frames: tuple[Frame, ...]
 
 
-def wire_command(device: str, targets: Mapping[str, IPv4Address], mtu: int) -> Command:
-    """Capture on `device` while the batch's first pod pings the targets, which are named by their nodes."""
+def wire_command(device: str, enter: str, targets: Mapping[str, IPv4Address], mtu: int) -> Command:
+    """Capture on `device` while a pod pings the targets, which are named by their nodes.
+
+    `enter` are the words that run a command in the pod's network.
+    """
     size = mtu - HEADERS
     pings = "\n".join(
-        f"{_PING} {size} {address} >/dev/null 2>&1; echo fits {node} $?\n"
-        f"{_PING} {size + 1} {address} >/dev/null 2>&1; echo one-more {node} $?"
+        f"{enter} {_PING} {size} {address} >/dev/null 2>&1; echo fits {node} $?\n"
+        f"{enter} {_PING} {size + 1} {address} >/dev/null 2>&1; echo one-more {node} $?"
         for node, address in targets.items()
     )
     return Command(

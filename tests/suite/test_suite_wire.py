@@ -95,7 +95,7 @@ def test_anything_else_is_told(expected: Wire, mtu: int, frames: tuple[Frame, ..
 
 
 def test_the_command_asks_for_the_exact_size_and_one_byte_more() -> None:
-    script = wire_command("eth1", {"k8s-node2": PODS[1].address}, 1450).script
+    script = wire_command("eth1", "nsenter -t $pod_0 -n", {"k8s-node2": PODS[1].address}, 1450).script
     assert "-s 1422 10.200.2.3" in script
     assert "-s 1423 10.200.2.3" in script
 
