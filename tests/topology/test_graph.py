@@ -68,7 +68,7 @@ def test_picture_tells_every_address_and_range() -> None:
         "172.31.0.100/21",
         "10.200.0.0/16",
         "172.31.5.0/24",
-        "macvlan",
+        "hybridnet",
         "v1.24.10",
         "172.31.6.1-172.31.6.254",
     ):
