@@ -109,6 +109,18 @@ class Coursework:
         enter = " ".join(self._inventory.lan_host.enter)
         return run_batch(LocalShell(), [Command("curl", f"{enter} {CURL} {url}")])["curl"]
 
+    def page_from_lan_host(self, url: str, page: str, seconds: float) -> Output:
+        """What curl in the LAN host's network gets once it is `page`; the last answer when it never is.
+
+        A Service answers when kube-proxy has its rules, some time after its pod is ready.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            answer = self.from_lan_host(url)
+            if answer.stdout.strip() == page or time.monotonic() >= end:
+                return answer
+            time.sleep(1)
+
     def neighbour(self, address: IPv4Address) -> str:
         """The MAC address that the LAN host knows for that address; empty when it knows none."""
         assert self._inventory.lan_host is not None, "only asked where there is a LAN host"

@@ -12,6 +12,8 @@ from acceptance.inventory import Inventory, Node
 from acceptance.shell import SshConnections
 
 REMOVE_SECONDS = 60
+RULES_SECONDS = 60
+"""How long kube-proxy may take to have the rules of a new Service."""
 KINDS = ("overlay", "underlay")
 
 
@@ -63,7 +65,8 @@ def test_the_lan_does_not_reach_the_overlay_pod(
 def test_node_port(node: Node, kind: str, tomcats: Mapping[str, Tomcat], coursework: Coursework) -> None:
     """The Service's port on every node leads from the LAN to the pod."""
     tomcat = tomcats[kind]
-    answer = coursework.from_lan_host(f"http://{node.internal_address}:{tomcat.node_port}/")
+    url = f"http://{node.internal_address}:{tomcat.node_port}/"
+    answer = coursework.page_from_lan_host(url, tomcat.page, RULES_SECONDS)
     assert answer.stdout.strip() == tomcat.page, answer.reason
 
 
