@@ -20,7 +20,7 @@ from lab.foundation.process import StoppedError
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.supply.catalogue import DownloadedImage
-from lab.supply.mirror import files, images, meter, mirrors, watch
+from lab.supply.mirror import files, meter, mirrors, patience, watch
 from lab.supply.mirror.files import Downloader
 from lab.supply.mirror.images import ImageCopier, Resolved
 from lab.supply.mirror.meter import Meter
@@ -46,8 +46,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seconds in production, fractions of them here."""
     for module in (files, watch, meter):
         monkeypatch.setattr(module, "WINDOW_SECONDS", 1.0)
-    for module in (files, images):
-        monkeypatch.setattr(module, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "BACKOFF_SECONDS", 0.01)
     for module in (files, watch):
         monkeypatch.setattr(module, "SILENCE_SECONDS", 2.0)
     monkeypatch.setattr(watch, "LOOK_SECONDS", 0.1)

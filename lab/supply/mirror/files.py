@@ -17,10 +17,8 @@ from lab.foundation.process import StoppedError
 from lab.supply.cache import explain_full_disk
 from lab.supply.mirror.meter import WINDOW_SECONDS, Meter, Rate, size_text
 from lab.supply.mirror.mirrors import Mirrors, NextSourceError, Source, reason
+from lab.supply.mirror.patience import Patience
 
-TRIES = 3
-"""How often in a row a source may break off without having given more than before."""
-BACKOFF_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
 SLOW = 32 * 2**10
@@ -57,7 +55,7 @@ class Downloader:
 
     def _from(self, source: Source, part: Path) -> None:
         """Fetch what is still missing; a source that breaks off is asked again as long as that helps."""
-        best, fruitless = _size(part), 0
+        patience = Patience(_size(part))
         while True:
             try:
                 with explain_full_disk(self.folder):
@@ -65,13 +63,11 @@ class Downloader:
                 return
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 why = reason(error)
-            fruitless = 0 if _size(part) > best else fruitless + 1
-            best = max(best, _size(part))
-            if fruitless == TRIES or self.mirrors.is_dropped(source.host):
-                said = f"{source.name.rpartition('/')[2]} after {size_text(best)}: {why}"
+            if patience.is_over(_size(part)) or self.mirrors.is_dropped(source.host):
+                said = f"{source.name.rpartition('/')[2]} after {size_text(patience.got)}: {why}"
                 self.mirrors.broke_off(source.host, said)
                 raise NextSourceError(f"broke off, {said}")
-            self.stop.wait(BACKOFF_SECONDS * 2**fruitless)
+            patience.pause(self.stop)
 
     def _once(self, source: Source, part: Path) -> None:
         offset = _size(part)

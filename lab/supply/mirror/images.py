@@ -15,9 +15,9 @@ from typing import Any
 from lab.foundation.process import ProcessFailedError, StoppedError, run
 from lab.supply.cache import full_disk
 from lab.supply.catalogue.downloads import DownloadedImage
-from lab.supply.mirror.files import BACKOFF_SECONDS, TRIES
 from lab.supply.mirror.meter import Meter
 from lab.supply.mirror.mirrors import Mirrors, NextSourceError, Source
+from lab.supply.mirror.patience import Patience
 from lab.supply.mirror.watch import GrowthWatch, bytes_below
 
 INSPECT_SECONDS = 30.0
@@ -124,7 +124,7 @@ class ImageCopier:
 
     def _pull_patiently(self, image: Resolved, layout: Path) -> None:
         """A source that breaks off is asked again as long as that helps."""
-        best, fruitless = bytes_below(layout), 0
+        patience = Patience(bytes_below(layout))
         while True:
             try:
                 self._copy_once(image, layout)
@@ -138,13 +138,10 @@ class ImageCopier:
                 why = f"a blob of its {image.name} is not what its digest says: {why}"
                 self.mirrors.drop(image.source.host, why)
                 raise NextSourceError(why)
-            blobs = bytes_below(layout)
-            fruitless = 0 if blobs > best else fruitless + 1
-            best = max(best, blobs)
-            if fruitless == TRIES or _LACKING.search(said):
+            if patience.is_over(bytes_below(layout)) or _LACKING.search(said):
                 self.mirrors.broke_off(image.source.host, f"{image.source.name}: {why}")
                 raise NextSourceError(why)
-            self.stop.wait(BACKOFF_SECONDS * 2**fruitless)
+            patience.pause(self.stop)
 
     def _copy_once(self, image: Resolved, layout: Path) -> None:
         source = image.source
