@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from api_server import ApiServer
 
+from lab.cluster.api import ClusterApi
 from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 
 
@@ -11,3 +13,10 @@ from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> ClusterSecrets:
     path: Path = tmp_path_factory.mktemp("cluster") / "secrets.json"
     return load_or_make_secrets(path)
+
+
+@pytest.fixture
+def api(server: ApiServer, tmp_path: Path) -> ClusterApi:
+    """The client of the stand-in that the test's own fixture `server` has started."""
+    server.write_kubeconfig(tmp_path / "kubeconfig")
+    return ClusterApi(tmp_path / "kubeconfig")

@@ -34,12 +34,6 @@ def server() -> Iterator[ApiServer]:
     server.close()
 
 
-@pytest.fixture
-def api(server: ApiServer, tmp_path: Path) -> ClusterApi:
-    server.write_kubeconfig(tmp_path / "kubeconfig")
-    return ClusterApi(tmp_path / "kubeconfig")
-
-
 def manifest(version: str, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": version, "kind": kind, "metadata": metadata}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,12 +45,6 @@ def server(plan: Plan) -> Iterator[ApiServer]:
     }
     yield server
     server.close()
-
-
-@pytest.fixture
-def api(server: ApiServer, tmp_path: Path) -> ClusterApi:
-    server.write_kubeconfig(tmp_path / "kubeconfig")
-    return ClusterApi(tmp_path / "kubeconfig")
 
 
 def problems(api: ClusterApi, plan: Plan) -> tuple[str, ...]:
