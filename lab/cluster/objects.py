@@ -27,6 +27,10 @@ class Workload:
     def __str__(self) -> str:
         return f"{self.kind.lower()} {self.namespace}/{self.name}"
 
+    def owns(self, pod: str) -> bool:
+        """Whether the pod of that name, in the same namespace, is one of its pods."""
+        return pod.startswith(f"{self.name}-")
+
 
 @dataclass(frozen=True)
 class NodeState:

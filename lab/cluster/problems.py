@@ -19,7 +19,7 @@ def cluster_problems(api: ClusterApi, plan: Plan, workloads: Sequence[Workload])
     pods = {namespace: api.pods(namespace) for namespace in sorted({each.namespace for each in workloads})}
     found = nodes_not_ready(nodes.values(), plan)
     for workload in workloads:
-        own = [pod for pod in pods[workload.namespace] if pod.name.startswith(f"{workload.name}-")]
+        own = [pod for pod in pods[workload.namespace] if workload.owns(pod.name)]
         if workload.kind is WorkloadKind.DAEMON_SET:
             found += _daemons(workload, own, plan)
         else:

@@ -47,7 +47,7 @@ def wait_unschedulable(api: ClusterApi, workload: Workload, at: StepContext, dea
 
     def refusal() -> str:
         for name, warning in api.last_warnings(workload.namespace).items():
-            if name.startswith(f"{workload.name}-") and warning.startswith("FailedScheduling"):
+            if workload.owns(name) and warning.startswith("FailedScheduling"):
                 return f"pod {name}: {warning}"
         raise NotYetError(f"no pod of {workload} was refused by the scheduler")
 
@@ -85,7 +85,7 @@ def wait_answering(
             api.check_kubelet(node.name)
         if COREDNS in workloads:
             for pod in api.pods(COREDNS.namespace):
-                if pod.name.startswith(f"{COREDNS.name}-"):
+                if COREDNS.owns(pod.name):
                     api.check_pod(COREDNS.namespace, pod.name, COREDNS_HEALTH_PORT, "/health")
 
     wait_for(check, what="nodes and DNS answer", deadline=deadline, retry_on=(ApiError,), on_wait=at.doing)
@@ -122,8 +122,7 @@ def _not_rolled_out(state: Rollout | None) -> str:
 
 
 def _pods_not_ready(api: ClusterApi, workload: Workload) -> list[str]:
-    prefix = f"{workload.name}-"
-    pods = [pod for pod in api.pods(workload.namespace) if pod.name.startswith(prefix) and not pod.ready]
+    pods = [pod for pod in api.pods(workload.namespace) if workload.owns(pod.name) and not pod.ready]
     warnings = api.last_warnings(workload.namespace) if pods else {}
     return [_why_not_ready(pod, warnings.get(pod.name)) for pod in pods]
 

@@ -90,8 +90,7 @@ class Machines:
     def resume(self) -> None:
         """Let paused machines run on, with the right time."""
         with self._libvirt() as connection:
-            self._on_all(connection.resume)
-            self._set_time(connection)
+            self._go_on(connection)
 
     def snapshot(self, name: str) -> None:
         """Keep memory and disks of all machines as they are at one instant; they stand still meanwhile.
@@ -121,8 +120,7 @@ class Machines:
                 known = ", ".join(self._snapshots(connection)) or "none"
                 raise LabError(f"there is no snapshot {name} of all nodes", details=f"there are: {known}")
             self._on_all(lambda node: connection.revert_to_snapshot(node, name))
-            self._on_all(connection.resume)
-            self._set_time(connection)
+            self._go_on(connection)
 
     def snapshots(self) -> tuple[str, ...]:
         """Names of the snapshots that every machine has."""
@@ -147,15 +145,12 @@ class Machines:
                 self._on_all(lambda node: kept.write(connection, node, snapshots))
                 kept.write_leases()
             finally:
-                self._on_all(connection.resume)
-                self._set_time(connection)
+                self._go_on(connection)
 
     def bring_back(self, source: Path, snapshots: Collection[str]) -> None:
         """Make networks and all machines, with these snapshots, from the folder that `keep` filled.
 
-        The machines are off.
-
-        Machines that are there already, as an interrupted earlier attempt leaves them, are removed first.
+        The machines are off. Those that an interrupted earlier attempt left are removed first.
         """
         kept = self._kept(source)
         kept.read_leases()
@@ -193,6 +188,11 @@ class Machines:
         for node in self._plan.nodes:
             if name in connection.snapshots(node.name):
                 connection.delete_snapshot(node.name, name)
+
+    def _go_on(self, connection: Libvirt) -> None:
+        """Let machines that stand still run on, with the right time."""
+        self._on_all(connection.resume)
+        self._set_time(connection)
 
     def _set_time(self, connection: Libvirt) -> None:
         deadline = Deadline(AGENT_LIMIT)

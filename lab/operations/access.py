@@ -52,11 +52,7 @@ def become_shell(lab: Lab) -> NoReturn:
 
 
 def _enter(lab: Lab) -> None:
-    if not lab.enclosure.running:
-        raise LabError(
-            f"the lab {lab.folder.name} does not run",
-            resolution=f"lab up --topology {lab.plan.topology} --name {lab.folder.name}",
-        )
+    lab.require_running()
     lab.enclosure.enter_network()
 
 

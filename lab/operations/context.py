@@ -60,6 +60,14 @@ class Lab:
         plan = make_plan(load_topology(folder.topology)).in_mode(record.mode)
         return cls(folder, record, plan, progress)
 
+    def require_running(self) -> None:
+        """Raises LabError when the lab's namespaces and machines are gone."""
+        if not self.enclosure.running:
+            raise LabError(
+                f"the lab {self.folder.name} does not run",
+                resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
+            )
+
     def require_images(self) -> None:
         """Raises WrongUseError when the box lacks an image that the lab's mode needs."""
         mode = mode_named(self.plan.mode)

@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
 from lab.operations.context import Lab
-from lab.operations.ssh_config import ssh_config_text
+from lab.operations.ssh_config import write_ssh_config
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
 from lab.state.records import now
 
@@ -79,8 +79,7 @@ def bring_back(lab: Lab, kept: KeptLab) -> None:
         lab.machines.bring_back(source / MACHINES, snapshots)
         last = (source / kubeconfig.name).read_text()
     lab.machines.revert(snapshots[-1])
-    text = ssh_config_text(lab.plan, lab.folder.key, lab.enclosure.layout.init_record)
-    write_atomically(lab.folder.ssh_config, text)
+    write_ssh_config(lab)
     write_atomically(kubeconfig, last, 0o600)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.modes.registry import mode_named
@@ -43,7 +42,7 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
     """
     with locked(folder):
         lab = Lab.open(folder, progress)
-        _require_running(lab)
+        lab.require_running()
         lab.change_mode(mode_named(mode or lab.record.mode))
         lab.enclosure.enter_network()
         if mode_snapshot(lab.plan.mode) in lab.machines.snapshots():
@@ -57,7 +56,7 @@ def pause_lab(folder: LabFolder, progress: Progress) -> None:
     """Stop all virtual CPUs of the lab. Raises LabError when it does not run."""
     with locked(folder):
         lab = Lab.open(folder, progress)
-        _require_running(lab)
+        lab.require_running()
         with progress.step(f"pause {folder.name}"):
             lab.machines.pause()
 
@@ -66,14 +65,6 @@ def resume_lab(folder: LabFolder, progress: Progress) -> None:
     """Let a paused lab go on. Raises LabError when its machines are gone."""
     with locked(folder):
         lab = Lab.open(folder, progress)
-        _require_running(lab)
+        lab.require_running()
         with progress.step(f"resume {folder.name}"):
             lab.machines.resume()
-
-
-def _require_running(lab: Lab) -> None:
-    if not lab.enclosure.running:
-        raise LabError(
-            f"the lab {lab.folder.name} does not run",
-            resolution=f"lab up --topology {lab.plan.topology} --name {lab.folder.name}",
-        )

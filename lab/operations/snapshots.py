@@ -6,7 +6,7 @@ import dataclasses
 import re
 from dataclasses import dataclass, replace
 
-from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
@@ -122,9 +122,5 @@ def _require(lab: Lab, name: str) -> None:
 
 def _running(folder: LabFolder, progress: Progress) -> Lab:
     lab = Lab.open(folder, progress)
-    if not lab.enclosure.running:
-        raise LabError(
-            f"the lab {folder.name} does not run",
-            resolution=f"lab up --topology {lab.plan.topology} --name {folder.name}",
-        )
+    lab.require_running()
     return lab

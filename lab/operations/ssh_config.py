@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lab.foundation.files import write_atomically
+from lab.operations.context import Lab
 from lab.topology.plan import NodePlan, Plan
+
+
+def write_ssh_config(lab: Lab) -> None:
+    """Write the configuration into the lab's folder."""
+    text = ssh_config_text(lab.plan, lab.folder.key, lab.enclosure.layout.init_record)
+    write_atomically(lab.folder.ssh_config, text)
 
 
 def ssh_config_text(plan: Plan, key: Path, init_record: Path) -> str:

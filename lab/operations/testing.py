@@ -19,7 +19,7 @@ from lab.modes.registry import MODES, mode_named
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.status import lab_status
-from lab.operations.suite_page import ModeRun, Outcome, read_checks, render_page
+from lab.operations.suite_page import Check, ModeRun, Outcome, read_checks, render_page
 from lab.state.records import now
 
 SUITE = Path(package.__file__).parent.parent / "acceptance"
@@ -34,10 +34,17 @@ class SuiteRun:
     rebuild_seconds: float
     """0 when the lab was in the mode already."""
     suite_seconds: float = 0.0
-    checks: int = 0
-    failures: int = 0
+    results: tuple[Check, ...] = ()
     problem: str = ""
     """Why there was nothing to judge."""
+
+    @property
+    def checks(self) -> int:
+        return len(self.results)
+
+    @property
+    def failures(self) -> int:
+        return sum(check.outcome is Outcome.FAILED for check in self.results)
 
 
 def run_acceptance(
@@ -108,7 +115,7 @@ def _page(folder: LabFolder, runs: Sequence[SuiteRun]) -> str:
         [
             ModeRun(
                 mode_named(run.mode),
-                read_checks(_report(folder, run.mode)) if not run.problem else (),
+                run.results,
                 run.rebuild_seconds,
                 run.suite_seconds,
                 run.problem,
@@ -118,10 +125,6 @@ def _page(folder: LabFolder, runs: Sequence[SuiteRun]) -> str:
     )
 
 
-def _report(folder: LabFolder, mode: str) -> Path:
-    return Path("reports") / f"acceptance-{folder.name}-{mode}.xml"
-
-
 def _run_suite(
     folder: LabFolder,
     mode: str,
@@ -129,7 +132,7 @@ def _run_suite(
     arguments: Sequence[str],
     progress: ConsoleProgress,
 ) -> SuiteRun:
-    report = _report(folder, mode)
+    report = Path("reports") / f"acceptance-{folder.name}-{mode}.xml"
     report.unlink(missing_ok=True)
     words = [sys.executable, "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
     started = time.monotonic()
@@ -138,7 +141,5 @@ def _run_suite(
         status = subprocess.run(words, env={**os.environ, "LAB_NAME": folder.name}, check=False).returncode
     seconds = time.monotonic() - started
     progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
-    checks = read_checks(report)
-    failures = sum(check.outcome is Outcome.FAILED for check in checks)
     problem = "" if report.exists() else "the suite did not begin"
-    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, len(checks), failures, problem)
+    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, read_checks(report), problem)

@@ -26,7 +26,7 @@ from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.context import Lab
 from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_back, keep, kind_of, mode_snapshot
 from lab.operations.software import supplied_box
-from lab.operations.ssh_config import ssh_config_text
+from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step
 from lab.state.kept_labs import KeptLabs
 from lab.topology.models import Supply
@@ -124,8 +124,7 @@ class Boot:
         lab.machines.prepare()
         lab.machines.up(at)
         lab.nodes.wait_until_answer(Deadline(BOOT_LIMIT), at.doing)
-        text = ssh_config_text(lab.plan, lab.folder.key, lab.enclosure.layout.init_record)
-        write_atomically(lab.folder.ssh_config, text)
+        write_ssh_config(lab)
 
 
 class LanHostUp:
@@ -222,8 +221,9 @@ class AllReady:
 
     def run(self, lab: Lab, at: StepContext) -> None:
         deadline = Deadline(READY_LIMIT)
-        wait_ready(lab.api, lab.plan, lab.mode_setup.workloads, at, deadline)
-        wait_answering(lab.api, lab.plan, lab.mode_setup.workloads, at, deadline)
+        workloads = lab.mode_setup.workloads
+        wait_ready(lab.api, lab.plan, workloads, at, deadline)
+        wait_answering(lab.api, lab.plan, workloads, at, deadline)
         lab.update(replace(lab.record, ready=True))
 
 
@@ -276,4 +276,4 @@ BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
 """What a lab needs that came back in its mode, from the cache or from its own snapshot."""
 
 KEEP: Step = KeepLab()
-"""Last: a lab that has been worked in since is not kept."""
+"""Last: what is kept are the snapshots, so that a lab comes back as it was then."""
