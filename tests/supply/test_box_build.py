@@ -146,6 +146,23 @@ def test_a_failed_stage_leaves_no_box_and_the_next_run_starts_clean(
     assert box.image.read_text() == "disk.sh"
 
 
+def test_a_build_killed_when_the_box_appears_leaves_nothing_to_clean_up(
+    programs: Programs, software: Software, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.replace
+
+    def rename_and_die(path: Path, target: Path) -> None:
+        rename(path, target)
+        if path.parent.name == "building":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", rename_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        build(software, cache)
+    assert build(software, cache).image.read_text() == "disk.sh"
+    assert list((cache / "box" / "building").rglob("*")) == []
+
+
 def test_a_half_made_base_is_not_taken_for_a_base(
     programs: Programs, software: Software, cache: Path
 ) -> None:

@@ -37,8 +37,13 @@ class _Workplace:
     folder: Path
 
     @property
+    def scratch(self) -> Path:
+        """What nobody needs when the box is whole."""
+        return self.folder / "scratch"
+
+    @property
     def root(self) -> Path:
-        return self.folder / "root"
+        return self.scratch / "root"
 
     @property
     def box(self) -> Path:
@@ -76,13 +81,15 @@ def build_box(software: Software, runtime: Runtime, cache_root: Path, progress: 
             box = _finish(place, software, runtime, digest, step)
         target = box_folder(cache_root, digest)
         shutil.rmtree(target, ignore_errors=True)
+        # Before the box appears: nobody looks for leftovers of a build that has come to its end.
+        shutil.rmtree(place.scratch, ignore_errors=True)
         place.box.replace(target)
         shutil.rmtree(place.folder, ignore_errors=True)
     return find_box(cache_root, digest) or box
 
 
 def _lay_out(place: _Workplace, base: Path, software: Software, runtime: Runtime) -> None:
-    place.root.mkdir()
+    place.root.mkdir(parents=True)
     run_enclosed(
         ("tar", "--extract", "--xattrs", "--numeric-owner", "--file", base, "--directory", place.root),
         network=False,
