@@ -80,5 +80,5 @@ def test_the_one_mode_it_has_is_judged_as_it_is(folder: LabFolder, monkeypatch: 
 
 def test_all_modes_are_those_that_the_topology_can_have(folder: LabFolder) -> None:
     found = modes_for(folder, ConsoleProgress(io.StringIO()))
-    assert {"macvlan", "flannel-ipip"} <= set(found)
+    assert {"macvlan", "bridge", "routed", "flannel-ipip"} <= set(found)
     assert "hybridnet" not in found  # the box of this lab has no image of it

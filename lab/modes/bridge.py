@@ -1,0 +1,103 @@
+"""bridge: the node's underlay NIC is a port of a Linux bridge, and so is every pod of the node.
+
+The node's own address moves from the NIC to the bridge. systemd-networkd does that, now and at every boot.
+"""
+
+from __future__ import annotations
+
+from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup, PacketPath
+from lab.modes.underlay import conflist, host_local, share, underlay_of
+from lab.nodes.files import NodeFile
+from lab.topology.plan import NetworkPlan, NicPlan, NodePlan, Plan
+
+BRIDGE = "br-eth1"
+NETWORKD = "/etc/systemd/network"
+MOVED_SECONDS = 60
+"""How long the address may take to move; an idle machine without KVM needs two."""
+
+
+def _arrange(plan: Plan, images: Images) -> ModeSetup:
+    return ModeSetup(
+        nodes={node.name: _node_setup(plan, node) for node in plan.nodes},
+        workloads=(KUBE_PROXY, COREDNS),
+    )
+
+
+def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
+    underlay = underlay_of(plan)
+    nic = node.nic_on(underlay.name)
+    plugin = {
+        "type": "bridge",
+        "bridge": BRIDGE,
+        "hairpinMode": True,
+        "mtu": underlay.mtu,
+        "ipam": host_local(underlay, share(node), [("0.0.0.0/0", underlay.host_address.ip)]),
+    }
+    return NodeSetup(
+        cni=NodeFile(f"{CNI_FOLDER}/10-bridge.conflist", conflist("bridge", plugin)),
+        files=_networkd_files(nic, underlay),
+        # The order comes by ssh over the uplink, whose address networkd keeps when it is started anew.
+        start="systemctl restart systemd-networkd.service\n",
+        ready=_wait_until_moved(nic),
+    )
+
+
+def _networkd_files(nic: NicPlan, underlay: NetworkPlan) -> tuple[NodeFile, ...]:
+    """The names sort before 90-NIC.network, which the kernel line makes and which would address the NIC."""
+    bridge = f"""\
+[NetDev]
+Name={BRIDGE}
+Kind=bridge
+MACAddress={nic.mac}
+MTUBytes={underlay.mtu}
+
+[Bridge]
+STP=no
+ForwardDelaySec=0
+"""
+    port = f"""\
+[Match]
+Name={nic.device}
+
+[Network]
+Bridge={BRIDGE}
+LinkLocalAddressing=no
+"""
+    address = f"""\
+[Match]
+Name={BRIDGE}
+
+[Network]
+Address={nic.address}
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+"""
+    return (
+        NodeFile(f"{NETWORKD}/10-{BRIDGE}.netdev", bridge),
+        NodeFile(f"{NETWORKD}/10-{BRIDGE}.network", address),
+        NodeFile(f"{NETWORKD}/10-{nic.device}.network", port),
+    )
+
+
+def _wait_until_moved(nic: NicPlan) -> str:
+    return f"""\
+moved() {{
+  [[ $(ip -4 -o address show dev {BRIDGE} 2>/dev/null) == *' {nic.address} '* ]] &&
+    [[ -z $(ip -4 -o address show dev {nic.device}) ]]
+}}
+for _ in $(seq {MOVED_SECONDS * 2}); do moved && break; sleep 0.5; done
+moved || {{
+  echo "{nic.address} has not moved from {nic.device} to {BRIDGE} after {MOVED_SECONDS} s" >&2
+  exit 1
+}}
+"""
+
+
+BRIDGE_MODE = Mode(
+    name="bridge",
+    summary="pods and the node's NIC are ports of one bridge: pods are hosts of the underlay network",
+    arrange=_arrange,
+    needs_underlay=True,
+    paths=(PacketPath(("eth0", "veth", BRIDGE, "eth1"), "plain, pod MACs"),),
+)
