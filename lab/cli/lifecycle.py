@@ -15,7 +15,9 @@ from lab.operations.up import UpRequest, bring_up
 
 @click.command()
 @click.option("--topology", required=True, metavar="T", help="A name (see topologies/) or a file.")
-@click.option("--mode", metavar="M", help="The network mode; default: the topology's own.")
+@click.option(
+    "--mode", metavar="M", help="The network mode, with options if wanted; default: the topology's own."
+)
 @supply_option
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
@@ -29,6 +31,7 @@ def up(
 
     \b
     Example: lab up --topology underlay-3node --mode flannel-vxlan
+    Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     """
     summary = bring_up(UpRequest(topology, mode, supply, name, cold), console())
     if as_json:

@@ -106,7 +106,7 @@ def show_suite_runs(runs: Sequence[SuiteRun]) -> None:
     table = _table("mode", "result", "checks", "failed", "rebuild", "suite")
     for run in runs:
         table.add_row(
-            run.mode,
+            str(run.mode),
             "passed" if run.passed else run.problem or "failed",
             str(run.checks),
             str(run.failures),

@@ -24,6 +24,7 @@ def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments:
     \b
     Example: lab test
     Example: lab test --mode macvlan,flannel-vxlan
+    Example: lab test --mode macvlan:host_shim=false
     Example: lab test --all-modes
     Example: lab test -- -k matrix -x
     """

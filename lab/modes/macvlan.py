@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.modes.mode import Images, Mode, ModeSetup, PacketPath
 from lab.modes.underlay import HOST_SHIM, Shim, arrange
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 
 SHIM = Shim(
@@ -24,5 +25,6 @@ MACVLAN = Mode(
     arrange=_arrange,
     options=(HOST_SHIM,),
     needs_underlay=True,
+    variants=(ModeChoice("macvlan", {HOST_SHIM.name: False}),),
     paths=(PacketPath(("eth0 (macvlan)", "eth1"), "plain, pod MACs"),),
 )

@@ -9,9 +9,8 @@ from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload
 from lab.foundation.errors import LabError, WrongUseError
 from lab.nodes.files import NodeFile
+from lab.topology.mode_choice import ModeChoice, OptionValue
 from lab.topology.plan import Plan
-
-OptionValue = bool | int | str
 
 CNI_FOLDER = "/etc/cni/net.d"
 
@@ -119,6 +118,8 @@ class Mode:
     needs_pod_blocks: bool = False
     """It is arranged for a plan that tells each node's block of the pod CIDR."""
     paths: tuple[PacketPath, ...] = ()
+    variants: tuple[ModeChoice, ...] = ()
+    """The mode with other options, where that shows something of its own."""
 
     def check(self, plan: Plan) -> None:
         """Raises WrongUseError when the plan lacks what the mode needs, or has options it does not know."""

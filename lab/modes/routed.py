@@ -11,7 +11,10 @@ from lab.modes.boot import BootProgram
 from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeOption, ModeSetup, NodeSetup, PacketPath
 from lab.modes.underlay import conflist
 from lab.nodes.files import NodeFile
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import NodePlan, Plan
+
+MASQUERADE = "masquerade"
 
 
 def _arrange(plan: Plan, images: Images) -> ModeSetup:
@@ -31,7 +34,7 @@ def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
         "ipam": host_local(node),
     }
     text = f"#!/bin/bash\nset -euo pipefail\n{routes_to_other_blocks(plan, node)}"
-    if ROUTED.option(plan, "masquerade"):
+    if ROUTED.option(plan, MASQUERADE):
         text += masquerade(plan, node)
     program = BootProgram("lab-pod-routes", "Routes to the pods of the other nodes", text)
     return NodeSetup(
@@ -47,12 +50,13 @@ ROUTED = Mode(
     arrange=_arrange,
     options=(
         ModeOption(
-            "masquerade",
+            MASQUERADE,
             True,
             "outside of the pod network pods appear with their node's address; without it with their own, "
             "and reach only those who have a route back",
         ),
     ),
     needs_pod_blocks=True,
+    variants=(ModeChoice("routed", {MASQUERADE: False}),),
     paths=(PacketPath(("eth0", "veth", "cni0", "routes", "eth1"), "plain IP, node MACs"),),
 )

@@ -19,7 +19,7 @@ from lab.host.lan_host import LanHost
 from lab.machines.machines import Machines, MachineState
 from lab.machines.vagrantfile import MachineSettings
 from lab.modes.install import arrange_mode
-from lab.modes.mode import Images, Mode, ModeSetup
+from lab.modes.mode import Images, ModeSetup
 from lab.modes.registry import mode_named
 from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
@@ -27,6 +27,7 @@ from lab.nodes.runtimes import ContainerRuntime, runtime_named
 from lab.state.records import LabRecord, read_record, write_record
 from lab.supply.box import Box, find_box
 from lab.topology.loader import load_topology
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Runtime
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
@@ -57,7 +58,7 @@ class Lab:
                 f"the lab {folder.name} was never finished being set up",
                 resolution=f"run its lab up again, or lab down --name {folder.name}",
             )
-        plan = make_plan(load_topology(folder.topology)).in_mode(record.mode)
+        plan = make_plan(load_topology(folder.topology)).in_mode(ModeChoice.parse(record.mode))
         return cls(folder, record, plan, progress)
 
     def require_running(self) -> None:
@@ -73,13 +74,13 @@ class Lab:
         mode = mode_named(self.plan.mode)
         mode.refuse_without(self.images.lacking(mode.images))
 
-    def change_mode(self, mode: Mode) -> None:
+    def change_mode(self, choice: ModeChoice) -> None:
         """Let the lab be in that mode, not installed yet. Raises WrongUseError when it cannot run in it."""
-        plan = make_plan(load_topology(self.folder.topology)).in_mode(mode.name)
-        mode.check(plan)
+        plan = make_plan(load_topology(self.folder.topology)).in_mode(choice)
+        mode_named(choice.name).check(plan)
         self.plan = plan
         self.require_images()
-        self.update(replace(self.record, mode=mode.name, ready=False))
+        self.update(replace(self.record, mode=str(plan.choice), ready=False))
 
     @property
     def record(self) -> LabRecord:

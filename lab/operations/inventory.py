@@ -45,7 +45,7 @@ class Inventory:
         return {
             "name": self.lab.folder.name,
             "topology": plan.topology,
-            "mode": self.lab.record.mode,
+            "mode": plan.mode,
             "mode_options": dict(plan.mode_options),
             "kubeconfig": str(self.lab.folder.kubeconfig),
             "ssh_config": str(self.lab.folder.ssh_config),

@@ -15,6 +15,7 @@ from lab.operations.context import Lab
 from lab.operations.ssh_config import write_ssh_config
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
 from lab.state.records import now
+from lab.topology.mode_choice import ModeChoice
 
 CLUSTER_SNAPSHOT = "cluster"
 """The instant at which the cluster stands and has no pod network yet."""
@@ -26,13 +27,13 @@ MAKES_CLUSTERS = ("topology", "machines", "nodes", "cluster", "modes")
 """The packages whose code decides what is in a cluster."""
 
 
-def mode_snapshot(mode: str) -> str:
+def mode_snapshot(mode: ModeChoice) -> str:
     """The name of the instant at which the cluster was ready in that mode."""
     return f"{OF_MODE}{mode}"
 
 
 def mode_of_snapshot(name: str) -> str:
-    """The mode whose ready cluster that snapshot holds; "" when it is another kind of snapshot."""
+    """The mode, with options, whose ready cluster that snapshot holds; "" when it is of another kind."""
     return name.removeprefix(OF_MODE) if name.startswith(OF_MODE) else ""
 
 
@@ -75,7 +76,7 @@ def bring_back(lab: Lab, kept: KeptLab) -> None:
         for path in files:
             shutil.copy2(source / path.name, path)
         same = kept.kind == kind_of(lab)
-        snapshots = (CLUSTER_SNAPSHOT, *([mode_snapshot(lab.plan.mode)] if same else []))
+        snapshots = (CLUSTER_SNAPSHOT, *([mode_snapshot(lab.plan.choice)] if same else []))
         lab.machines.bring_back(source / MACHINES, snapshots)
         last = (source / kubeconfig.name).read_text()
     lab.machines.revert(snapshots[-1])

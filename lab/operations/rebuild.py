@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
-from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.status import status_of
@@ -14,6 +13,7 @@ from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary
 from lab.operations.up_steps import BROUGHT_BACK, POD_NETWORK
 from lab.state.records import locked
+from lab.topology.mode_choice import ModeChoice
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
     with locked(folder):
         lab = Lab.open(folder, progress)
         lab.require_running()
-        lab.change_mode(mode_named(mode or lab.record.mode))
+        lab.change_mode(ModeChoice.parse(mode or lab.record.mode))
         lab.enclosure.enter_network()
-        if mode_snapshot(lab.plan.mode) in lab.machines.snapshots():
-            times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.mode)), *BROUGHT_BACK))
+        if mode_snapshot(lab.plan.choice) in lab.machines.snapshots():
+            times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:
             times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK))
         return UpSummary(status_of(lab), times)

@@ -21,6 +21,7 @@ from lab.operations.rebuild import rebuild_lab
 from lab.operations.status import lab_status
 from lab.operations.suite_page import Check, ModeRun, Outcome, read_checks, render_page
 from lab.state.records import now
+from lab.topology.mode_choice import ModeChoice
 
 SUITE = Path(package.__file__).parent.parent / "acceptance"
 
@@ -29,7 +30,7 @@ SUITE = Path(package.__file__).parent.parent / "acceptance"
 class SuiteRun:
     """What the suite said of one mode."""
 
-    mode: str
+    mode: ModeChoice
     passed: bool
     rebuild_seconds: float
     """0 when the lab was in the mode already."""
@@ -60,13 +61,14 @@ def run_acceptance(
         raise LabError(
             f"the acceptance suite is not in {SUITE}", resolution="run lab from a checkout of the project"
         )
-    for mode in modes:
-        mode_named(mode)
-    present = Lab.open(folder, SilentProgress()).record.mode
-    if not modes or tuple(modes) == (present,):
+    wanted = [ModeChoice.parse(mode) for mode in modes]
+    for choice in wanted:
+        mode_named(choice.name)
+    present = Lab.open(folder, SilentProgress()).plan.choice
+    if not wanted or wanted == [present]:
         runs = [_run_suite(folder, present, 0.0, arguments, progress)]
     else:
-        runs = [_rebuild_and_run(folder, mode, arguments, progress) for mode in modes]
+        runs = [_rebuild_and_run(folder, choice, arguments, progress) for choice in wanted]
     page = Path("reports") / f"acceptance-{folder.name}.html"
     write_atomically(page, _page(folder, runs))
     progress.note(f"what was seen, to look at in a browser: {page}")
@@ -74,25 +76,25 @@ def run_acceptance(
 
 
 def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
-    """All modes for which the lab has what they need; those left out are told."""
+    """All modes and their variants for which the lab has what they need; those left out are told."""
     lab = Lab.open(folder, SilentProgress())
-    able = []
+    able: list[str] = []
     for mode in MODES:
         try:
-            mode.check(lab.plan.in_mode(mode.name))
+            mode.check(lab.plan.in_mode(ModeChoice(mode.name)))
             mode.refuse_without(lab.images.lacking(mode.images))
-            able.append(mode.name)
+            able += [mode.name, *map(str, mode.variants)]
         except WrongUseError as error:
             progress.note(f"left out: {error.brief}: {error.details}")
     return tuple(able)
 
 
 def _rebuild_and_run(
-    folder: LabFolder, mode: str, arguments: Sequence[str], progress: ConsoleProgress
+    folder: LabFolder, mode: ModeChoice, arguments: Sequence[str], progress: ConsoleProgress
 ) -> SuiteRun:
     started = time.monotonic()
     try:
-        rebuild_lab(folder, mode, progress)
+        rebuild_lab(folder, str(mode), progress)
     except LabError as error:
         progress.note(f"{mode} does not come up: {error.brief}")
         return SuiteRun(mode, False, time.monotonic() - started, problem=error.brief)
@@ -114,7 +116,8 @@ def _page(folder: LabFolder, runs: Sequence[SuiteRun]) -> str:
         facts,
         [
             ModeRun(
-                mode_named(run.mode),
+                str(run.mode),
+                mode_named(run.mode.name),
                 run.results,
                 run.rebuild_seconds,
                 run.suite_seconds,
@@ -127,12 +130,12 @@ def _page(folder: LabFolder, runs: Sequence[SuiteRun]) -> str:
 
 def _run_suite(
     folder: LabFolder,
-    mode: str,
+    mode: ModeChoice,
     rebuild_seconds: float,
     arguments: Sequence[str],
     progress: ConsoleProgress,
 ) -> SuiteRun:
-    report = Path("reports") / f"acceptance-{folder.name}-{mode}.xml"
+    report = Path("reports") / f"acceptance-{folder.name}-{str(mode).replace(':', '-')}.xml"
     report.unlink(missing_ok=True)
     words = [sys.executable, "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
     started = time.monotonic()

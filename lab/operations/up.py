@@ -20,6 +20,7 @@ from lab.operations.up_steps import BEFORE_NETWORK, BROUGHT_BACK, CLUSTER, KEEP,
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Supply
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
@@ -57,7 +58,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
     plan = make_plan(topology)
-    plan = plan.in_mode(request.mode or plan.mode)
+    if request.mode is not None:
+        plan = plan.in_mode(ModeChoice.parse(request.mode))
     mode = mode_named(plan.mode)
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
@@ -70,7 +72,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images, supply))
         if record is None:
             save_topology(folder, source)
-            record = LabRecord(folder.name, mode=plan.mode, supply=supply.value, created=now())
+            record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
         lab = Lab(folder, record, plan, progress)
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
@@ -78,7 +80,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         before = run_steps(lab, BEFORE_NETWORK)
         lab.enclosure.enter_network()
         after = () if request.cold else run_steps(lab, (WARM,))
-        whole = bool(after) and mode_snapshot(plan.mode) in lab.machines.snapshots()
+        whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
         after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
         if after:
             after += run_steps(lab, (KEEP,))
@@ -89,15 +91,15 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
     """Raises WrongUseError when the lab of that name is of another topology or mode."""
     name = lab.folder.name
     made_from = make_plan(load_topology(lab.folder.topology))
-    if made_from.in_mode(plan.mode) != plan:
+    if made_from.in_mode(plan.choice) != plan:
         raise WrongUseError(
             f"there is a lab {name} already, made from a topology that says something else than {source} now",
             resolution=f"lab down --name {name} first, or give the new lab a name of its own with --name",
         )
-    if lab.record.mode != plan.mode:
+    if lab.record.mode != str(plan.choice):
         raise WrongUseError(
-            f"the lab {name} is in mode {lab.record.mode}, not {plan.mode}",
-            resolution=f"lab rebuild --mode {plan.mode} --name {name}",
+            f"the lab {name} is in mode {lab.record.mode}, not {plan.choice}",
+            resolution=f"lab rebuild --mode {plan.choice} --name {name}",
         )
 
 

@@ -233,10 +233,10 @@ class KeepMode:
     name = "snapshot of the cluster in its mode"
 
     def done(self, lab: Lab) -> bool:
-        return mode_snapshot(lab.plan.mode) in lab.machines.snapshots()
+        return mode_snapshot(lab.plan.choice) in lab.machines.snapshots()
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lab.machines.snapshot(mode_snapshot(lab.plan.mode))
+        lab.machines.snapshot(mode_snapshot(lab.plan.choice))
 
 
 class KeepLab:
@@ -249,7 +249,7 @@ class KeepLab:
 
     def run(self, lab: Lab, at: StepContext) -> None:
         try:
-            keep(lab, (CLUSTER_SNAPSHOT, mode_snapshot(lab.plan.mode)))
+            keep(lab, (CLUSTER_SNAPSHOT, mode_snapshot(lab.plan.choice)))
         except LabError as error:
             lab.progress.note(f"not kept for the next lab up: {error.brief}")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import AddressRange, NetworkRole, NodeRole, Runtime, Taint
 
 
@@ -87,9 +88,16 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     node_network: str
 
-    def in_mode(self, mode: str) -> Plan:
-        """The plan in that mode. Options belong to the topology's own mode; another one has its defaults."""
-        return self if mode == self.mode else replace(self, mode=mode, mode_options={})
+    @property
+    def choice(self) -> ModeChoice:
+        """The mode with its options."""
+        return ModeChoice(self.mode, self.mode_options)
+
+    def in_mode(self, choice: ModeChoice) -> Plan:
+        """The plan in that mode. A choice without options leaves the plan's own mode with those it has."""
+        if choice.name == self.mode and not choice.options:
+            return self
+        return replace(self, mode=choice.name, mode_options=choice.options)
 
     @property
     def control_plane(self) -> NodePlan:

@@ -21,6 +21,7 @@ from lab.modes.trust import serving_secret, with_trust
 from lab.supply.catalogue import load_entry
 from lab.supply.oci import reference
 from lab.topology.loader import load_topology
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -41,7 +42,7 @@ def with_labels(plan: Plan, **labels: str) -> Plan:
 
 @pytest.fixture
 def course() -> Plan:
-    return make_plan(load_topology(TOPOLOGIES / "course-exact.yaml")).in_mode("hybridnet")
+    return make_plan(load_topology(TOPOLOGIES / "course-exact.yaml")).in_mode(ModeChoice("hybridnet"))
 
 
 def test_what_it_puts_into_the_cluster(plan: Plan, compare_with_golden: Callable[[Path, str], None]) -> None:

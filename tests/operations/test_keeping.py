@@ -16,6 +16,7 @@ from lab.operations.keeping import kind_of, mode_of_snapshot, mode_snapshot
 from lab.state.records import LabRecord
 from lab.supply.box.model import Box, box_folder, write_record
 from lab.topology.loader import find_topology, load_topology
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Runtime
 from lab.topology.planner import make_plan
 
@@ -89,5 +90,5 @@ def test_without_a_box_there_is_no_kind(lab: Lab) -> None:
 
 
 def test_a_modes_snapshot_tells_its_mode() -> None:
-    assert mode_of_snapshot(mode_snapshot("macvlan")) == "macvlan"
+    assert mode_of_snapshot(mode_snapshot(ModeChoice("macvlan"))) == "macvlan"
     assert mode_of_snapshot("cluster") == ""

@@ -53,7 +53,7 @@ def test_a_run_without_a_report_has_no_checks(tmp_path: Path) -> None:
 
 
 def test_a_check_that_only_one_mode_has_leaves_the_others_cell_empty(checks: tuple[Check, ...]) -> None:
-    runs = [ModeRun(MACVLAN, checks, 0, 90), ModeRun(FLANNEL, checks[2:], 4, 80)]
+    runs = [ModeRun("macvlan", MACVLAN, checks, 0, 90), ModeRun(FLANNEL.name, FLANNEL, checks[2:], 4, 80)]
     assert [(row.function, [cell.state for cell in row.cells]) for row in rows_of(runs)] == [
         ("reach", ["failed", "none"]),
         ("node", ["passed", "passed"]),
@@ -84,8 +84,8 @@ class Texts(HTMLParser):
 
 def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple[Check, ...]) -> None:
     runs = [
-        ModeRun(MACVLAN, checks, 0, 90),
-        ModeRun(FLANNEL, (), 30, 0, problem="the pod network does not come up"),
+        ModeRun("macvlan", MACVLAN, checks, 0, 90),
+        ModeRun(FLANNEL.name, FLANNEL, (), 30, 0, problem="the pod network does not come up"),
     ]
     page = Texts(render_page("The modes of a lab", ["Kubernetes v1.24.10"], runs))
     assert page.open == []
@@ -105,4 +105,4 @@ def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple
 
 
 def test_the_page_needs_nothing_from_elsewhere(checks: tuple[Check, ...]) -> None:
-    assert Texts(render_page("x", [], [ModeRun(MACVLAN, checks, 0, 90)])).sources == []
+    assert Texts(render_page("x", [], [ModeRun("macvlan", MACVLAN, checks, 0, 90)])).sources == []

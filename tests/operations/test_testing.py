@@ -12,6 +12,7 @@ from lab.foundation.progress import ConsoleProgress, Progress
 from lab.modes.mode import Images
 from lab.operations import testing
 from lab.operations.testing import SuiteRun, modes_for, run_acceptance
+from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 
 SUITE = """
@@ -29,7 +30,7 @@ def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(testing, "SUITE", suite)
     images = Images(("registry.lab.internal/flannel:v0.28.4",))
-    opened = SimpleNamespace(record=SimpleNamespace(mode="macvlan"), plan=plan, images=images)
+    opened = SimpleNamespace(plan=plan.in_mode(ModeChoice("macvlan")), images=images)
     monkeypatch.setattr(testing.Lab, "open", lambda folder, progress: opened)
     status = SimpleNamespace(
         kubernetes="v1.24.10", runtime="containerd", nodes=plan.nodes, accelerator="qemu"
@@ -74,11 +75,11 @@ def test_unknown_modes_are_told_before_anything_starts(
 def test_the_one_mode_it_has_is_judged_as_it_is(folder: LabFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(testing, "rebuild_lab", lambda *arguments: pytest.fail("rebuilt"))
     (only,) = run(folder)
-    assert (only.mode, only.rebuild_seconds, only.checks) == ("macvlan", 0.0, 2)
+    assert (str(only.mode), only.rebuild_seconds, only.checks) == ("macvlan", 0.0, 2)
     assert run(folder, "macvlan")[0].checks == 2
 
 
 def test_all_modes_are_those_that_the_topology_can_have(folder: LabFolder) -> None:
     found = modes_for(folder, ConsoleProgress(io.StringIO()))
-    assert {"macvlan", "bridge", "routed", "flannel-ipip"} <= set(found)
+    assert {"macvlan", "macvlan:host_shim=false", "bridge", "routed", "flannel-ipip"} <= set(found)
     assert "hybridnet" not in found  # the box of this lab has no image of it
