@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,17 @@ class ClusterNode:
 
 
 @dataclass(frozen=True)
+class Restart:
+    """A container that was started again, and the end of its last life."""
+
+    ended: datetime
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class ClusterPod:
     namespace: str
     name: str
@@ -44,8 +56,12 @@ class ClusterPod:
     state: str
     """Running, Pending (ContainerCreating) ..."""
     labels: Mapping[str, str]
-    restarts: tuple[str, ...] = ()
-    """Why its containers were started again, one line each; what only happened to kubelet is no reason."""
+    restarts: tuple[Restart, ...] = ()
+    """Containers that failed and were started again; what only happened to kubelet is no failure."""
+    started: datetime | None = None
+    """When its node first took it up."""
+    containers: frozenset[str] = frozenset()
+    """The runtime's ids of its containers."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,9 @@ def read_pod(pod: Any) -> ClusterPod:
         leaving=pod.metadata.deletion_timestamp is not None,
         state=pod.status.phase + (f" ({'; '.join(waiting)})" if waiting else ""),
         labels=pod.metadata.labels or {},
-        restarts=tuple(line for status in statuses if (line := _restart(status))),
+        restarts=tuple(restart for status in statuses if (restart := _restart(status))),
+        started=pod.status.start_time,
+        containers=frozenset(status.container_id for status in statuses if status.container_id),
     )
 
 
@@ -155,13 +173,14 @@ NO_FAULT = ("Unknown", "StartError")
 as when kubelet itself is started again meanwhile."""
 
 
-def _restart(status: Any) -> str:
+def _restart(status: Any) -> Restart | None:
     ended = status.last_state.terminated if status.restart_count and status.last_state else None
     if ended is None or ended.reason in NO_FAULT:
-        return ""
+        return None
     said = " ".join((ended.message or "").split())
     times = "once" if status.restart_count == 1 else f"{status.restart_count} times"
-    return (
+    return Restart(
+        ended.finished_at,
         f"{status.name} was started again {times}; last at {ended.finished_at}: {ended.reason},"
-        f" exit status {ended.exit_code}{f', {said}' if said else ''}"
+        f" exit status {ended.exit_code}{f', {said}' if said else ''}",
     )

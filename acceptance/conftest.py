@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from acceptance.diagnosis import Topic
-from acceptance.evidence import Evidence
+from acceptance.evidence import AfterReboot, Evidence
 from acceptance.expectations import Expectations, Way, load_expectations
 from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
 from acceptance.matrix import pairs
 from acceptance.namespace import claim_lab, enter_network_namespace
-from acceptance.problems import SuiteError
+from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
 from acceptance.report import matrix_table
 from acceptance.shell import SshConnections
@@ -55,6 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--keep", dest="lab_keep", action="store_true", help="leave the suite's pods in place, to look around"
     )
+    group.addoption(
+        "--reboot",
+        dest="lab_reboot",
+        choices=("yes", "no"),
+        help="at the end boot a node anew and ask everything again (default: yes on a lab, no elsewhere)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,6 +83,22 @@ def pytest_configure(config: pytest.Config) -> None:
     except SuiteError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[_INVENTORY] = inventory
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs a reboot comes last, or not at all."""
+    inventory = config.stash.get(_INVENTORY, None)
+    if inventory is None:
+        return
+    after = [item for item in items if item.get_closest_marker("reboot")]
+    before = [item for item in items if not item.get_closest_marker("reboot")]
+    wanted: str | None = config.getoption("lab_reboot")
+    if wanted == "no" or (wanted is None and inventory.network_namespace is None):
+        items[:] = before
+        config.hook.pytest_deselected(items=after)
+    else:
+        items[:] = before + after
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -140,22 +162,38 @@ def ssh(inventory: Inventory) -> Iterator[SshConnections]:
 
 
 @pytest.fixture(scope="session")
-def evidence(
+def investigation(
     pytestconfig: pytest.Config, inventory: Inventory, expectations: Expectations, ssh: SshConnections
-) -> Iterator[Evidence]:
-    """Everything that was seen on the lab."""
+) -> Iterator[Investigation]:
+    """Looks at the lab, and removes at the end what it put there."""
     seconds: float = pytestconfig.getoption("lab_pod_seconds")
     investigation = Investigation(inventory, expectations, ssh, seconds, _teller(pytestconfig))
     try:
-        gathered = investigation.gather()
-        pytestconfig.stash[_EVIDENCE] = gathered
-        yield gathered
+        yield investigation
     finally:
         if not pytestconfig.getoption("lab_keep"):
             try:
                 investigation.clean_up()
             except SuiteError as error:
                 pytest.fail(f"what the suite put on the lab is not all removed: {error}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def evidence(pytestconfig: pytest.Config, investigation: Investigation) -> Evidence:
+    """Everything that was seen on the lab."""
+    gathered = investigation.gather()
+    pytestconfig.stash[_EVIDENCE] = gathered
+    return gathered
+
+
+@pytest.fixture(scope="session")
+def after_reboot(
+    request: pytest.FixtureRequest, investigation: Investigation, evidence: Evidence
+) -> AfterReboot | Problem:
+    """What was seen after the last node was booted anew. What is wrong before stays there to be looked at."""
+    if request.session.testsfailed:
+        pytest.skip("checks failed before: a reboot would hide why")
+    return investigation.boot_anew(evidence.inventory.nodes[-1], evidence)
 
 
 def _teller(config: pytest.Config) -> Callable[[str], None]:

@@ -11,13 +11,15 @@ from acceptance.cluster import ClusterNode, ClusterPod
 from acceptance.diagnosis import Finding, PlacedPod
 from acceptance.expectations import Expectations, Reach, ServiceReach, Source
 from acceptance.inventory import Inventory
+from acceptance.manifests import BACKEND, probe_name
 from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources, pairs, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.probes import Protocol
 from acceptance.problems import Problem
 from acceptance.questions import Address, ServiceQuestion, matrix_probe
+from acceptance.transfer import Transfer
 from acceptance.wire import WireSight
-from acceptance.workload import BACKEND, BackendService, probe_name
+from acceptance.workload import BackendService
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class Replacement:
     answers: Answers
     old_address_answers: tuple[Endpoint, ...] = ()
     """Who still gets an answer from the deleted pod's address, which no other pod has yet."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Ten pods that started at once with all others; by role."""
+
+    pods: Mapping[str, ClusterPod]
+    problems: Mapping[str, Problem]
+    answers: Answers
+    """By the pod that asked and the role of the one that was asked: the name it said it has."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,8 @@ class Evidence:
     """By node: what passed its underlay NIC while its pod pinged those of the other nodes."""
     with_lan_routes: Answers | Problem = field(default_factory=dict)
     """What the LAN host got from the pods while it had routes to them."""
+    crowd: Crowd | Problem = field(default_factory=lambda: Problem("not tried"))
+    transfers: tuple[Transfer | Problem, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each phase took."""
 
@@ -121,6 +135,16 @@ class Evidence:
             found[Source.NODE] = node.addresses | known
             found[Source.NODE_UNDERLAY] = frozenset({nic.address.ip} if nic else ())
         return found
+
+
+@dataclass(frozen=True)
+class AfterReboot:
+    """A node was booted anew, and everything was asked again."""
+
+    node: str
+    seconds: float
+    """Until the machine answered, under its new boot."""
+    evidence: Evidence
 
 
 def role_of(endpoint: Endpoint) -> str:

@@ -17,28 +17,23 @@ from acceptance.asking import (
     stop_netexec,
 )
 from acceptance.cluster import Api, ClusterNode, ClusterPod
-from acceptance.evidence import Evidence, Replacement, role_of
+from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement, role_of
 from acceptance.expectations import Expectations
-from acceptance.inventory import Inventory
+from acceptance.inventory import Inventory, Node
+from acceptance.manifests import BACKEND, CROWD, HEADLESS
 from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner, findings_of
 from acceptance.questions import Address, service_questions
+from acceptance.reboot import reboot
 from acceptance.shell import SshConnections
 from acceptance.uplink import UplinkServer
-from acceptance.workload import (
-    API_ERRORS,
-    BACKEND,
-    HEADLESS,
-    BackendService,
-    Pods,
-    Workload,
-    api_reason,
-)
+from acceptance.workload import API_ERRORS, BackendService, Pods, Workload, api_reason
 
 CLEAN_UP_SECONDS = 60
 SYSTEM_POD_SECONDS = 30
 ENDPOINT_SECONDS = 20
+REBOOT_SECONDS = 300
 
 
 class Investigation:
@@ -66,49 +61,99 @@ class Investigation:
 
     def gather(self) -> Evidence:
         """Never raises for what the lab does wrong: that becomes Problems in the evidence."""
-        inventory = self._inventory
-        with ThreadPoolExecutor(max_workers=len(inventory.nodes)) as pool, self._timed("all pods"):
+        nodes = self._inventory.nodes
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool, self._timed("all pods"):
             starting = {
                 node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
-                for node in inventory.nodes
+                for node in nodes
             }
-            service, pods = self._set_up()
+            service, pods, crowd = self._set_up()
             machine_problems = {
                 name: problem for name, future in starting.items() if (problem := future.result()) is not None
             }
-        with UplinkServer.open(inventory) as uplink:
-            evidence = Evidence(
-                inventory=inventory,
-                expectations=self._expectations,
-                cluster_nodes={},
-                all_pods=(),
-                service=service,
-                pods=pods.found,
-                pod_problems=pods.problems,
-                machine_problems=machine_problems,
-                addresses=self._addresses(pods, uplink.port),
-                answers={},
-                questions=()
-                if isinstance(service, Problem)
-                else service_questions(inventory, self._expectations, service),
-                facts={},
-                names={},
-                replacement=Problem("not tried"),
-                findings={},
-            )
-            with self._timed("first round"):
-                evidence = self._questioner.first_round(evidence)
-            with self._timed("further rounds"):
-                evidence = self._questioner.further_rounds(evidence)
-            with self._timed("wire"):
-                evidence = self._questioner.watch_the_wire(evidence)
-        evidence = replace(evidence, all_pods=self._all_pods(), cluster_nodes=self._nodes(service))
-        evidence = replace(evidence, findings=findings_of(evidence))
+        asked_crowd = self._crowd(self._unasked(service, pods, machine_problems), crowd)
+        with self._asked(service, pods, machine_problems) as seen, self._timed("wire"):
+            evidence = replace(self._questioner.watch_the_wire(seen), crowd=asked_crowd)
+        with self._timed("100 MB from pod to pod"):
+            evidence = replace(evidence, transfers=self._questioner.transfer(evidence))
+        evidence = self._with_findings(evidence)
         if self._expectations.lan_route is not None:
             with self._timed("LAN host with routes"):
                 answers = self._questioner.from_the_lan_with_routes(evidence)
             evidence = replace(evidence, with_lan_routes=answers)
         return replace(evidence, replacement=self._replace(evidence), seconds=dict(self._seconds))
+
+    def boot_anew(self, node: Node, evidence: Evidence) -> AfterReboot | Problem:
+        """Reboot the node, then ask everything again. What the lab does wrong becomes Problems."""
+        started = time.monotonic()
+        if isinstance(evidence.service, Problem) or self._workload is None:
+            return Problem("the suite has no pods on the cluster")
+        shell = self._ssh.to(node.name)
+        try:
+            before = {role: pod for role, pod in self._workload.pods().items() if pod.node == node.name}
+            with self._timed(f"reboot of {node.name}"):
+                problem = reboot(shell, lambda: self._ssh.close([node.name]), REBOOT_SECONDS)
+        except (SuiteError, *API_ERRORS) as error:
+            problem = Problem(str(error))
+        if problem is not None:
+            return problem
+        seconds = time.monotonic() - started
+        problem = start_netexec(shell, node.internal_address)
+        try:
+            with self._timed("its pods ready"):
+                pods = self._workload.wait_until_usable(self._workload.roles, self._pod_seconds, before)
+            with self._timed("endpoints"):
+                self._wait_for_endpoints(self._workload, pods)
+        except (SuiteError, *API_ERRORS) as error:
+            return Problem(f"after the reboot of {node.name}: {error}")
+        with self._asked(evidence.service, pods, {node.name: problem} if problem else {}) as seen:
+            return AfterReboot(node.name, seconds, self._with_findings(seen))
+
+    @contextmanager
+    def _asked(
+        self, service: BackendService | Problem, pods: Pods, machine_problems: Mapping[str, Problem]
+    ) -> Iterator[Evidence]:
+        """Everything asked of these pods; while the context is open the uplink still answers."""
+        with UplinkServer.open(self._inventory) as uplink:
+            evidence = self._unasked(service, pods, machine_problems, uplink.port)
+            with self._timed("first round"):
+                evidence = self._questioner.first_round(evidence)
+            with self._timed("further rounds"):
+                evidence = self._questioner.further_rounds(evidence)
+            yield evidence
+
+    def _unasked(
+        self,
+        service: BackendService | Problem,
+        pods: Pods,
+        machine_problems: Mapping[str, Problem],
+        uplink_port: int = 0,
+    ) -> Evidence:
+        inventory, expectations = self._inventory, self._expectations
+        return Evidence(
+            inventory=inventory,
+            expectations=expectations,
+            cluster_nodes={},
+            all_pods=(),
+            service=service,
+            pods=pods.found,
+            pod_problems=pods.problems,
+            machine_problems=machine_problems,
+            addresses=self._addresses(pods, uplink_port),
+            answers={},
+            questions=()
+            if isinstance(service, Problem)
+            else service_questions(inventory, expectations, service),
+            facts={},
+            names={},
+            replacement=Problem("not tried"),
+            findings={},
+        )
+
+    def _with_findings(self, evidence: Evidence) -> Evidence:
+        """With what the cluster says of itself now, and what all of it means."""
+        evidence = replace(evidence, all_pods=self._all_pods(), cluster_nodes=self._nodes(evidence.service))
+        return replace(evidence, findings=findings_of(evidence))
 
     def clean_up(self) -> None:
         """Remove what the suite put on the lab. Raises SuiteError when something stays."""
@@ -131,25 +176,27 @@ class Investigation:
     def disconnect(self) -> None:
         self._ssh.close([node.name for node in self._inventory.nodes])
 
-    def _set_up(self) -> tuple[BackendService | Problem, Pods]:
+    def _set_up(self) -> tuple[BackendService | Problem, Pods, Pods]:
+        """The Service, the suite's pods, and the crowd."""
         try:
             self._api = Api.connect(self._inventory.kubeconfig)
             self._workload = Workload(self._api, self._inventory, self._expectations)
             with self._timed("making pods"):
                 service = self._workload.create(self._pod_seconds)
             with self._timed("pods ready"):
-                pods = self._workload.wait_until_usable(self._pod_seconds)
-            self._pod_uids.update(pod.uid for pod in pods.found.values())
+                pods = self._workload.wait_until_usable(self._workload.roles, self._pod_seconds)
+                crowd = self._workload.wait_until_usable(CROWD, self._pod_seconds)
+            self._pod_uids.update(pod.uid for each in (pods, crowd) for pod in each.found.values())
             with self._timed("endpoints"):
                 self._wait_for_endpoints(self._workload, pods)
-            return service, pods
+            return service, pods, crowd
         except SuiteError as error:
             problem = Problem(str(error))
         except API_ERRORS as error:
             problem = Problem(f"the API server {self._inventory.kubernetes.api_address}: {api_reason(error)}")
         except Exception as error:  # the client has errors of many kinds for a bad kubeconfig
             problem = Problem(f"the kubeconfig {self._inventory.kubeconfig} is not usable: {error}")
-        return problem, Pods({}, {})
+        return problem, Pods({}, {}), Pods({}, {})
 
     @staticmethod
     def _wait_for_endpoints(workload: Workload, pods: Pods) -> None:
@@ -196,6 +243,19 @@ class Investigation:
         if inventory.uplink is not None:
             found[Endpoint(EndpointKind.UPLINK)] = Address(inventory.uplink.host_address.ip, uplink_port, 0)
         return found
+
+    def _crowd(self, evidence: Evidence, crowd: Pods) -> Crowd | Problem:
+        """Ask the crowd, and let it go: it takes time from what comes after."""
+        if isinstance(evidence.service, Problem) or self._workload is None:
+            return evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
+        usable = {role: pod for role, pod in crowd.found.items() if role not in crowd.problems}
+        with self._timed("ten pods at once"):
+            answers = self._questioner.ask_crowd(evidence, usable)
+            try:
+                self._workload.remove_crowd()
+            except API_ERRORS as error:
+                return Problem(f"the ten pods cannot be removed: {api_reason(error)}")
+        return Crowd(usable, crowd.problems, answers)
 
     def _replace(self, evidence: Evidence) -> Replacement | Problem:
         old = evidence.pods.get(BACKEND)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
@@ -74,6 +75,7 @@ class NodeFacts:
     """The routing tables that rules lead to, but those of every machine (local, main, default)."""
     proxy_arp: frozenset[tuple[IPv4Address, str]] = frozenset()
     """Addresses that are not the node's own, and the devices on which it answers ARP for them."""
+    booted: datetime | None = None
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -122,6 +124,7 @@ def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[
         Command("routes", routes or "true"),
         Command("rules", "ip -4 -j rule show"),
         Command("proxy-arp", "ip -4 neigh show proxy"),
+        Command("booted", "grep ^btime /proc/stat"),
         *(
             Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
             for index, pod in enumerate(pods)
@@ -146,6 +149,7 @@ def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
         routes=parse_routes(outputs["routes"].stdout),
         rule_tables=parse_rule_tables(outputs["rules"].stdout),
         proxy_arp=parse_proxy_arp(outputs["proxy-arp"].stdout),
+        booted=parse_booted(outputs["booted"].stdout),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
             for key, output in outputs.items()
@@ -214,6 +218,12 @@ def parse_proxy_arp(text: str) -> frozenset[tuple[IPv4Address, str]]:
     """From `ip neigh show proxy`; an address may be answered for on several devices."""
     found = (re.match(r"(\S+) dev (\S+)", line) for line in text.splitlines())
     return frozenset((IPv4Address(m[1]), m[2]) for m in found if m)
+
+
+def parse_booted(text: str) -> datetime | None:
+    """From the line `btime SECONDS` of /proc/stat: proc(5)."""
+    seconds = text.split()[1:2]
+    return datetime.fromtimestamp(int(seconds[0]), UTC) if seconds else None
 
 
 def parse_routes(text: str) -> dict[IPv4Address, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from acceptance.asking import (
+    POD_HTTP_PORT,
     Answers,
     Machine,
     PodOnNode,
@@ -25,10 +26,11 @@ from acceptance.inventory import Inventory
 from acceptance.lan_route import lan_routes
 from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pod_endpoints
 from acceptance.node_facts import NodeFacts
-from acceptance.probes import Probe, Protocol
+from acceptance.probes import Answer, Probe, Protocol
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import ServiceQuestion, headless_name, matrix_probe
 from acceptance.shell import Command, LocalShell, SshConnections
+from acceptance.transfer import Transfer, read_transfer, receive_command, send_command
 from acceptance.wire import WireSight, read_sight, wire_command
 
 SETTLE_SECONDS = 30.0
@@ -108,8 +110,10 @@ class Questioner:
     def from_the_lan_with_routes(self, evidence: Evidence) -> Answers | Problem:
         """The LAN host's questions to pods once more, while it has a route to every node's block."""
         lan_host, nodes = self._inventory.lan_host, evidence.cluster_nodes
-        if lan_host is None or isinstance(nodes, Problem):
-            return Problem("there is no LAN host") if lan_host is None else nodes
+        if lan_host is None:
+            return Problem("there is no LAN host")
+        if isinstance(nodes, Problem):
+            return nodes
         ways = {
             node.pod_cidr: self._inventory.node(node.name).internal_address
             for node in nodes.values()
@@ -139,20 +143,82 @@ class Questioner:
         self, evidence: Evidence, questions: Sequence[ServiceQuestion], backend: ClusterPod
     ) -> Answers:
         """Ask for the pod behind the Service; kube-proxy follows the endpoints within moments."""
+        by_key = {(question.sender, question.probe.key): question for question in questions}
+
+        def right(sender: Endpoint, probe: Probe, answer: Answer) -> bool:
+            expected = evidence.expected_answer(by_key[sender, probe.key])
+            return not expected.answers or answer.body == backend.name
+
+        return self._until_right(evidence, _probes((q.sender, q.probe) for q in questions), right)
+
+    def ask_crowd(self, evidence: Evidence, crowd: Mapping[str, ClusterPod]) -> Answers:
+        """Let a pod on every node ask each of these pods, by role, for its name."""
+        first = evidence.expectations.group
+        senders = [
+            endpoint
+            for endpoint in pod_endpoints(evidence.inventory, evidence.expectations)
+            if endpoint.group == first and not endpoint.second and evidence.problem_of(endpoint) is None
+        ]
+        probes = [
+            Probe(role, Protocol.TCP, str(pod.address), POD_HTTP_PORT, "hostname")
+            for role, pod in crowd.items()
+        ]
+        wanted = _probes((sender, probe) for sender in senders for probe in probes)
+        return self._until_right(evidence, wanted, lambda _, probe, answer: answer.body == probe.key)
+
+    def transfer(self, evidence: Evidence) -> tuple[Transfer | Problem, ...]:
+        """Send much from a pod of each group to one of another node; nothing where there is only one node."""
+        nodes = self._inventory.nodes
+        if len(nodes) == 1:
+            return ()
+        names = [
+            [Endpoint(EndpointKind.POD, node.name, group=of_group.group) for node in nodes[-2:]]
+            for of_group in evidence.expectations.groups
+        ]
+        return tuple(self._transfer(evidence, sender, receiver) for sender, receiver in names)
+
+    def _transfer(self, evidence: Evidence, sender: Endpoint, receiver: Endpoint) -> Transfer | Problem:
+        for endpoint in (sender, receiver):
+            if (problem := evidence.problem_of(endpoint)) is not None:
+                return problem
+        machines = [
+            machine for machine in self._machines(evidence) if machine.name in (sender.node, receiver.node)
+        ]
+        enter = {
+            endpoint: vantage.enter for machine in machines for endpoint, vantage in machine.vantages.items()
+        }
+        outputs = run_on_each(
+            machines,
+            {
+                sender.node or "": send_command(enter[sender], evidence.addresses[receiver].ip),
+                receiver.node or "": receive_command(enter[receiver]),
+            },
+        )
+        sent, received = outputs[sender.node or ""], outputs[receiver.node or ""]
+        if isinstance(sent, Problem):
+            return sent
+        if isinstance(received, Problem):
+            return received
+        return read_transfer(sender.label, receiver.label, sent, received)
+
+    def _until_right(
+        self, evidence: Evidence, probes: Probes, right: Callable[[Endpoint, Probe, Answer], bool]
+    ) -> Answers:
+        """Ask, and again what is not right, until all is or time is up."""
         answers: Answers = {}
+        left = probes
         end = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < end:
-            left: Probes = {}
-            for question in questions:
-                answer = answers.get((question.sender, question.probe.key))
-                wanted = evidence.expected_answer(question).answers
-                if answer is None or (wanted and answer.body != backend.name):
-                    left.setdefault(question.sender, []).append(question.probe)
-            if not left:
-                break
+        while left and time.monotonic() < end:
             started = time.monotonic()
             answers.update(ask(self._machines(evidence), left).answers)
-            _pause(started)
+            left = _probes(
+                (sender, probe)
+                for sender, each in probes.items()
+                for probe in each
+                if not right(sender, probe, answers[sender, probe.key])
+            )
+            if left:
+                _pause(started)
         return answers
 
     def who_reaches(self, evidence: Evidence, address: IPv4Address) -> tuple[Endpoint, ...]:
@@ -193,6 +259,14 @@ class Questioner:
         if self._inventory.lan_host is not None:
             machines.append(lan_machine(self._inventory.lan_host, LocalShell()))
         return machines
+
+
+def _probes(asked: Iterable[tuple[Endpoint, Probe]]) -> Probes:
+    """By who asks."""
+    probes: Probes = {}
+    for sender, probe in asked:
+        probes.setdefault(sender, []).append(probe)
+    return probes
 
 
 def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:

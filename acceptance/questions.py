@@ -8,16 +8,10 @@ from ipaddress import IPv4Address
 
 from acceptance.expectations import Expectations, ServiceWay
 from acceptance.inventory import Inventory, Node
+from acceptance.manifests import BACKEND, HEADLESS, NAMESPACE, SERVICE_HTTP_PORT, SERVICE_UDP_PORT
 from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Probe, Protocol
-from acceptance.workload import (
-    BACKEND,
-    HEADLESS,
-    NAMESPACE,
-    SERVICE_HTTP_PORT,
-    SERVICE_UDP_PORT,
-    BackendService,
-)
+from acceptance.workload import BackendService
 
 API_PORT = 443
 

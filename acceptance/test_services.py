@@ -8,27 +8,17 @@ from ipaddress import IPv4Address
 import pytest
 
 from acceptance.evidence import Evidence
-from acceptance.expectations import ServiceReach, ServiceWay
+from acceptance.expectations import ServiceWay
 from acceptance.inventory import Node
+from acceptance.manifests import BACKEND
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer
 from acceptance.problems import Problem
 from acceptance.questions import ServiceQuestion, headless_name
 from acceptance.report import SEEN, Record, causes
-from acceptance.workload import BACKEND
+from acceptance.verdicts import wrong_answer
 
 BACKEND_POD = Endpoint(EndpointKind.POD, second=True)
-
-
-def _wrong(question: ServiceQuestion, answer: Answer, expected: ServiceReach, backend: str) -> str | None:
-    if not expected.answers:
-        because = f" ({expected.because})" if expected.because else ""
-        return f"answered {answer.body}, but no answer is expected{because}" if answer.answered else None
-    if not answer.answered:
-        return f"no answer: {answer.error}"
-    if question.by_backend and answer.body != backend:
-        return f"{answer.body} answered, expected {backend}"
-    return None
 
 
 def _fail(evidence: Evidence, sender: Endpoint, text: str) -> None:
@@ -43,7 +33,7 @@ def _answer(question: ServiceQuestion, answer: Answer) -> str:
 
 def _check(evidence: Evidence, question: ServiceQuestion, answer: Answer, backend: str) -> None:
     expected = evidence.expected_answer(question)
-    wrong = _wrong(question, answer, expected, backend)
+    wrong = wrong_answer(question, answer, expected, backend)
     if wrong is not None:
         _fail(evidence, question.sender, f"{question.sender} to {question.about}: {wrong} ({question.way})")
 

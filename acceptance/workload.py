@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
@@ -16,17 +17,19 @@ from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.diagnosis import FreshService
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory
+from acceptance.manifests import (
+    BACKEND,
+    CROWD_APP,
+    NAMESPACE,
+    Manifests,
+    backend_service,
+    headless_service,
+    probe_name,
+)
 from acceptance.problems import Problem, SuiteError
 
-NAMESPACE = "lab-acceptance"
-HTTP_PORT = 8080
-UDP_PORT = 8081
-SERVICE_HTTP_PORT = 80
-SERVICE_UDP_PORT = 81
-BACKEND = "backend"
-"""The Service, and the Deployment with one pod behind it."""
-HEADLESS = "probes"
 POLL_SECONDS = 1.0
+AT_ONCE = 8
 API_ERRORS = (ApiException, HTTPError, OSError)
 
 
@@ -50,10 +53,6 @@ class Pods:
     problems: Mapping[str, Problem]
 
 
-def probe_name(node: str, group: str = "") -> str:
-    return f"probe-{group}-{node}" if group else f"probe-{node}"
-
-
 class Workload:
     """The suite's namespace on one cluster."""
 
@@ -61,6 +60,7 @@ class Workload:
         self._api = api
         self._inventory = inventory
         self._expectations = expectations
+        self._manifests = Manifests(inventory, expectations)
         self._readiness = expectations.ready
 
     @property
@@ -77,36 +77,64 @@ class Workload:
         self.remove(deadline_seconds)
         core, namespace = self._api.core, NAMESPACE
         core.create_namespace({"metadata": {"name": namespace}}, _request_timeout=REQUEST_TIMEOUT)
-        core.create_namespaced_service(namespace, _headless(), _request_timeout=REQUEST_TIMEOUT)
-        made = core.create_namespaced_service(namespace, _backend_service(), _request_timeout=REQUEST_TIMEOUT)
+        core.create_namespaced_service(namespace, headless_service(), _request_timeout=REQUEST_TIMEOUT)
+        made = core.create_namespaced_service(namespace, backend_service(), _request_timeout=REQUEST_TIMEOUT)
         self._wait_for_service_account(deadline_seconds)
-        for of_group in self._expectations.groups:
-            for node in self._inventory.nodes:
-                pod = self._probe_pod(node.name, of_group)
-                core.create_namespaced_pod(namespace, pod, _request_timeout=REQUEST_TIMEOUT)
+        pods = [
+            self._manifests.probe(node.name, of_group)
+            for of_group in self._expectations.groups
+            for node in self._inventory.nodes
+        ]
         self._api.apps.create_namespaced_deployment(
-            namespace, self._backend(), _request_timeout=REQUEST_TIMEOUT
+            namespace, self._manifests.backend(), _request_timeout=REQUEST_TIMEOUT
         )
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            # Each waits for the answers of admission webhooks, where there are any.
+            list(pool.map(self._create_pod, [*pods, *self._manifests.crowd()]))
         ports = {port.name: port.node_port for port in made.spec.ports}
         return BackendService(BACKEND, IPv4Address(made.spec.cluster_ip), ports["http"], ports["udp"])
 
-    def wait_until_usable(self, deadline_seconds: float) -> Pods:
-        """Wait for all pods; those that are not ready in time come with the last reason and their events."""
+    def wait_until_usable(
+        self,
+        roles: Iterable[str],
+        deadline_seconds: float,
+        renewed: Mapping[str, ClusterPod] | None = None,
+    ) -> Pods:
+        """Wait for the pods of these roles; those not ready in time come with the last reason and events.
+
+        Of the pods in `renewed`, by role, none of the containers seen there must be left: what the API says
+        of a node that has just booted may still be from before.
+        """
+        wanted, before = tuple(roles), renewed or {}
         pods: dict[str, ClusterPod] = {}
+
+        def usable(role: str) -> bool:
+            pod = pods.get(role)
+            old = before[role].containers if role in before else frozenset()
+            return pod is not None and self._usable(pod) and not pod.containers & old
 
         def all_usable() -> bool:
             pods.clear()
-            pods.update(self._current())
-            return all(role in pods and self._usable(pods[role]) for role in self.roles)
+            pods.update((role, pod) for role, pod in self.pods().items() if role in wanted)
+            return all(map(usable, wanted))
 
         _until(all_usable, deadline_seconds)
         return Pods(
             dict(pods),
             {
                 role: self._why_not(role, pods.get(role), deadline_seconds)
-                for role in self.roles
-                if role not in pods or not self._usable(pods[role])
+                for role in wanted
+                if not usable(role)
             },
+        )
+
+    def remove_crowd(self) -> None:
+        """Let the crowd's pods end; nothing is waited for."""
+        self._api.core.delete_collection_namespaced_pod(
+            NAMESPACE,
+            label_selector=f"app={CROWD_APP}",
+            grace_period_seconds=0,
+            _request_timeout=REQUEST_TIMEOUT,
         )
 
     def wait_for_endpoints(
@@ -136,9 +164,7 @@ class Workload:
         latest: list[ClusterPod] = []
 
         def replaced() -> bool:
-            latest[:] = [
-                pod for role, pod in self._current().items() if role == BACKEND and pod.uid != old.uid
-            ]
+            latest[:] = [pod for role, pod in self.pods().items() if role == BACKEND and pod.uid != old.uid]
             return bool(latest) and self._usable(latest[0])
 
         if _until(replaced, deadline_seconds):
@@ -187,6 +213,9 @@ class Workload:
                 f" `lab kubectl get all -n {NAMESPACE}` shows what is left"
             )
 
+    def _create_pod(self, pod: dict[str, Any]) -> None:
+        self._api.core.create_namespaced_pod(NAMESPACE, pod, _request_timeout=REQUEST_TIMEOUT)
+
     def _wait_for_service_account(self, deadline_seconds: float) -> None:
         """No pod is admitted before the controller manager has made the namespace's service account."""
 
@@ -204,7 +233,8 @@ class Workload:
                 " kube-controller-manager is not at work, see `lab kubectl get pods -n kube-system`"
             ) from error
 
-    def _current(self) -> dict[str, ClusterPod]:
+    def pods(self) -> dict[str, ClusterPod]:
+        """The suite's pods as they are now, by role; those on their way out are left out."""
         return {
             pod.labels["role"]: pod
             for pod in self._api.pods(NAMESPACE)
@@ -224,46 +254,6 @@ class Workload:
             events = (f"its events cannot be read: {api_reason(error)}",)
         said = f"pod {pod.name} on {pod.node or 'no node'} is not {wanted} after {seconds:.0f} s: {pod.state}"
         return Problem("; ".join((said, *events)))
-
-    def _pod_spec(self, node: str) -> dict[str, Any]:
-        container: dict[str, Any] = {
-            "name": "netexec",
-            "image": self._inventory.probe_image,
-            "imagePullPolicy": "IfNotPresent",
-            "args": ["netexec", f"--http-port={HTTP_PORT}", f"--udp-port={UDP_PORT}"],
-        }
-        if self._readiness:
-            container["readinessProbe"] = {
-                "httpGet": {"path": "/healthz", "port": HTTP_PORT},
-                "periodSeconds": 2,
-                "timeoutSeconds": 5,
-                "failureThreshold": 5,
-            }
-        return {
-            "affinity": _only_on(node),
-            "containers": [container],
-            "tolerations": [{"operator": "Exists"}],
-            "terminationGracePeriodSeconds": 1,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-        }
-
-    def _probe_pod(self, node: str, of_group: Expectations) -> dict[str, Any]:
-        name = probe_name(node, of_group.group)
-        labels = {"app": HEADLESS, "role": name}
-        metadata = {"name": name, "labels": labels, "annotations": of_group.pods.annotations}
-        return {"metadata": metadata, "spec": self._pod_spec(node)}
-
-    def _backend(self) -> dict[str, Any]:
-        labels = {"app": BACKEND, "role": BACKEND}
-        template = {
-            "metadata": {"labels": labels, "annotations": self._expectations.pods.annotations},
-            "spec": self._pod_spec(self._inventory.backend_node.name),
-        }
-        return {
-            "metadata": {"name": BACKEND},
-            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
-        }
 
 
 def is_system_pod(pod: ClusterPod) -> bool:
@@ -285,32 +275,6 @@ def _api_message(error: ApiException) -> str:
     except (TypeError, ValueError, KeyError):
         return ""
     return f": {message}"
-
-
-def _only_on(node: str) -> dict[str, Any]:
-    """Lets the scheduler take no other node, and wait where the mode has not marked the node yet."""
-    field = {"key": "metadata.name", "operator": "In", "values": [node]}
-    terms = {"nodeSelectorTerms": [{"matchFields": [field]}]}
-    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
-
-
-def _backend_service() -> dict[str, Any]:
-    ports = [
-        {"name": "http", "protocol": "TCP", "port": SERVICE_HTTP_PORT, "targetPort": HTTP_PORT},
-        {"name": "udp", "protocol": "UDP", "port": SERVICE_UDP_PORT, "targetPort": UDP_PORT},
-    ]
-    return {
-        "metadata": {"name": BACKEND},
-        "spec": {"type": "NodePort", "selector": {"app": BACKEND}, "ports": ports},
-    }
-
-
-def _headless() -> dict[str, Any]:
-    ports = [{"name": "http", "protocol": "TCP", "port": HTTP_PORT}]
-    return {
-        "metadata": {"name": HEADLESS},
-        "spec": {"clusterIP": "None", "selector": {"app": HEADLESS}, "ports": ports},
-    }
 
 
 def _listed(addresses: Iterable[IPv4Address]) -> str:

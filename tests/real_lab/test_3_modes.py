@@ -17,6 +17,6 @@ def test_macvlan_is_accepted(lab: Lab) -> None:
 
 @pytest.mark.parametrize("mode", ["hybridnet", "flannel-vxlan"])
 def test_another_mode_is_accepted_after_a_rebuild(lab: Lab, mode: str) -> None:
-    lab("test", "--mode", mode, "--", "-q")
+    lab("test", "--mode", mode, "--", "-q", "--reboot", "no")
     status = json.loads(lab("status", "--json"))
     assert (status["mode"], status["problems"]) == (mode, [])

@@ -29,7 +29,7 @@ def test_a_lab_of_the_same_kind_comes_from_the_cache(lab: Lab) -> None:
 
 
 def test_it_is_accepted(lab: Lab) -> None:
-    lab("test", "--", "-q")
+    lab("test", "--", "-q", "--reboot", "no")
 
 
 def test_a_save_point_brings_back_what_was_there(lab: Lab) -> None:

@@ -120,6 +120,7 @@ def _facts(
             "iptables-nft": said(nft),
             "rules": said(json.dumps(RULES)),
             "proxy-arp": said(PROXY_ARP),
+            "booted": said("btime 1767268800"),
             "sysctls": said(f"net.ipv4.ip_forward={forward}\nnet.bridge.bridge-nf-call-iptables=1"),
             "processes": said(processes),
             "routes": said(routes),

@@ -13,8 +13,9 @@ from acceptance import workload
 from acceptance.cluster import Api, read_pod
 from acceptance.expectations import Expectations, load_expectations
 from acceptance.inventory import Inventory
+from acceptance.manifests import BACKEND, CROWD, Manifests, probe_name
 from acceptance.problems import Problem, SuiteError
-from acceptance.workload import BACKEND, Workload, probe_name
+from acceptance.workload import Workload
 
 
 class PretendedCluster:
@@ -46,8 +47,10 @@ class PretendedCluster:
     def delete_collection_namespaced_deployment(self, namespace: str, **_: Any) -> None:
         self.fail_when_broken()
 
-    def delete_collection_namespaced_pod(self, namespace: str, **_: Any) -> None:
-        self.pods.clear()
+    def delete_collection_namespaced_pod(self, namespace: str, label_selector: str = "", **_: Any) -> None:
+        for name, pod in list(self.pods.items()):
+            if not label_selector or label_selector == f"app={pod.metadata.labels['app']}":
+                del self.pods[name]
 
     def read_namespaced_service_account(self, name: str, namespace: str, **_: Any) -> None:
         pass
@@ -114,10 +117,15 @@ def _pod(body: Any, name: str, uid: str, number: int, ready: bool) -> Any:
         status=SimpleNamespace(
             pod_ip=f"10.200.0.{number}" if ready else None,
             phase="Running" if ready else "Pending",
-            container_statuses=[SimpleNamespace(state=state, restart_count=0, last_state=None)],
+            start_time=None,
+            container_statuses=[_status(f"container-of-{uid}", state)],
             conditions=[SimpleNamespace(type="Ready", status="True" if ready else "False")],
         ),
     )
+
+
+def _status(container: str, state: Any) -> Any:
+    return SimpleNamespace(container_id=container, state=state, restart_count=0, last_state=None)
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +151,7 @@ def test_a_pod_on_every_node_and_one_behind_the_service(cluster: PretendedCluste
         30000,
         30001,
     )
-    pods = made.wait_until_usable(1)
+    pods = made.wait_until_usable(made.roles, 1)
     assert pods.problems == {}
     assert {role: pod.node for role, pod in pods.found.items()} == {
         "probe-k8s-master1": "k8s-master1",
@@ -164,7 +172,7 @@ def test_a_pod_that_does_not_start_is_a_problem_with_its_events(
         )
     ]
     made.create(1)
-    pods = made.wait_until_usable(0.05)
+    pods = made.wait_until_usable(made.roles, 0.05)
     assert set(pods.problems) == {role}
     assert str(pods.problems[role]) == (
         "pod probe-k8s-node2 on k8s-node2 is not Ready after 0 s: Pending (ContainerCreating);"
@@ -174,7 +182,7 @@ def test_a_pod_that_does_not_start_is_a_problem_with_its_events(
 
 def test_the_successor_of_a_deleted_pod(cluster: PretendedCluster, made: Workload) -> None:
     made.create(1)
-    old = made.wait_until_usable(1).found[BACKEND]
+    old = made.wait_until_usable(made.roles, 1).found[BACKEND]
     new = made.replace_backend(old, 1)
     assert not isinstance(new, Problem)
     assert new.uid != old.uid
@@ -208,7 +216,7 @@ def test_without_readiness_probes_a_running_pod_is_enough(
     bare.create(1)
     for pod in cluster.pods.values():
         pod.status.conditions = []
-    assert bare.wait_until_usable(1).problems == {}
+    assert bare.wait_until_usable(bare.roles, 1).problems == {}
     assert "readinessProbe" not in cluster.deployment["spec"]["template"]["spec"]["containers"][0]
 
 
@@ -216,19 +224,22 @@ def _ended(reason: str) -> Any:
     last = SimpleNamespace(reason=reason, exit_code=1, message="no route\nto host", finished_at="01:02:03")
     return SimpleNamespace(
         name="daemon",
+        container_id="containerd://1",
         restart_count=2,
         state=SimpleNamespace(waiting=None, running=object()),
         last_state=SimpleNamespace(terminated=last),
     )
 
 
-def test_a_container_that_failed_is_told_and_a_reboot_is_not(made: Workload) -> None:
-    body = made._probe_pod("k8s-node1", load_expectations("macvlan", {}))
+def test_a_container_that_failed_is_told_and_a_reboot_is_not(
+    inventory: Inventory, macvlan: Expectations
+) -> None:
+    body = Manifests(inventory, macvlan).probe("k8s-node1", macvlan)
     pod = _pod(body, "p", "u", 1, True)
     assert read_pod(pod).restarts == ()
     pod.status.container_statuses = [_ended("Error")]
-    (line,) = read_pod(pod).restarts
-    assert line == (
+    (restart,) = read_pod(pod).restarts
+    assert str(restart) == (
         "daemon was started again 2 times; last at 01:02:03: Error, exit status 1, no route to host"
     )
     for reason in ("Unknown", "StartError"):
@@ -241,11 +252,11 @@ def test_every_group_has_a_pod_on_every_node_with_its_annotation(
 ) -> None:
     both = Workload(Api(cluster, cluster, cluster), inventory, load_expectations("hybridnet", {}))
     both.create(1)
-    pods = both.wait_until_usable(1)
+    pods = both.wait_until_usable(both.roles, 1)
     assert pods.problems == {}
     key = "networking.alibaba.com/network-type"
     kinds = {name: pod.metadata.annotations[key] for name, pod in cluster.pods.items()}
-    assert kinds.pop(pods.found[BACKEND].name) == "Overlay"
+    assert {kinds.pop(name) for name in (pods.found[BACKEND].name, *CROWD)} == {"Overlay"}
     nodes = [node.name for node in inventory.nodes]
     assert kinds == {
         **{probe_name(node, "overlay"): "Overlay" for node in nodes},
@@ -253,7 +264,31 @@ def test_every_group_has_a_pod_on_every_node_with_its_annotation(
     }
 
 
-def test_a_pod_without_statuses_does_not_run(made: Workload) -> None:
-    pod = _pod(made._probe_pod("n", load_expectations("macvlan", {})), "p", "u", 1, True)
+def test_a_pod_without_statuses_does_not_run(inventory: Inventory, macvlan: Expectations) -> None:
+    pod = _pod(Manifests(inventory, macvlan).probe("n", macvlan), "p", "u", 1, True)
     pod.status.container_statuses = None
     assert not read_pod(pod).running
+
+
+def test_ten_pods_start_with_the_others_on_all_nodes_and_are_removed_alone(
+    cluster: PretendedCluster, made: Workload
+) -> None:
+    made.create(1)
+    crowd = made.wait_until_usable(CROWD, 1)
+    assert crowd.problems == {}
+    assert len(crowd.found) == 10
+    assert {pod.node for pod in crowd.found.values()} == {"k8s-master1", "k8s-node1", "k8s-node2"}
+    made.remove_crowd()
+    assert set(made.pods()) == set(made.roles)
+
+
+def test_after_a_reboot_what_the_api_still_says_from_before_does_not_count(
+    cluster: PretendedCluster, made: Workload
+) -> None:
+    made.create(1)
+    role = probe_name("k8s-node2")
+    before = {role: made.wait_until_usable(made.roles, 1).found[role]}
+    stale = made.wait_until_usable(made.roles, 0.05, before)
+    assert set(stale.problems) == {role}
+    cluster.pods[role].status.container_statuses[0].container_id = "containerd://another"
+    assert made.wait_until_usable(made.roles, 1, before).problems == {}

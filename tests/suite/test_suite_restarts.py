@@ -1,0 +1,51 @@
+"""Which restarts of the cluster's own pods count: not those that a reboot of the node explains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from acceptance.cluster import Restart
+from acceptance.evidence import Evidence
+from acceptance.node_facts import NodeFacts, parse_booted
+from acceptance.test_nodes import test_system_pods_stay_up as system_pods_stay_up
+
+BOOT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def _seen(healthy: Evidence, *, started: datetime, ended: datetime) -> Evidence:
+    """A daemon that `started` first and failed once, at `ended`, on a node that booted at BOOT."""
+    pod = replace(
+        healthy.pods["backend"],
+        namespace="kube-system",
+        node="k8s-node1",
+        started=started,
+        restarts=(Restart(ended, "daemon was started again once"),),
+    )
+    facts = NodeFacts("k8s-node1", (), (), {}, (), {}, {}, booted=BOOT)
+    return replace(healthy, all_pods=(pod,), facts={"k8s-node1": facts})
+
+
+def test_a_failure_moments_after_a_reboot_does_not_count(healthy: Evidence) -> None:
+    system_pods_stay_up(_seen(healthy, started=BOOT - timedelta(hours=1), ended=BOOT + timedelta(seconds=40)))
+
+
+@pytest.mark.parametrize(
+    ("started", "ended"),
+    [
+        (timedelta(seconds=20), timedelta(seconds=40)),
+        (timedelta(hours=-1), timedelta(minutes=4)),
+        (timedelta(hours=-1), timedelta(minutes=-1)),
+    ],
+    ids=["the pod is younger than the boot", "long after the boot", "before the boot"],
+)
+def test_any_other_failure_counts(healthy: Evidence, started: timedelta, ended: timedelta) -> None:
+    with pytest.raises(pytest.fail.Exception, match="daemon was started again once"):
+        system_pods_stay_up(_seen(healthy, started=BOOT + started, ended=BOOT + ended))
+
+
+def test_the_time_of_the_boot() -> None:
+    assert parse_booted("btime 1767268800\n") == BOOT
+    assert parse_booted("") is None
