@@ -57,6 +57,11 @@ class LabFolder:
         return self.root / "host"
 
     @property
+    def snapshots(self) -> Path:
+        """Memory of the machines, a folder for each snapshot."""
+        return self.root / "snapshots"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

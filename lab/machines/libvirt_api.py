@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import libvirt
 
 from lab.foundation.errors import LabError
+from lab.machines.domain_xml import disk_of, snapshot_xml, with_disk
 
 
 class DomainState(StrEnum):
@@ -30,7 +32,6 @@ _STATES = {
     libvirt.VIR_DOMAIN_CRASHED: DomainState.OFF,
 }
 AGENT_SILENT = (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED)
-ALL_SNAPSHOT_DATA = libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
 
 
 class AgentSilentError(LabError):
@@ -93,16 +94,16 @@ class Libvirt:
                 pool.create()
             pool.refresh()
 
+    def refresh_pool(self, pool: str) -> None:
+        """Let libvirt see the volumes as they are on disk now."""
+        with _explained(f"cannot refresh the pool {pool}"):
+            self._connection.storagePoolLookupByName(pool).refresh()
+
     def volumes(self, pool: str) -> tuple[str, ...]:
         """Names of the volumes, as they are on disk now."""
+        self.refresh_pool(pool)
         with _explained(f"cannot list the volumes of the pool {pool}"):
-            found = self._connection.storagePoolLookupByName(pool)
-            found.refresh()
-            return tuple(found.listVolumes())
-
-    def delete_volume(self, pool: str, name: str) -> None:
-        with _explained(f"cannot delete the volume {name}"):
-            self._connection.storagePoolLookupByName(pool).storageVolLookupByName(name).delete()
+            return tuple(self._connection.storagePoolLookupByName(pool).listVolumes())
 
     # Domains
 
@@ -124,7 +125,7 @@ class Libvirt:
             domain = self._domain(name)
             if domain.isActive():
                 domain.destroy()
-            domain.undefineFlags(ALL_SNAPSHOT_DATA)
+            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
 
     def domain_xml(self, name: str) -> str:
         """The machine's definition, as it will be at its next start."""
@@ -152,37 +153,36 @@ class Libvirt:
         with _explained(f"cannot set the time of {name}"):
             self._domain(name).setTime({"seconds": seconds, "nseconds": 0})
 
-    # Snapshots: memory and disks of one machine, inside its qcow2 volume
+    # Memory and disk of one machine
 
-    def snapshots(self, name: str) -> tuple[str, ...]:
-        with _explained(f"cannot list the snapshots of {name}"):
-            return tuple(sorted(self._domain(name).snapshotListNames()))
+    def disk(self, name: str) -> str:
+        """The file that the machine writes to, as libvirtd sees it."""
+        return disk_of(self.domain_xml(name)).path
 
-    def create_snapshot(self, name: str, snapshot: str) -> None:
-        xml = f"<domainsnapshot><name>{snapshot}</name></domainsnapshot>"
-        with _explained(f"cannot take the snapshot {snapshot} of {name}"):
-            self._domain(name).snapshotCreateXML(xml)
+    def save(self, name: str, memory: Path, layer: str) -> None:
+        """Save the memory of the machine, which stands still, into a new file; it lives on.
 
-    def snapshot_xml(self, name: str, snapshot: str) -> str:
-        """All that libvirt knows of the snapshot; its memory and disk are in the machine's volume."""
-        with _explained(f"cannot read the snapshot {snapshot} of {name}"):
-            return str(self._domain(name).snapshotLookupByName(snapshot).getXMLDesc())
-
-    def define_snapshot(self, name: str, xml: str) -> None:
-        """Make a snapshot known again that the machine's volume holds."""
-        with _explained(f"cannot define a snapshot of {name}", details=xml):
-            self._domain(name).snapshotCreateXML(xml, libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE)
-
-    def revert_to_snapshot(self, name: str, snapshot: str) -> None:
-        """Bring memory and disks back; the machine is left paused."""
-        with _explained(f"cannot revert {name} to the snapshot {snapshot}"):
+        From then on it writes to the new disk layer at the path `layer`; the one before changes no more.
+        """
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+        with _explained(f"cannot save {name}"):
             domain = self._domain(name)
-            found = domain.snapshotLookupByName(snapshot)
-            domain.revertToSnapshot(found, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
+            xml = snapshot_xml(disk_of(domain.XMLDesc()), str(memory), layer)
+            domain.snapshotCreateXML(xml, flags)
 
-    def delete_snapshot(self, name: str, snapshot: str) -> None:
-        with _explained(f"cannot delete the snapshot {snapshot} of {name}"):
-            self._domain(name).snapshotLookupByName(snapshot).delete()
+    def restore(self, name: str, memory: Path, layer: str) -> None:
+        """Let the machine be as its memory was saved, with the disk at the path `layer`; it is paused.
+
+        What it was before, running or not, ends.
+        """
+        with _explained(f"cannot restore {name}"):
+            domain = self._domain(name)
+            xml = with_disk(self.domain_xml(name), layer)
+            if domain.isActive():
+                domain.destroy()
+            # Its next start from nothing has the same disk.
+            self._connection.defineXML(xml)
+            self._connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
 
     def _domain(self, name: str) -> libvirt.virDomain:
         return self._connection.lookupByName(name)

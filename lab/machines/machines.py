@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
@@ -16,13 +17,17 @@ from lab.foundation.wait import Deadline, wait_for
 from lab.host.enclosure import Enclosure
 from lab.machines.base_volume import place_base_volume, register_box
 from lab.machines.kept import KeptMachines
+from lab.machines.layers import Layers, disk_path
 from lab.machines.leftovers import machine_folder, remove_half_made, remove_machines
 from lab.machines.libvirt_api import AgentSilentError, DomainState, Libvirt
-from lab.machines.networks import make_networks, make_pool
+from lab.machines.networks import POOL, make_networks, make_pool
+from lab.machines.snapshots import Snapshot, Snapshots, memory_file, write_manifest
 from lab.machines.vagrant import Vagrant, ready_machine, vagrant_home
 from lab.machines.vagrantfile import MachineSettings, render_vagrantfile
 from lab.supply.box.model import Box
 from lab.topology.plan import Plan
+
+T = TypeVar("T")
 
 AGENT_LIMIT = 60.0
 """Seconds until the guest agent of a machine that runs again must have answered."""
@@ -53,6 +58,9 @@ class Machines:
         self._box = box
         self._settings = settings
         self._enclosure = enclosure
+        self._nodes = tuple(node.name for node in plan.nodes)
+        self._layers = Layers(enclosure.layout.images)
+        self._snapshots = Snapshots(folder.snapshots, self._layers)
 
     def prepare(self) -> None:
         """Networks, storage, the box and the Vagrantfile: all that `up` needs. The enclosure must run."""
@@ -70,17 +78,17 @@ class Machines:
         What an interrupted earlier attempt left half made is removed first, so calling it again mends that.
         """
         with self._libvirt() as connection:
-            remove_half_made(connection, self._folder, self._plan)
-        nodes = [node.name for node in self._plan.nodes]
-        Vagrant(self._folder, self._enclosure, on_line=_ready_counter(step, len(nodes))).up(nodes)
+            remove_half_made(connection, self._folder, self._plan, self._snapshots)
+        on_line = _ready_counter(step, len(self._nodes))
+        Vagrant(self._folder, self._enclosure, on_line).up(self._nodes)
 
     def states(self) -> Mapping[str, MachineState]:
         """The state of every node of the plan, by name."""
         if not self._enclosure.running:
-            return {node.name: self._state_at_rest(node.name) for node in self._plan.nodes}
+            return {node: self._state_at_rest(node) for node in self._nodes}
         with self._libvirt() as connection:
             found = {domain.name: _FROM_DOMAIN[domain.state] for domain in connection.domains()}
-        return {node.name: found.get(node.name, MachineState.NOT_CREATED) for node in self._plan.nodes}
+        return {node: found.get(node, MachineState.NOT_CREATED) for node in self._nodes}
 
     def pause(self) -> None:
         """Stop all machines' processors; memory and disks stay as they are."""
@@ -98,66 +106,83 @@ class Machines:
         Raises LabError when a machine does not run or `name` is taken; no partial snapshot is left.
         """
         self._require_running()
+        if self._snapshots.find(name) is not None:
+            raise LabError(f"there is a snapshot {name} already", resolution="remove it or take another name")
         with self._libvirt() as connection:
-            if name in self._snapshots(connection):
-                raise LabError(
-                    f"there is a snapshot {name} already", resolution="remove it or take another name"
-                )
-            self._delete_partial(connection, name)
             try:
                 self._on_all(connection.suspend)
-                self._on_all(lambda node: connection.create_snapshot(node, name))
-            except BaseException:
-                self._delete_partial(connection, name)
-                raise
+                with self._snapshots.adding(name) as folder:
+                    layers = self._on_all(lambda node: self._freeze(connection, node, folder))
+                    write_manifest(folder, name, layers)
             finally:
-                self._on_all(connection.resume)
+                self._go_on(connection)
+            self._sweep(connection)
 
     def revert(self, name: str) -> None:
         """Bring all machines back to the instant of the snapshot, but with the present time."""
+        snapshot = self._snapshots.find(name)
+        if snapshot is None:
+            known = ", ".join(self.snapshots()) or "none"
+            raise LabError(f"there is no snapshot {name} of all nodes", details=f"there are: {known}")
         with self._libvirt() as connection:
-            if name not in self._snapshots(connection):
-                known = ", ".join(self._snapshots(connection)) or "none"
-                raise LabError(f"there is no snapshot {name} of all nodes", details=f"there are: {known}")
-            self._on_all(lambda node: connection.revert_to_snapshot(node, name))
+            self._on_all(lambda node: self._restore(connection, node, snapshot))
             self._go_on(connection)
+            self._sweep(connection)
 
     def snapshots(self) -> tuple[str, ...]:
-        """Names of the snapshots that every machine has."""
-        with self._libvirt() as connection:
-            return self._snapshots(connection)
+        """Names of the snapshots that can be brought back."""
+        return tuple(snapshot.name for snapshot in self._snapshots.all())
 
     def remove_snapshot(self, name: str) -> None:
+        self._snapshots.remove(name)
         with self._libvirt() as connection:
-            self._on_all(lambda node: connection.delete_snapshot(node, name))
+            self._sweep(connection)
 
-    def keep(self, target: Path, snapshots: Collection[str]) -> None:
-        """Copy all machines with these snapshots into the folder `target`; they stand still meanwhile.
+    def keep(self, target: Path, snapshots: Iterable[str]) -> None:
+        """Keep these snapshots, and what makes machines of them, in the folder `target`.
 
-        Raises LabError when a machine does not run or the disk is full.
+        Raises OSError when the disk is full.
         """
-        self._require_running()
         kept = self._kept(target)
         with self._libvirt() as connection:
-            try:
-                # Standing still, a machine has written to its volume all that it knows of it.
-                self._on_all(connection.suspend)
-                self._on_all(lambda node: kept.write(connection, node, snapshots))
-                kept.write_leases()
-            finally:
-                self._go_on(connection)
+            kept.write(connection, self._nodes)
+        for name in snapshots:
+            self._snapshots.link(name, kept.snapshots)
 
-    def bring_back(self, source: Path, snapshots: Collection[str]) -> None:
+    def bring_back(self, source: Path, snapshots: Iterable[str]) -> None:
         """Make networks and all machines, with these snapshots, from the folder that `keep` filled.
 
-        The machines are off. Those that an interrupted earlier attempt left are removed first.
+        The machines are off, and run when one of the snapshots is brought back. Those that an interrupted
+        earlier attempt left are removed first.
         """
         kept = self._kept(source)
         kept.read_leases()
         self.prepare()
         with self._libvirt() as connection:
-            remove_machines(connection, self._folder, [node.name for node in self._plan.nodes])
-            self._on_all(lambda node: kept.read(connection, node, snapshots))
+            remove_machines(connection, self._folder, self._nodes, self._snapshots)
+            for name in snapshots:
+                kept.snapshots.link(name, self._snapshots)
+            kept.read(connection, self._nodes)
+
+    def _freeze(self, connection: Libvirt, node: str, folder: Path) -> tuple[str, ...]:
+        """Save the machine's memory and let it write to a new layer; returns those below."""
+        frozen = Path(connection.disk(node)).name
+        connection.save(node, memory_file(folder, node), disk_path(self._layers.new_name(node)))
+        self._layers.freeze(frozen)
+        return self._layers.chain(frozen)
+
+    def _restore(self, connection: Libvirt, node: str, snapshot: Snapshot) -> None:
+        layer = self._layers.add(node, below=snapshot.layers[node][0])
+        connection.restore(node, snapshot.memory(node), disk_path(layer))
+
+    def _sweep(self, connection: Libvirt) -> None:
+        """Remove the layers that neither a snapshot nor a machine needs, and what was left unfinished."""
+        self._snapshots.sweep()
+        needed = {layer for snapshot in self._snapshots.all() for layer in snapshot.all_layers}
+        for node in self._nodes:
+            needed.update(self._layers.chain(Path(connection.disk(node)).name))
+        self._layers.remove(self._layers.of(self._nodes) - needed)
+        connection.refresh_pool(POOL)
 
     def _kept(self, root: Path) -> KeptMachines:
         return KeptMachines(root, self._folder, self._enclosure.layout, self._box)
@@ -178,17 +203,6 @@ class Machines:
     def _libvirt(self) -> Libvirt:
         return Libvirt(self._enclosure.libvirt_uri)
 
-    def _snapshots(self, connection: Libvirt) -> tuple[str, ...]:
-        common = frozenset.intersection(
-            *(frozenset(connection.snapshots(node.name)) for node in self._plan.nodes)
-        )
-        return tuple(sorted(common))
-
-    def _delete_partial(self, connection: Libvirt, name: str) -> None:
-        for node in self._plan.nodes:
-            if name in connection.snapshots(node.name):
-                connection.delete_snapshot(node.name, name)
-
     def _go_on(self, connection: Libvirt) -> None:
         """Let machines that stand still run on, with the right time."""
         self._on_all(connection.resume)
@@ -206,9 +220,10 @@ class Machines:
             )
         )
 
-    def _on_all(self, action: Callable[[str], None]) -> None:
-        with ThreadPoolExecutor(len(self._plan.nodes)) as pool:
-            list(pool.map(action, [node.name for node in self._plan.nodes]))
+    def _on_all(self, action: Callable[[str], T]) -> dict[str, T]:
+        """Do it for all machines side by side; what it returned, by the machine's name."""
+        with ThreadPoolExecutor(len(self._nodes)) as pool:
+            return dict(zip(self._nodes, pool.map(action, self._nodes), strict=True))
 
 
 def _ready_counter(step: StepContext, total: int) -> Callable[[str], None]:

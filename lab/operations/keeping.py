@@ -54,7 +54,7 @@ def kind_of(lab: Lab) -> Kind:
 
 
 def keep(lab: Lab, snapshots: tuple[str, ...]) -> None:
-    """Keep the lab, whose machines run, for the next of its kind. Raises LabError when the disk is full."""
+    """Keep these snapshots of the lab for the next of its kind. Raises LabError when the disk is full."""
     try:
         with KeptLabs().adding(kind_of(lab), now()) as target:
             lab.machines.keep(target / MACHINES, snapshots)

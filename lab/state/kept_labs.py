@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ LIMIT_VARIABLE = "LAB_KEPT_GIB"
 DEFAULT_LIMIT_GIB = 20.0
 GIB = 2**30
 KEY_LENGTH = 16
+BLOCK = 512
+"""Bytes, the unit of st_blocks in stat(2)."""
 DESCRIPTION = "kept.json"
 UNFINISHED = ".unfinished-"
 
@@ -54,7 +56,13 @@ class KeptLab:
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*"))
+        return sum(self.blocks.values())
+
+    @property
+    def blocks(self) -> Mapping[tuple[int, int], int]:
+        """Bytes on disk of each file, by device and inode: kept labs share files by hard links."""
+        found = (path.stat() for path in self.folder.rglob("*"))
+        return {(stat.st_dev, stat.st_ino): stat.st_blocks * BLOCK for stat in found}
 
     @property
     def last_used(self) -> float:
@@ -130,10 +138,10 @@ class KeptLabs:
 
     def _prune(self, limit: int) -> tuple[KeptLab, ...]:
         removed = []
-        total = 0
+        counted: dict[tuple[int, int], int] = {}
         for kept in self.all():
-            total += kept.size
-            if total > limit:
+            counted.update(kept.blocks)
+            if sum(counted.values()) > limit:
                 # Without its description it is a kept lab no more, however far the removal comes.
                 (kept.folder / DESCRIPTION).unlink()
                 shutil.rmtree(kept.folder, ignore_errors=True)

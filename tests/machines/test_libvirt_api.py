@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from lab.foundation.errors import LabError
 from lab.foundation.process import run
 from lab.host.enclosure import Enclosure
+from lab.machines.layers import Layers, disk_path, volume_name
 from lab.machines.libvirt_api import AgentSilentError, DomainFacts, DomainState, Libvirt
+from lab.machines.networks import make_pool
 
 NAME = "nothing-to-boot"
 DOMAIN = f"""
@@ -18,12 +21,14 @@ DOMAIN = f"""
   <name>{NAME}</name>
   <memory unit="MiB">16</memory>
   <os><type machine="pc">hvm</type></os>
+  <cpu mode="custom"><model>Nehalem</model></cpu>
   <devices>
     <disk type="file" device="disk">
-      <driver name="qemu" type="qcow2"/>
-      <source file="/var/lib/libvirt/{NAME}.img"/>
+      <driver name="qemu" type="qcow2" cache="unsafe" discard="unmap"/>
+      <source file="{disk_path(volume_name(NAME))}"/>
       <target dev="vda" bus="virtio"/>
     </disk>
+    <interface type="ethernet"><model type="virtio"/></interface>
     <channel type="unix"><target type="virtio" name="org.qemu.guest_agent.0"/></channel>
     <memballoon model="none"/>
   </devices>
@@ -32,14 +37,20 @@ DOMAIN = f"""
 
 
 @pytest.fixture(scope="module")
-def connection(enclosure: Enclosure) -> Iterator[Libvirt]:
-    image = enclosure.layout.root / "lib" / f"{NAME}.img"
-    run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"])
-    raw = libvirt.open(enclosure.libvirt_uri)
-    raw.defineXML(DOMAIN)
+def layers(enclosure: Enclosure) -> Layers:
+    return Layers(enclosure.layout.images)
+
+
+@pytest.fixture(scope="module")
+def connection(enclosure: Enclosure, layers: Layers) -> Iterator[Libvirt]:
     with Libvirt(enclosure.libvirt_uri) as connection:
+        make_pool(connection)
+        box = layers.path("box.img")
+        run(["qemu-img", "create", "-q", "-f", "qcow2", box, "1M"])
+        words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", box]
+        run([*words, layers.path(volume_name(NAME))])
+        connection.define_domain(DOMAIN)
         yield connection
-    raw.close()
 
 
 @pytest.fixture
@@ -58,7 +69,7 @@ def only(connection: Libvirt) -> DomainFacts:
 
 def test_a_machine_is_off_running_and_paused(running: Libvirt) -> None:
     assert only(running).name == NAME
-    assert only(running).nics == 0
+    assert only(running).nics == 1
     assert only(running).state is DomainState.RUNNING
     running.suspend(NAME)
     assert only(running).state is DomainState.PAUSED
@@ -66,13 +77,21 @@ def test_a_machine_is_off_running_and_paused(running: Libvirt) -> None:
     assert only(running).state is DomainState.RUNNING
 
 
-def test_a_snapshot_keeps_memory_and_brings_it_back_paused(running: Libvirt) -> None:
-    running.create_snapshot(NAME, "clean")
-    assert running.snapshots(NAME) == ("clean",)
-    running.revert_to_snapshot(NAME, "clean")
+def test_a_saved_machine_lives_on_and_comes_back_paused(
+    running: Libvirt, layers: Layers, tmp_path: Path
+) -> None:
+    running.suspend(NAME)
+    running.save(NAME, tmp_path / "memory", disk_path(upper := layers.new_name(NAME)))
     assert only(running).state is DomainState.PAUSED
-    running.delete_snapshot(NAME, "clean")
-    assert running.snapshots(NAME) == ()
+    assert running.disk(NAME) == disk_path(upper)
+    assert layers.chain(upper) == (upper, volume_name(NAME))
+    running.resume(NAME)
+    for _ in range(2):
+        again = layers.add(NAME, volume_name(NAME))
+        running.restore(NAME, tmp_path / "memory", disk_path(again))
+        assert only(running).state is DomainState.PAUSED
+        assert running.disk(NAME) == disk_path(again)
+        assert layers.chain(again) == (again, volume_name(NAME))
 
 
 def test_a_guest_without_an_agent_is_a_case_of_its_own(running: Libvirt) -> None:
@@ -90,12 +109,3 @@ def test_a_missing_machine_is_explained(connection: Libvirt) -> None:
 def test_nothing_answers_at_a_wrong_address() -> None:
     with pytest.raises(LabError, match="cannot reach libvirt"):
         Libvirt("qemu+unix:///system?socket=/nowhere/libvirt-sock")
-
-
-def test_a_machine_with_snapshots_is_removed_whole(running: Libvirt, enclosure: Enclosure) -> None:
-    running.create_snapshot(NAME, "clean")
-    running.remove_domain(NAME)
-    assert running.domains() == ()
-    raw = libvirt.open(enclosure.libvirt_uri)
-    raw.defineXML(DOMAIN)
-    raw.lookupByName(NAME).create()

@@ -16,10 +16,12 @@ from lab.foundation.process import run
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.enclosure import Enclosure
 from lab.host.process_identity import ProcessIdentity
+from lab.machines.layers import Layers
 from lab.machines.leftovers import remove_half_made
 from lab.machines.libvirt_api import DomainState, Libvirt
 from lab.machines.machines import Machines, MachineState
 from lab.machines.networks import POOL
+from lab.machines.snapshots import Snapshots
 from lab.machines.vagrant import Vagrant
 from lab.machines.vagrantfile import MachineSettings
 from lab.supply.box.model import Box
@@ -30,6 +32,7 @@ UP = """
 import sys; from pathlib import Path
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder; from lab.host.enclosure import Enclosure
+from lab.machines.snapshots import Snapshots
 from lab.machines.vagrant import Vagrant
 folder = LabFolder(Path(sys.argv[1]))
 vagrant = Vagrant(folder, Enclosure(folder), on_line=lambda line: print(line, flush=True))
@@ -87,14 +90,18 @@ def test_the_rendered_vagrantfile_works_from_a_plain_shell(
 
 @pytest.mark.parametrize("marker", ["Creating domain with", "Creating shared folders"])
 def test_after_a_kill_in_the_middle_the_machines_can_be_made_again(
+    *,
     machines: Machines,
     connection: Libvirt,
+    enclosure: Enclosure,
     lab_folder: LabFolder,
     plan: Plan,
     marker: str,
 ) -> None:
     kill_up_when_it_says(lab_folder, marker)
-    made_anew = remove_half_made(connection, lab_folder, plan)
+    made_anew = remove_half_made(
+        connection, lab_folder, plan, Snapshots(lab_folder.snapshots, Layers(enclosure.layout.images))
+    )
     whole = [domain for domain in connection.domains() if domain.state is DomainState.OFF]
     assert {domain.name for domain in whole} == set(NODES) - set(made_anew)
     assert all(domain.nics == 4 for domain in whole)

@@ -89,6 +89,15 @@ def test_the_labs_used_longest_ago_make_room(kept: KeptLabs) -> None:
     assert [lab.kind for lab in kept.all()] == [FLANNEL, OTHER]
 
 
+def test_what_kept_labs_share_is_counted_once(kept: KeptLabs) -> None:
+    add(kept, MACVLAN, used=100)
+    disk = kept.all()[0].folder / "disk"
+    with kept.adding(FLANNEL, MADE) as folder:
+        (folder / "disk").hardlink_to(disk)
+    assert kept.prune(15 * BLOCK) == ()
+    assert [lab.kind for lab in kept.all()] == [FLANNEL, MACVLAN]
+
+
 def test_a_lab_in_use_counts_as_used_now(kept: KeptLabs) -> None:
     add(kept, MACVLAN, used=100)
     add(kept, OTHER, used=200)
