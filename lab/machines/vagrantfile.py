@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
+from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -32,6 +33,11 @@ class MachineSettings:
     """Seconds that a machine may take until ssh answers."""
 
 
+def machine_id(plan: Plan, node: NodePlan) -> UUID:
+    """The same in every lab of the topology, since a snapshot fits only the machine that it was taken of."""
+    return UUID(sha256(f"{plan.topology}/{node.name}".encode()).hexdigest()[:MACHINE_ID_LENGTH])
+
+
 def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     """What a node's kernel line says beside the box's: its name and the addresses of all NICs but the first.
 
@@ -39,13 +45,12 @@ def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     ip=ADDRESS:PEER:GATEWAY:NETMASK:HOSTNAME:DEVICE:METHOD is dracut.cmdline(7)'s and
     systemd-network-generator(8)'s.
     """
-    machine_id = sha256(f"{plan.topology}/{node.name}".encode()).hexdigest()[:MACHINE_ID_LENGTH]
     addresses = (
         f"ip={nic.address.ip}:::{nic.address.netmask}:{node.name}:{nic.device}:off"
         for nic in node.nics
         if nic.network != plan.uplink.name
     )
-    return f"systemd.hostname={node.name}", f"systemd.machine_id={machine_id}", *addresses
+    return f"systemd.hostname={node.name}", f"systemd.machine_id={machine_id(plan, node).hex}", *addresses
 
 
 def clock_arguments(settings: MachineSettings) -> tuple[str, ...]:
@@ -70,6 +75,7 @@ def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
         box=box,
         settings=settings,
         default_mtu=DEFAULT_MTU,
+        machine_id=lambda node: machine_id(plan, node),
         kernel_arguments=lambda node: (
             box.kernel_arguments,
             *clock_arguments(settings),
