@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.cli.tables import show_kept, show_snapshots
 from lab.operations.cache import kept_rows, prune_kept
-from lab.operations.snapshots import remove_snapshot, restore_snapshot, save_snapshot, snapshot_rows
+from lab.operations.snapshots import (
+    export_snapshot,
+    import_snapshot,
+    remove_snapshot,
+    restore_snapshot,
+    save_snapshot,
+    snapshot_rows,
+)
 
 snapshot_argument = click.argument("snapshot", metavar="SNAPSHOT")
 
@@ -68,6 +77,35 @@ def remove(snapshot: str, name: str | None) -> None:
     Example: lab snapshot remove before-exercise-2
     """
     remove_snapshot(the_lab(name), snapshot, console())
+
+
+@snapshots.command()
+@snapshot_argument
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@name_option
+def export(snapshot: str, file: Path, name: str | None) -> None:
+    """Write a save point into one file, for another lab of the same topology.
+
+    The file opens the cluster to whoever has it: it holds the cluster's keys.
+
+    \b
+    Example: lab snapshot export before-exercise-2 exercise-2.snapshot
+    """
+    export_snapshot(the_lab(name), snapshot, file, console())
+
+
+@snapshots.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--as", "snapshot", metavar="SNAPSHOT", help="Its name in this lab (default: the one it had).")
+@name_option
+def import_(file: Path, snapshot: str | None, name: str | None) -> None:
+    """Bring a save point from a file into a lab of the same topology.
+
+    \b
+    Example: lab snapshot import exercise-2.snapshot
+    """
+    known_as = import_snapshot(the_lab(name), file, snapshot, console())
+    click.echo(f"lab snapshot restore {known_as} goes to it")
 
 
 @click.group()

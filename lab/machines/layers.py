@@ -18,8 +18,7 @@ from lab.foundation.files import link_or_copy
 from lab.foundation.process import run
 from lab.machines.networks import POOL_FOLDER
 
-FROZEN = 0o444
-"""The mode of files that nobody writes to any more."""
+MAY_WRITE = 0o222
 TOKEN_BYTES = 8
 
 # https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/docs/interop/qcow2.txt: magic, version,
@@ -36,6 +35,11 @@ def volume_name(node: str) -> str:
 def disk_path(layer: str) -> str:
     """The layer as the lab's libvirtd sees it."""
     return f"{POOL_FOLDER}/{layer}"
+
+
+def freeze(path: Path) -> None:
+    """Nobody writes to the file any more."""
+    path.chmod(path.stat().st_mode & 0o7777 & ~MAY_WRITE)
 
 
 class Layers:
@@ -68,9 +72,6 @@ class Layers:
             ]
         )
         return layer
-
-    def freeze(self, layer: str) -> None:
-        self.path(layer).chmod(FROZEN)
 
     def link(self, layer: str, to: Layers) -> None:
         """Let the frozen layer be one of `to` as well."""

@@ -17,7 +17,7 @@ from lab.foundation.wait import Deadline, wait_for
 from lab.host.enclosure import Enclosure
 from lab.machines.base_volume import place_base_volume, register_box
 from lab.machines.kept import KeptMachines
-from lab.machines.layers import Layers, disk_path
+from lab.machines.layers import Layers, disk_path, freeze
 from lab.machines.leftovers import machine_folder, remove_half_made, remove_machines
 from lab.machines.libvirt_api import AgentSilentError, DomainState, Libvirt
 from lab.machines.networks import POOL, make_networks, make_pool
@@ -60,7 +60,8 @@ class Machines:
         self._enclosure = enclosure
         self._nodes = tuple(node.name for node in plan.nodes)
         self._layers = Layers(enclosure.layout.images)
-        self._snapshots = Snapshots(folder.snapshots, self._layers)
+        self.store = Snapshots(folder.snapshots, self._layers)
+        """The snapshots as files."""
 
     def prepare(self) -> None:
         """Networks, storage, the box and the Vagrantfile: all that `up` needs. The enclosure must run."""
@@ -78,7 +79,7 @@ class Machines:
         What an interrupted earlier attempt left half made is removed first, so calling it again mends that.
         """
         with self._libvirt() as connection:
-            remove_half_made(connection, self._folder, self._plan, self._snapshots)
+            remove_half_made(connection, self._folder, self._plan, self.store)
         on_line = _ready_counter(step, len(self._nodes))
         Vagrant(self._folder, self._enclosure, on_line).up(self._nodes)
 
@@ -100,27 +101,28 @@ class Machines:
         with self._libvirt() as connection:
             self._go_on(connection)
 
-    def snapshot(self, name: str) -> None:
+    def snapshot(self, name: str, beside: Iterable[Path] = ()) -> None:
         """Keep memory and disks of all machines as they are at one instant; they stand still meanwhile.
 
-        Raises LabError when a machine does not run or `name` is taken; no partial snapshot is left.
+        Copies of the files `beside` belong to the snapshot. Raises LabError when a machine does not run or
+        `name` is taken; no partial snapshot is left.
         """
         self._require_running()
-        if self._snapshots.find(name) is not None:
+        if self.store.find(name) is not None:
             raise LabError(f"there is a snapshot {name} already", resolution="remove it or take another name")
         with self._libvirt() as connection:
             try:
                 self._on_all(connection.suspend)
-                with self._snapshots.adding(name) as folder:
+                with self.store.adding(name, beside) as folder:
                     layers = self._on_all(lambda node: self._freeze(connection, node, folder))
                     write_manifest(folder, name, layers)
             finally:
                 self._go_on(connection)
             self._sweep(connection)
 
-    def revert(self, name: str) -> None:
-        """Bring all machines back to the instant of the snapshot, but with the present time."""
-        snapshot = self._snapshots.find(name)
+    def revert(self, name: str) -> Snapshot:
+        """Bring all machines back to the instant of the snapshot, but with the present time; return it."""
+        snapshot = self.store.find(name)
         if snapshot is None:
             known = ", ".join(self.snapshots()) or "none"
             raise LabError(f"there is no snapshot {name} of all nodes", details=f"there are: {known}")
@@ -128,13 +130,14 @@ class Machines:
             self._on_all(lambda node: self._restore(connection, node, snapshot))
             self._go_on(connection)
             self._sweep(connection)
+        return snapshot
 
     def snapshots(self) -> tuple[str, ...]:
         """Names of the snapshots that can be brought back."""
-        return tuple(snapshot.name for snapshot in self._snapshots.all())
+        return tuple(snapshot.name for snapshot in self.store.all())
 
     def remove_snapshot(self, name: str) -> None:
-        self._snapshots.remove(name)
+        self.store.remove(name)
         with self._libvirt() as connection:
             self._sweep(connection)
 
@@ -147,7 +150,7 @@ class Machines:
         with self._libvirt() as connection:
             kept.write(connection, self._nodes)
         for name in snapshots:
-            self._snapshots.link(name, kept.snapshots)
+            self.store.link(name, kept.snapshots)
 
     def bring_back(self, source: Path, snapshots: Iterable[str]) -> None:
         """Make networks and all machines, with these snapshots, from the folder that `keep` filled.
@@ -159,16 +162,16 @@ class Machines:
         kept.read_leases()
         self.prepare()
         with self._libvirt() as connection:
-            remove_machines(connection, self._folder, self._nodes, self._snapshots)
+            remove_machines(connection, self._folder, self._nodes, self.store)
             for name in snapshots:
-                kept.snapshots.link(name, self._snapshots)
+                kept.snapshots.link(name, self.store)
             kept.read(connection, self._nodes)
 
     def _freeze(self, connection: Libvirt, node: str, folder: Path) -> tuple[str, ...]:
         """Save the machine's memory and let it write to a new layer; returns those below."""
         frozen = Path(connection.disk(node)).name
         connection.save(node, memory_file(folder, node), disk_path(self._layers.new_name(node)))
-        self._layers.freeze(frozen)
+        freeze(self._layers.path(frozen))
         return self._layers.chain(frozen)
 
     def _restore(self, connection: Libvirt, node: str, snapshot: Snapshot) -> None:
@@ -177,8 +180,8 @@ class Machines:
 
     def _sweep(self, connection: Libvirt) -> None:
         """Remove the layers that neither a snapshot nor a machine needs, and what was left unfinished."""
-        self._snapshots.sweep()
-        needed = {layer for snapshot in self._snapshots.all() for layer in snapshot.all_layers}
+        self.store.sweep()
+        needed = {layer for snapshot in self.store.all() for layer in snapshot.all_layers}
         for node in self._nodes:
             needed.update(self._layers.chain(Path(connection.disk(node)).name))
         self._layers.remove(self._layers.of(self._nodes) - needed)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from lab.foundation.files import link_or_copy
-from lab.machines.layers import FROZEN, Layers
+from lab.machines.layers import Layers, freeze
 
 MANIFEST = "snapshot.json"
 UNFINISHED = ".unfinished-"
@@ -34,6 +34,10 @@ class Snapshot:
     def memory(self, node: str) -> Path:
         """Memory and devices of the machine, as libvirt saves them."""
         return memory_file(self.folder, node)
+
+    def beside(self, name: str) -> Path:
+        """A file that was put beside the machines."""
+        return self.folder / name
 
     @property
     def all_layers(self) -> frozenset[str]:
@@ -60,21 +64,29 @@ class Snapshots:
         return next((snapshot for snapshot in self.all() if snapshot.name == name), None)
 
     @contextmanager
-    def adding(self, name: str) -> Iterator[Path]:
-        """A folder for the memory files, and at last for `write_manifest`; it becomes the snapshot.
-
-        When the block ends with an error, nothing of it stays.
-        """
+    def staging(self) -> Iterator[Path]:
+        """A folder on the file system of the snapshots, which goes at the end of the block."""
         self._root.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._root))
         try:
             yield folder
-            for path in folder.iterdir():
-                path.chmod(FROZEN)
-            self.remove(name)
-            folder.rename(self._folder(name))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def adding(self, name: str, beside: Iterable[Path] = ()) -> Iterator[Path]:
+        """A folder for the memory files, and at last for `write_manifest`; it becomes the snapshot.
+
+        The files `beside` are copied into it. When the block ends with an error, nothing of it stays.
+        """
+        with self.staging() as folder:
+            for path in beside:
+                shutil.copy2(path, folder / path.name)
+            yield folder
+            for path in folder.iterdir():
+                freeze(path)
+            self.remove(name)
+            folder.rename(self._folder(name))
 
     def remove(self, name: str) -> None:
         """Forget the snapshot; its layers stay until `sweep`."""
@@ -84,16 +96,19 @@ class Snapshots:
     def remove_all(self) -> None:
         shutil.rmtree(self._root, ignore_errors=True)
 
-    def link(self, name: str, to: Snapshots) -> None:
+    def link(self, name: str, to: Snapshots, as_name: str | None = None) -> None:
         """Let the snapshot be one of `to` as well, with its layers. Raises KeyError when there is none."""
         snapshot = self.find(name)
         if snapshot is None:
             raise KeyError(name)
         for layer in snapshot.all_layers:
             self.layers.link(layer, to.layers)
-        with to.adding(name) as folder:
+        new_name = as_name or name
+        with to.adding(new_name) as folder:
             for path in snapshot.folder.iterdir():
-                link_or_copy(path, folder / path.name)
+                if path.name != MANIFEST:
+                    link_or_copy(path, folder / path.name)
+            write_manifest(folder, new_name, snapshot.layers)
 
     def sweep(self) -> None:
         """Remove what killed commands left unfinished."""

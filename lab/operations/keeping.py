@@ -16,6 +16,7 @@ from lab.operations.ssh_config import write_ssh_config
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
 from lab.state.records import now
 from lab.topology.mode_choice import ModeChoice
+from lab.topology.plan import Plan
 
 CLUSTER_SNAPSHOT = "cluster"
 """The instant at which the cluster stands and has no pod network yet."""
@@ -37,18 +38,35 @@ def mode_of_snapshot(name: str) -> str:
     return name.removeprefix(OF_MODE) if name.startswith(OF_MODE) else ""
 
 
+def take_snapshot(lab: Lab, name: str) -> None:
+    """Keep the lab as it is now. Raises LabError when the name is taken or not all nodes run."""
+    lab.machines.snapshot(name, _access(lab))
+
+
+def go_back(lab: Lab, name: str) -> None:
+    """Bring the lab back to the instant of that snapshot, with the present time.
+
+    Its secrets and kubeconfig are those of the snapshot after that, which may come from another lab. The
+    kubeconfig comes last: without it, a lab counts as not brought back. Raises LabError when there is no such
+    snapshot.
+    """
+    snapshot = lab.machines.revert(name)
+    for path in _access(lab):
+        write_atomically(path, snapshot.beside(path.name).read_bytes(), 0o600)
+
+
 def kind_of(lab: Lab) -> Kind:
     """What a kept lab must be like to stand for this one. Raises LabError while it has no box."""
     box = lab.box
     if box is None:
         raise LabError(f"the lab {lab.folder.name} has no box yet")
     parts = {
-        "plan": asdict(replace(lab.plan, mode="", mode_options={})),
+        "plan": plan_digest(lab.plan),
         "box": box.digest,
         "accelerator": lab.record.accelerator,
         "code": _code_digest(),
     }
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     options = json.dumps(lab.plan.mode_options, sort_keys=True) if lab.plan.mode_options else ""
     return Kind(key, lab.plan.topology, lab.plan.mode, options)
 
@@ -58,8 +76,7 @@ def keep(lab: Lab, snapshots: tuple[str, ...]) -> None:
     try:
         with KeptLabs().adding(kind_of(lab), now()) as target:
             lab.machines.keep(target / MACHINES, snapshots)
-            for path in _files(lab):
-                shutil.copy2(path, target / path.name)
+            shutil.copy2(lab.folder.key, target)
     except OSError as error:
         raise LabError(f"cannot keep the lab {lab.folder.name}: {error.strerror}") from error
 
@@ -67,25 +84,27 @@ def keep(lab: Lab, snapshots: tuple[str, ...]) -> None:
 def bring_back(lab: Lab, kept: KeptLab) -> None:
     """Make this lab from the kept one, as it was when it was kept.
 
-    A kept lab in another mode than the wanted one is brought back as the cluster without pod network. The
-    kubeconfig comes last: without it, a lab counts as not brought back.
+    A kept lab in another mode than the wanted one is brought back as the cluster without pod network.
     """
     with KeptLabs().in_use(kept) as source:
         lab.folder.key.parent.mkdir(parents=True, exist_ok=True)
-        *files, kubeconfig = _files(lab)
-        for path in files:
-            shutil.copy2(source / path.name, path)
+        shutil.copy2(source / lab.folder.key.name, lab.folder.key)
         same = kept.kind == kind_of(lab)
         snapshots = (CLUSTER_SNAPSHOT, *([mode_snapshot(lab.plan.choice)] if same else []))
         lab.machines.bring_back(source / MACHINES, snapshots)
-        last = (source / kubeconfig.name).read_text()
-    lab.machines.revert(snapshots[-1])
     write_ssh_config(lab)
-    write_atomically(kubeconfig, last, 0o600)
+    go_back(lab, snapshots[-1])
 
 
-def _files(lab: Lab) -> tuple[Path, ...]:
-    return lab.folder.key, lab.folder.secrets, lab.folder.kubeconfig
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 over all that the plan says of the cluster before it has a pod network."""
+    said = asdict(replace(plan, mode="", mode_options={}))
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _access(lab: Lab) -> tuple[Path, ...]:
+    """What opens the cluster."""
+    return lab.folder.secrets, lab.folder.kubeconfig
 
 
 def _code_digest() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
-from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
+from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_snapshot
 from lab.operations.status import status_of
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary
@@ -30,7 +30,7 @@ class GoBack:
         return False
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lab.machines.revert(self.snapshot)
+        go_back(lab, self.snapshot)
 
 
 def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSummary:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
-from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_of_snapshot
+from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
+from lab.operations.snapshot_file import read_manifest, read_snapshot_file, write_snapshot_file
 from lab.state.records import SnapshotRecord, locked, now
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -44,27 +46,14 @@ def save_snapshot(folder: LabFolder, name: str, note: str, progress: Progress) -
 
     Raises WrongUseError when the name is none or is taken, LabError when not all nodes run.
     """
-    if not NAME.fullmatch(name):
-        raise WrongUseError(
-            f"{name!r} is no name for a snapshot",
-            resolution="use at most 63 letters a-z, digits and hyphens, a letter or digit at both ends",
-        )
-    if _is_automatic(name):
-        raise WrongUseError(
-            f"the name {name} is for a snapshot that lab takes by itself", resolution="take another"
-        )
+    _check_name(name)
     with locked(folder):
         lab = _running(folder, progress)
-        if name in lab.machines.snapshots():
-            raise WrongUseError(
-                f"there is a snapshot {name} already",
-                resolution=f"lab snapshot remove {name}, or take another name",
-            )
+        _require_free(lab, name)
         with progress.step(f"save {name}"):
-            lab.machines.snapshot(name)
+            take_snapshot(lab, name)
         made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note)
-        others = tuple(record for record in lab.record.snapshots if record.name != name)
-        lab.update(replace(lab.record, snapshots=(*others, made)))
+        _remember(lab, made)
 
 
 def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
@@ -75,14 +64,10 @@ def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
     with locked(folder):
         lab = _running(folder, progress)
         _require(lab, name)
-        saved = next((record for record in lab.record.snapshots if record.name == name), None)
-        if saved is not None:
-            lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready))
-        else:
-            mode = mode_of_snapshot(name)
-            lab.update(replace(lab.record, mode=mode or lab.record.mode, ready=bool(mode)))
+        saved = _saved(lab, name)
+        lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready))
         with progress.step(f"restore {name}"):
-            lab.machines.revert(name)
+            go_back(lab, name)
 
 
 def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
@@ -96,6 +81,68 @@ def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
             lab.machines.remove_snapshot(name)
         others = tuple(record for record in lab.record.snapshots if record.name != name)
         lab.update(replace(lab.record, snapshots=others))
+
+
+def export_snapshot(folder: LabFolder, name: str, target: Path, progress: Progress) -> None:
+    """Write the snapshot into one file, for another lab of the same plan.
+
+    Raises WrongUseError when there is none of that name, LabError when the file cannot be written.
+    """
+    with locked(folder):
+        lab = _running(folder, progress)
+        _require(lab, name)
+        write_snapshot_file(lab, _saved(lab, name), target, progress)
+
+
+def import_snapshot(folder: LabFolder, file: Path, name: str | None, progress: Progress) -> str:
+    """Bring a snapshot into the lab from a file that `export_snapshot` wrote; returns its name there.
+
+    That is `name`, or the one it had. Raises WrongUseError when it does not fit the lab or the name is taken,
+    LabError when it is damaged.
+    """
+    with locked(folder):
+        lab = _running(folder, progress)
+        saved = read_manifest(file).snapshot
+        here = replace(saved, name=name or saved.name)
+        _check_name(here.name)
+        _require_free(lab, here.name)
+        read_snapshot_file(lab, file, here.name, progress)
+        _remember(lab, here)
+    return here.name
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise WrongUseError(
+            f"{name!r} is no name for a snapshot",
+            resolution="use at most 63 letters a-z, digits and hyphens, a letter or digit at both ends",
+        )
+    if _is_automatic(name):
+        raise WrongUseError(
+            f"the name {name} is for a snapshot that lab takes by itself", resolution="take another"
+        )
+
+
+def _require_free(lab: Lab, name: str) -> None:
+    if name in lab.machines.snapshots():
+        raise WrongUseError(
+            f"there is a snapshot {name} already",
+            resolution=f"lab snapshot remove {name}, or take another name",
+        )
+
+
+def _remember(lab: Lab, snapshot: SnapshotRecord) -> None:
+    others = tuple(record for record in lab.record.snapshots if record.name != snapshot.name)
+    lab.update(replace(lab.record, snapshots=(*others, snapshot)))
+
+
+def _saved(lab: Lab, name: str) -> SnapshotRecord:
+    """What the lab was at the instant of that snapshot, its own ones included."""
+    saved = next((record for record in lab.record.snapshots if record.name == name), None)
+    if saved is not None:
+        return saved
+    mode = mode_of_snapshot(name)
+    return SnapshotRecord(name, mode or lab.record.mode, ready=bool(mode), made="")
 
 
 def _row(name: str, saved: SnapshotRecord | None) -> SnapshotRow:

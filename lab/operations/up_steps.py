@@ -24,7 +24,14 @@ from lab.host.time_stamp_counter import counter_khz
 from lab.modes.install import install_mode, mode_installed
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.context import Lab
-from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_back, keep, kind_of, mode_snapshot
+from lab.operations.keeping import (
+    CLUSTER_SNAPSHOT,
+    bring_back,
+    keep,
+    kind_of,
+    mode_snapshot,
+    take_snapshot,
+)
 from lab.operations.software import supplied_box
 from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step
@@ -200,7 +207,7 @@ class KeepCluster:
         return CLUSTER_SNAPSHOT in lab.machines.snapshots()
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lab.machines.snapshot(CLUSTER_SNAPSHOT)
+        take_snapshot(lab, CLUSTER_SNAPSHOT)
 
 
 class InstallMode:
@@ -236,7 +243,7 @@ class KeepMode:
         return mode_snapshot(lab.plan.choice) in lab.machines.snapshots()
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lab.machines.snapshot(mode_snapshot(lab.plan.choice))
+        take_snapshot(lab, mode_snapshot(lab.plan.choice))
 
 
 class KeepLab:

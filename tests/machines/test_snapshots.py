@@ -38,7 +38,10 @@ def snapshots(tmp_path: Path, layers: Layers) -> Snapshots:
 
 
 def add(snapshots: Snapshots, name: str, layer: str = volume_name(NODE)) -> None:
-    with snapshots.adding(name) as folder:
+    secret = snapshots.layers.path("secrets")
+    secret.write_text("token")
+    secret.chmod(0o600)
+    with snapshots.adding(name, [secret]) as folder:
         memory_file(folder, NODE).write_text("memory")
         write_manifest(folder, name, {NODE: snapshots.layers.chain(layer)})
 
@@ -67,7 +70,7 @@ def test_a_snapshot_is_there_when_it_is_whole(snapshots: Snapshots, layers: Laye
     assert found.name == "mode-macvlan:host_shim=false"
     assert found.layers == {NODE: (volume_name(NODE),)}
     assert found.memory(NODE).read_text() == "memory"
-    assert found.memory(NODE).stat().st_mode & 0o777 == 0o444
+    assert found.memory(NODE).stat().st_mode & 0o222 == 0
     layers.remove([volume_name(NODE)])
     assert snapshots.all() == ()
     assert snapshots.find(found.name) is None
@@ -97,8 +100,12 @@ def test_one_is_linked_with_its_layers(snapshots: Snapshots, layers: Layers, tmp
     (here,), (there,) = snapshots.all(), elsewhere.all()
     assert there.layers == here.layers
     assert there.memory(NODE).samefile(here.memory(NODE))
+    assert there.beside("secrets").read_text() == "token"
+    assert there.beside("secrets").stat().st_mode & 0o777 == 0o400
     for layer in here.all_layers:
         assert elsewhere.layers.path(layer).samefile(layers.path(layer))
+    snapshots.link("clean", elsewhere, as_name="copy")
+    assert [snapshot.name for snapshot in elsewhere.all()] == ["clean", "copy"]
     snapshots.remove("clean")
     assert elsewhere.find("clean") == there
     with pytest.raises(KeyError):

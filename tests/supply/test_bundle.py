@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from lab.foundation import archive
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import sha256_of
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.supply.box import Box, find_box
 from lab.supply.box.model import write_record
-from lab.supply.bundle import archive, export_bundle, exporting, import_bundle
+from lab.supply.bundle import export_bundle, exporting, import_bundle
 from lab.supply.cache import Cache
 from lab.supply.stock import Contents, kept
 from lab.topology.models import Runtime, Supply

@@ -7,12 +7,12 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from lab.foundation.archive import pack
 from lab.foundation.errors import LabError
 from lab.foundation.files import link_or_copy, sha256_of
 from lab.foundation.process import ProcessFailedError
 from lab.foundation.progress import Progress
 from lab.supply.box import Box
-from lab.supply.bundle.archive import pack
 from lab.supply.bundle.manifest import BLOBS, BOX, FORMAT, NAME, BoxEntry, FileEntry, Manifest, write_manifest
 from lab.supply.cache import Cache
 from lab.supply.software import Software

@@ -1,4 +1,4 @@
-"""Writing and reading the tar file of a bundle, with GNU tar and zstd."""
+"""Writing and reading compressed tar files, with GNU tar and zstd."""
 
 from __future__ import annotations
 

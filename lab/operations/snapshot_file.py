@@ -1,0 +1,213 @@
+"""Snapshots in one file each, to be brought into a lab of the same plan, on this host or another.
+
+The file is a tar compressed with zstd: `manifest.json`, then the memory of the machines below `snapshots/`
+and their disk layers in `layers/`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from lab.foundation.archive import pack, unpack, unpack_one
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.files import sha256_of
+from lab.foundation.process import ProcessFailedError
+from lab.foundation.progress import Progress
+from lab.machines.layers import Layers
+from lab.machines.snapshots import Snapshots
+from lab.operations.context import Lab
+from lab.operations.keeping import plan_digest
+from lab.state.records import SnapshotRecord
+from lab.supply.bundle.manifest import FileEntry
+
+FORMAT: Literal[1] = 1
+"""Raised when a file is laid out in another way."""
+NAME = "manifest.json"
+SNAPSHOTS = "snapshots"
+LAYERS = "layers"
+CLOCK_TOLERANCE = 0.001
+"""By which share the time stamp counters of two hosts may differ: a guest's clock goes wrong by as much."""
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Origin:
+    """What the lab that a snapshot comes into must be like."""
+
+    topology: str
+    plan: str
+    """SHA-256 of the address plan, without the network mode."""
+    box: str
+    """Digest of the box."""
+    accelerator: str
+    counter_khz: int
+    """The host's time stamp counter: an emulated guest measures time with it."""
+
+    @classmethod
+    def of(cls, lab: Lab) -> Self:
+        record = lab.record
+        return cls(
+            lab.plan.topology,
+            plan_digest(lab.plan),
+            record.box_digest,
+            record.accelerator,
+            record.counter_khz,
+        )
+
+    def refusals(self, here: Origin) -> tuple[str, ...]:
+        """Why a snapshot of this origin does not fit a lab like `here`; empty when it does."""
+        reasons = []
+        if self.plan != here.plan:
+            reasons.append(f"it is of topology {self.topology} with another address plan or other options")
+        if self.box != here.box:
+            reasons.append(f"its machines are made from box {self.box[:12]}, those here from {here.box[:12]}")
+        if self.accelerator != here.accelerator:
+            reasons.append(f"its machines run with {self.accelerator}, those here with {here.accelerator}")
+        elif self.accelerator == "qemu" and not _close(self.counter_khz, here.counter_khz):
+            reasons.append(
+                f"its host counts time at {self.counter_khz} kHz, this one at {here.counter_khz} kHz: "
+                "the clocks of emulated machines would go wrong"
+            )
+        return tuple(reasons)
+
+
+def _close(one: int, other: int) -> bool:
+    return abs(one - other) <= CLOCK_TOLERANCE * max(one, other)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Manifest:
+    """The whole of a file."""
+
+    format: Literal[1]
+    origin: Origin
+    snapshot: SnapshotRecord
+    files: Mapping[str, FileEntry]
+    """By path in the file."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def write_snapshot_file(lab: Lab, snapshot: SnapshotRecord, target: Path, progress: Progress) -> Manifest:
+    """Write the lab's snapshot of that name; the file appears when it is whole.
+
+    Raises LabError when it cannot be written.
+    """
+    if not target.parent.is_dir():
+        raise LabError(f"there is no folder {target.parent} to write the snapshot into")
+    store = lab.machines.store
+    partial = target.with_name(f".{target.name}.partial")
+    # The memory holds the cluster's keys.
+    partial.touch(mode=0o600)
+    with store.staging() as folder:
+        store.link(snapshot.name, _staged(folder))
+        with progress.step("digests"):
+            files = {str(path.relative_to(folder)): _entry(path) for path in _files(folder)}
+        manifest = Manifest(FORMAT, Origin.of(lab), snapshot, files)
+        (folder / NAME).write_bytes(_MANIFEST.dump_json(manifest, indent=1))
+        try:
+            with progress.step(f"write {target}") as step:
+                pack(folder, (NAME, SNAPSHOTS, LAYERS), partial, manifest.size, step)
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.replace(target)
+        except ProcessFailedError as failed:
+            raise LabError(f"cannot write {target}", details=failed.details) from failed
+        finally:
+            partial.unlink(missing_ok=True)
+    return manifest
+
+
+def read_manifest(file: Path) -> Manifest:
+    """What the file says of itself. Raises WrongUseError when it holds no snapshot."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpack_one(file, NAME, Path(folder))
+        try:
+            return _MANIFEST.validate_json((Path(folder) / NAME).read_bytes())
+        except (OSError, ValueError) as error:
+            raise WrongUseError(
+                f"{file} holds no snapshot of a lab",
+                details=str(error),
+                resolution="name a file that `lab snapshot export` of this version has written",
+            ) from error
+
+
+def read_snapshot_file(lab: Lab, file: Path, name: str, progress: Progress) -> None:
+    """Bring the snapshot in the file into the lab under that name.
+
+    Nothing of it is in the lab before all of it is found to be right. Raises WrongUseError when the file
+    holds no snapshot or one that does not fit the lab, LabError when it is damaged.
+    """
+    manifest = read_manifest(file)
+    _require_fit(lab, file, manifest)
+    store = lab.machines.store
+    with store.staging() as folder:
+        with progress.step(f"unpack {file}") as step:
+            done = unpack(file, folder, manifest.size, step)
+            if done.returncode != 0:
+                raise _damaged(file, done.stderr)
+        with progress.step("check digests"):
+            _check(file, folder, manifest)
+        staged = _staged(folder)
+        found = staged.find(manifest.snapshot.name)
+        nodes = [node.name for node in lab.plan.nodes]
+        if (
+            found is None
+            or set(found.layers) != set(nodes)
+            or not found.all_layers <= staged.layers.of(nodes)
+        ):
+            raise _damaged(file, "it does not hold a snapshot of these machines")
+        staged.link(found.name, store, name)
+
+
+def _staged(folder: Path) -> Snapshots:
+    return Snapshots(folder / SNAPSHOTS, Layers(folder / LAYERS))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _entry(path: Path) -> FileEntry:
+    return FileEntry(path.stat().st_size, sha256_of(path))
+
+
+def _require_fit(lab: Lab, file: Path, manifest: Manifest) -> None:
+    reasons = manifest.origin.refusals(Origin.of(lab))
+    if reasons:
+        raise WrongUseError(
+            f"the snapshot in {file} does not fit the lab {lab.folder.name}",
+            details="\n".join(reasons),
+            resolution="bring it into a lab of the same topology, box and kind of host",
+        )
+
+
+def _check(file: Path, folder: Path, manifest: Manifest) -> None:
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()} - {NAME}
+    if found != set(manifest.files):
+        raise _damaged(
+            file, f"its manifest does not name its files: {sorted(found ^ set(manifest.files))[0]}"
+        )
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if path.is_symlink() or _entry(path) != entry:
+            raise _damaged(file, f"{name} is not what its manifest says")
+
+
+def _damaged(file: Path, why: str) -> LabError:
+    return LabError(
+        f"the snapshot in {file} is damaged", details=why, resolution="copy or export the file again"
+    )

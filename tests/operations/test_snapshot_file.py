@@ -1,0 +1,183 @@
+"""Snapshots that go from one lab to another in a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import SilentProgress
+from lab.machines.layers import disk_path, volume_name
+from lab.machines.snapshots import memory_file, write_manifest
+from lab.operations.context import Lab
+from lab.operations.snapshot_file import NAME, read_manifest, read_snapshot_file, write_snapshot_file
+from lab.state.records import LabRecord, SnapshotRecord
+from lab.supply.box.model import Box, box_folder, write_record
+from lab.topology.loader import find_topology, load_topology
+from lab.topology.models import Runtime
+from lab.topology.planner import make_plan
+
+DIGEST = "0" * 64
+SAVED = SnapshotRecord("clean", "macvlan", ready=True, made="2026-01-01T00:00:00+00:00", note="tomcat runs")
+RECORD = LabRecord(
+    "a",
+    mode="macvlan",
+    supply="packages",
+    created="",
+    accelerator="qemu",
+    counter_khz=2_000_000,
+    box_digest=DIGEST,
+)
+
+
+@pytest.fixture
+def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lab]:
+    """Makes labs on paper, whose storage pools are empty."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LAB_CACHE", str(cache))
+    folder = box_folder(cache, DIGEST)
+    folder.mkdir(parents=True)
+    write_record(Box("lab", "1.1", folder, "", 20, Runtime.CONTAINERD, "v1.24.10", DIGEST, {}), folder)
+    plan = make_plan(load_topology(find_topology("underlay-3node")))
+
+    def make(name: str) -> Lab:
+        lab = Lab(LabFolder(tmp_path / name), replace(RECORD, name=name), plan, SilentProgress())
+        lab.enclosure.layout.images.mkdir(parents=True)
+        return lab
+
+    return make
+
+
+@pytest.fixture
+def lab(make_lab: Callable[[str], Lab]) -> Lab:
+    """A lab with a snapshot."""
+    lab = make_lab("a")
+    store = lab.machines.store
+    names = [node.name for node in lab.plan.nodes]
+    for node in names:
+        words = ["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "qcow2", "-b", disk_path("box.img")]
+        subprocess.run([*words, store.layers.path(volume_name(node)), "1M"], check=True)
+    (lab.folder.root / "secrets.json").write_text("token")
+    with store.adding("clean", [lab.folder.root / "secrets.json"]) as folder:
+        for node in names:
+            memory_file(folder, node).write_bytes(node.encode() * 1000)
+        write_manifest(folder, "clean", {node: (volume_name(node),) for node in names})
+    return lab
+
+
+@pytest.fixture
+def other(make_lab: Callable[[str], Lab]) -> Lab:
+    return make_lab("b")
+
+
+@pytest.fixture
+def file(lab: Lab, tmp_path: Path) -> Path:
+    target = tmp_path / "clean.snapshot"
+    write_snapshot_file(lab, SAVED, target, SilentProgress())
+    return target
+
+
+def take(lab: Lab, file: Path) -> None:
+    read_snapshot_file(lab, file, "theirs", SilentProgress())
+
+
+def assert_nothing_came(lab: Lab) -> None:
+    assert list(lab.folder.snapshots.glob("*")) == []
+    assert list(lab.enclosure.layout.images.iterdir()) == []
+
+
+def repack(file: Path, change: Callable[[Path], None], tmp_path: Path) -> Path:
+    """The same file with something in it changed."""
+    folder = tmp_path / "changed"
+    folder.mkdir()
+    subprocess.run(["tar", "--zstd", "-xf", file, "-C", folder], check=True)
+    change(folder)
+    target = tmp_path / "changed.snapshot"
+    subprocess.run(["tar", "--zstd", "-cf", target, "-C", folder, NAME, "snapshots", "layers"], check=True)
+    return target
+
+
+def test_it_comes_into_another_lab_under_another_name(lab: Lab, other: Lab, file: Path) -> None:
+    take(other, file)
+    (there,) = other.machines.store.all()
+    here = lab.machines.store.find("clean")
+    assert here is not None
+    assert (there.name, there.layers) == ("theirs", here.layers)
+    assert there.beside("secrets.json").read_text() == "token"
+    for node in here.layers:
+        assert there.memory(node).read_bytes() == here.memory(node).read_bytes()
+    assert read_manifest(file).snapshot == SAVED
+
+
+def test_the_file_is_the_owner_s_alone_and_nothing_lies_beside_it(lab: Lab, file: Path) -> None:
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(file.parent.glob(".*")) == []
+    assert [path.name for path in lab.folder.snapshots.iterdir()] == ["clean"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"box_digest": "1" * 64}, "made from box 000000000000, those here from 111111111111"),
+        ({"accelerator": "kvm"}, "run with qemu, those here with kvm"),
+        ({"counter_khz": 2_100_000}, "counts time at 2000000 kHz, this one at 2100000 kHz"),
+    ],
+)
+def test_a_lab_of_another_kind_refuses_it(
+    other: Lab, file: Path, changes: dict[str, object], reason: str
+) -> None:
+    machines = other.machines
+    other.update(replace(other.record, **changes))  # type: ignore[arg-type]
+    with pytest.raises(WrongUseError, match="does not fit the lab b") as refused:
+        take(other, file)
+    assert reason in str(refused.value)
+    assert machines.store.all() == ()
+
+
+def test_a_lab_of_another_plan_refuses_it(other: Lab, file: Path) -> None:
+    first, *rest = other.plan.nodes
+    other.plan = replace(other.plan, nodes=(replace(first, cpus=first.cpus + 1), *rest))
+    with pytest.raises(WrongUseError, match="another address plan or other options"):
+        take(other, file)
+    assert_nothing_came(other)
+
+
+def test_one_bit_is_seen(other: Lab, file: Path, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        memory = folder / "snapshots" / "clean" / "k8s-node1.memory"
+        memory.chmod(0o600)
+        memory.write_bytes(memory.read_bytes().replace(b"k8s", b"k9s", 1))
+
+    with pytest.raises(LabError, match=r"k8s-node1\.memory is not what its manifest says"):
+        take(other, repack(file, change, tmp_path))
+    assert_nothing_came(other)
+
+
+def test_what_the_manifest_does_not_name_is_refused(other: Lab, file: Path, tmp_path: Path) -> None:
+    changed = repack(file, lambda folder: (folder / "layers" / "more.img").touch(), tmp_path)
+    with pytest.raises(LabError, match=r"its manifest does not name its files: layers/more\.img"):
+        take(other, changed)
+    assert_nothing_came(other)
+
+
+def test_a_file_that_was_cut_off_is_refused(other: Lab, file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises((LabError, WrongUseError)):
+        take(other, file)
+    assert_nothing_came(other)
+
+
+def test_a_file_of_another_format_or_none_is_wrong_use(other: Lab, file: Path, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        said = json.loads((folder / NAME).read_text())
+        (folder / NAME).write_text(json.dumps({**said, "format": 99}))
+
+    for wrong in (repack(file, change, tmp_path), Path(__file__)):
+        with pytest.raises(WrongUseError, match="holds no snapshot of a lab"):
+            take(other, wrong)
