@@ -1,0 +1,92 @@
+"""Measurements on one lab. Each brings the lab where it has to begin, uncounted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+from benchmarks.runs import Run, take_down, timed, timed_up
+
+NAME = "bench"
+BY_HAND = "bench-by-hand"
+OTHER_MODE = "flannel-vxlan"
+
+
+class Commands:
+    """The commands of daily work, and the same lab made by hand."""
+
+    def __init__(self, topology: str, mode: str) -> None:
+        self._topology = topology
+        self._mode = mode
+        self._is_up = False
+
+    def up_cold(self) -> Run:
+        """From no lab to Ready, software and box in the cache, the lab itself not."""
+        self.end()
+        return self._up("--cold")
+
+    def up_warm(self) -> Run:
+        """From no lab to Ready, with the lab in the cache."""
+        self._ensure_up()
+        self.end()
+        return self._up()
+
+    def rebuild(self) -> Run:
+        """Back to the clean cluster in its mode."""
+        self._ensure_up()
+        return timed("rebuild", "--name", NAME)
+
+    def mode_switch(self) -> Run:
+        """Into a mode that the lab has been in before."""
+        self._ensure_up()
+        timed("rebuild", "--name", NAME, "--mode", OTHER_MODE)
+        return timed("rebuild", "--name", NAME, "--mode", self._mode)
+
+    def suite(self) -> Run:
+        """The acceptance suite of the mode."""
+        self._ensure_up()
+        return timed("test", "--name", NAME, "--", "-q")
+
+    def down(self) -> Run:
+        """From Ready to nothing left."""
+        self._ensure_up()
+        return self.end()
+
+    def by_hand(self) -> Run:
+        """The same cluster made as in the coursework: see by_hand.py."""
+        self.end()
+        words = [sys.executable, "-m", "benchmarks.by_hand", self._topology, self._mode, BY_HAND]
+        try:
+            done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+        finally:
+            take_down(BY_HAND)
+        steps: dict[str, float] = json.loads(done.stdout)
+        return Run(sum(steps.values()), steps)
+
+    def end(self) -> Run:
+        """Take the lab down."""
+        self._is_up = False
+        return take_down(NAME)
+
+    def _up(self, *words: str) -> Run:
+        run = timed_up(NAME, "--topology", self._topology, "--mode", self._mode, *words)
+        self._is_up = True
+        return run
+
+    def _ensure_up(self) -> None:
+        if not self._is_up:
+            self._up()
+
+
+MEASUREMENTS: Mapping[str, Callable[[Commands], Run]] = {
+    "by-hand": Commands.by_hand,
+    "up-cold": Commands.up_cold,
+    "rebuild": Commands.rebuild,
+    "mode-switch": Commands.mode_switch,
+    "suite": Commands.suite,
+    "down": Commands.down,
+    "up-warm": Commands.up_warm,
+}
+"""In an order in which each begins where the one before ended."""

@@ -1,0 +1,51 @@
+"""How the time of `lab up` grows with the number of nodes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.runs import Run, take_down, timed_up
+
+NAME = "bench-scale"
+MODEL = Path(__file__).parents[2] / "topologies" / "underlay-3node.yaml"
+COUNTS = range(1, 7)
+
+
+def topology_of(count: int) -> dict[str, Any]:
+    """The standard topology with that many nodes: one control plane, the rest workers like its first."""
+    topology: dict[str, Any] = yaml.safe_load(MODEL.read_text())
+    control_plane, worker, *_ = topology["nodes"].values()
+    names = list(topology["nodes"])
+    nodes = {names[0]: control_plane}
+    for number in range(1, count):
+        addresses = {
+            network: str(IPv4Address(address) + number - 1)
+            for network, address in worker["addresses"].items()
+        }
+        nodes[f"k8s-node{number}"] = {**worker, "addresses": addresses}
+    return {**topology, "name": f"scale-{count}node", "nodes": nodes}
+
+
+def measure_scale(counts: range, mode: str) -> Iterator[tuple[str, Run]]:
+    """For each number of nodes: built anew, and from the cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        for count in counts:
+            path = Path(folder) / f"scale-{count}node.yaml"
+            path.write_text(yaml.safe_dump(topology_of(count), sort_keys=False))
+            words = ("--topology", str(path), "--mode", mode)
+            try:
+                yield f"up-cold, {_nodes(count)}", timed_up(NAME, *words, "--cold")
+                take_down(NAME)
+                yield f"up-warm, {_nodes(count)}", timed_up(NAME, *words)
+            finally:
+                take_down(NAME)
+
+
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
