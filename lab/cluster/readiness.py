@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.objects import NodeState, PodState, Rollout, Workload, WorkloadKind
@@ -80,15 +81,26 @@ def wait_answering(
     back, as old as the snapshot. Raises TimedOutError.
     """
 
-    def check() -> None:
-        for node in plan.nodes:
-            api.check_kubelet(node.name)
-        if COREDNS in workloads:
-            for pod in api.pods(COREDNS.namespace):
-                if COREDNS.owns(pod.name):
-                    api.check_pod(COREDNS.namespace, pod.name, COREDNS_HEALTH_PORT, "/health")
+    def check_dns(pod: str) -> None:
+        api.check_pod(COREDNS.namespace, pod, COREDNS_HEALTH_PORT, "/health")
 
-    wait_for(check, what="nodes and DNS answer", deadline=deadline, retry_on=(ApiError,), on_wait=at.doing)
+    def check() -> None:
+        pods = [pod.name for pod in api.pods(COREDNS.namespace) if COREDNS.owns(pod.name)]
+        with ThreadPoolExecutor() as pool:
+            asked = [pool.submit(api.check_kubelet, node.name) for node in plan.nodes]
+            if COREDNS in workloads:
+                asked += [pool.submit(check_dns, pod) for pod in pods]
+        for answer in asked:
+            answer.result()
+
+    wait_for(
+        check,
+        what="nodes and DNS answer",
+        deadline=deadline,
+        interval=0.2,
+        retry_on=(ApiError,),
+        on_wait=at.doing,
+    )
 
 
 def is_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> bool:

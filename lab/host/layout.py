@@ -63,6 +63,11 @@ class EnclosureLayout:
         return self.root / "lib" / "dnsmasq"
 
     @property
+    def capabilities(self) -> Path:
+        """Where the lab's libvirtd remembers what qemu can do, for as long as qemu stays the same."""
+        return self.root / "cache" / "qemu" / "capabilities"
+
+    @property
     def init_record(self) -> Path:
         """The identity of the enclosure's first process."""
         return self.root / "init.pid"

@@ -24,6 +24,7 @@ VAGRANT = "vagrant"
 LAYERS = "layers"
 SNAPSHOTS = "snapshots"
 LEASES = "*.status"
+CAPABILITIES = "*.xml"
 OF_ONE_LAB = ("index_uuid",)
 """Files of Vagrant's that name an entry in the machine index of one VAGRANT_HOME."""
 
@@ -49,14 +50,15 @@ class KeptMachines:
             (target / DOMAIN).write_text(self._without_paths(connection.domain_xml(node)))
             vagrant = machine_folder(self._folder, node)
             shutil.copytree(vagrant, target / VAGRANT, ignore=shutil.ignore_patterns(*OF_ONE_LAB))
-        for path in sorted(self._layout.leases.glob(LEASES)):
+        for path in (*self._layout.leases.glob(LEASES), *self._layout.capabilities.glob(CAPABILITIES)):
             shutil.copy2(path, self._root / path.name)
 
-    def read_leases(self) -> None:
-        """Let libvirt know the machines' addresses, which they will not ask for again."""
-        self._layout.leases.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._root.glob(LEASES)):
-            shutil.copy2(path, self._layout.leases / path.name)
+    def remind_libvirt(self) -> None:
+        """Tell libvirt the machines' addresses, for which they will not ask again, and what qemu can do."""
+        for folder, pattern in ((self._layout.leases, LEASES), (self._layout.capabilities, CAPABILITIES)):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in self._root.glob(pattern):
+                shutil.copy2(path, folder / path.name)
 
     def read(self, connection: Libvirt, nodes: Iterable[str]) -> None:
         """Make these machines in the lab, switched off, without their disks.

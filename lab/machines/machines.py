@@ -159,7 +159,7 @@ class Machines:
         earlier attempt left are removed first.
         """
         kept = self._kept(source)
-        kept.read_leases()
+        kept.remind_libvirt()
         self.prepare()
         with self._libvirt() as connection:
             remove_machines(connection, self._folder, self._nodes, self.store)

@@ -175,6 +175,7 @@ def test_machines_go_from_one_lab_to_another_without_a_copy(
         assert set(elsewhere.states().values()) == {MachineState.OFF}
         elsewhere.revert("clean")
         assert set(elsewhere.states().values()) == {MachineState.RUNNING}
+    assert files(other.layout.capabilities) == files(enclosure.layout.capabilities) != set()
     for node in (node.name for node in plan.nodes):
         first = volume_name(node)
         assert (other.layout.images / first).samefile(enclosure.layout.images / first)
