@@ -32,6 +32,7 @@ _STATES = {
     libvirt.VIR_DOMAIN_CRASHED: DomainState.OFF,
 }
 AGENT_SILENT = (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED)
+NANOSECONDS = 10**9
 
 
 class AgentSilentError(LabError):
@@ -145,13 +146,14 @@ class Libvirt:
         with _explained(f"cannot resume {name}"):
             self._domain(name).resume()
 
-    def set_time(self, name: str, seconds: int) -> None:
-        """Set the clock inside the machine, through its guest agent, to `seconds` since 1970 UTC.
+    def set_time(self, name: str, nanoseconds: int) -> None:
+        """Set the clock inside the machine, through its guest agent, to `nanoseconds` since 1970 UTC.
 
         Raises AgentSilentError while the agent does not answer.
         """
         with _explained(f"cannot set the time of {name}"):
-            self._domain(name).setTime({"seconds": seconds, "nseconds": 0})
+            seconds, rest = divmod(nanoseconds, NANOSECONDS)
+            self._domain(name).setTime({"seconds": seconds, "nseconds": rest})
 
     # Memory and disk of one machine
 

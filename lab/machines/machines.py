@@ -215,10 +215,10 @@ class Machines:
         deadline = Deadline(AGENT_LIMIT)
         self._on_all(
             lambda node: wait_for(
-                lambda: connection.set_time(node, int(time.time())),
+                lambda: connection.set_time(node, time.time_ns()),
                 what=f"answer of the guest agent of {node}",
                 deadline=deadline,
-                interval=0.2,
+                interval=0.05,
                 retry_on=(AgentSilentError,),
             )
         )

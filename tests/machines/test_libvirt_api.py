@@ -96,7 +96,7 @@ def test_a_saved_machine_lives_on_and_comes_back_paused(
 
 def test_a_guest_without_an_agent_is_a_case_of_its_own(running: Libvirt) -> None:
     with pytest.raises(AgentSilentError, match=f"cannot set the time of {NAME}"):
-        running.set_time(NAME, 1_700_000_000)
+        running.set_time(NAME, 1_700_000_000_000_000_000)
 
 
 def test_a_missing_machine_is_explained(connection: Libvirt) -> None:
