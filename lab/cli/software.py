@@ -47,7 +47,8 @@ def fetch(version: str, supply: str | None) -> None:
     """
     software = fetch_software(version, supply, console())
     click.echo(
-        f"{len(software.binaries)} programs, {len(software.images)} images, digest {software.digest[:12]}"
+        f"{len(software.binaries)} programs, {len(software.images)} images, "
+        f"{len(software.images_on_demand)} more on demand, digest {software.digest[:12]}"
     )
 
 
@@ -70,7 +71,7 @@ def list_cached(as_json: bool) -> None:
 @click.argument("program", metavar="NAME")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def add(program: str, file: Path) -> None:
-    """Take a program that you bring into the cache: cri-dockerd, crictl.
+    """Take a program that you bring into the cache: cri-dockerd, crictl, bird (calico's own).
 
     \b
     Example: lab supply add cri-dockerd ./cri-dockerd
@@ -109,6 +110,7 @@ def _say_bundle(manifest: Manifest, file: Path) -> None:
     click.echo(
         f"{file}: {file.stat().st_size / 2**20:.0f} MiB, Kubernetes {software.kubernetes_version}, "
         f"{len(software.binaries) + len(software.cni_plugins)} programs, {len(software.images)} images, "
+        f"{len(software.images_on_demand)} more on demand, "
         f"box {manifest.box.name}, written by lab {manifest.made_by}"
     )
 

@@ -9,6 +9,7 @@ from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload
 from lab.foundation.errors import LabError, WrongUseError
 from lab.nodes.files import NodeFile
+from lab.supply.software import image_name
 from lab.topology.mode_choice import ModeChoice, OptionValue
 from lab.topology.plan import Plan
 
@@ -65,14 +66,14 @@ class ModeSetup:
 
 @dataclass(frozen=True)
 class Images:
-    """References of the images that the box holds."""
+    """References of the images that nodes have: the box's, and those brought for the mode."""
 
     references: tuple[str, ...]
 
     def named(self, name: str) -> str:
         """The reference of the image with that last path component. Raises LabError when there is none."""
         for reference in self.references:
-            if _image_name(reference) == name:
+            if image_name(reference) == name:
                 return reference
         raise LabError(
             f"the box has no image {name}",
@@ -82,12 +83,8 @@ class Images:
 
     def lacking(self, names: Sequence[str]) -> Mapping[str, str]:
         """Those of the images that are not there, and why."""
-        known = {_image_name(reference) for reference in self.references}
+        known = {image_name(reference) for reference in self.references}
         return {name: f"its box has no image {name}" for name in names if name not in known}
-
-
-def _image_name(reference: str) -> str:
-    return reference.rpartition("/")[2].partition(":")[0]
 
 
 @dataclass(frozen=True)

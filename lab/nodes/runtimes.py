@@ -32,8 +32,17 @@ class ContainerRuntime(Protocol):
     def preflight(self, images: tuple[str, ...]) -> str:
         """Fail with a message on stderr unless the socket is there and all images are in the store."""
 
+    def require_images(self, images: tuple[str, ...]) -> str:
+        """Fail with a message on stderr unless all images are in the store."""
+
+    def import_image(self, url: str) -> str:
+        """Take the image from that address, where its docker-archive is served by HTTP, into the store."""
+
     def remove_pods(self) -> str:
         """Kill and remove all containers of Kubernetes; kubelet is stopped already."""
+
+
+_FETCH = "curl --silent --show-error --fail"
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,17 @@ class Containerd:
     services: tuple[str, ...] = ("containerd.service",)
 
     def preflight(self, images: tuple[str, ...]) -> str:
-        return _wait_for_socket("/run/containerd/containerd.sock", "containerd") + _check_images(
-            "ctr --namespace k8s.io images list --quiet", images
-        )
+        return _wait_for_socket("/run/containerd/containerd.sock", "containerd") + self.require_images(images)
+
+    def require_images(self, images: tuple[str, ...]) -> str:
+        return _check_images("ctr --namespace k8s.io images list --quiet", images)
+
+    def import_image(self, url: str) -> str:
+        # Unpacked it lies there once; the archive's own blobs would be kept beside it.
+        return f"""\
+{_FETCH} {url} | ctr --namespace k8s.io images import --snapshotter overlayfs - >/dev/null
+ctr --namespace k8s.io content prune references >/dev/null
+"""
 
     def remove_pods(self) -> str:
         return """\
@@ -66,9 +83,13 @@ class CriDockerd:
     services: tuple[str, ...] = ("docker.service", "cri-docker.service")
 
     def preflight(self, images: tuple[str, ...]) -> str:
-        return _wait_for_socket("/run/cri-dockerd.sock", "cri-dockerd") + _check_images(
-            "docker images --format '{{.Repository}}:{{.Tag}}'", images
-        )
+        return _wait_for_socket("/run/cri-dockerd.sock", "cri-dockerd") + self.require_images(images)
+
+    def require_images(self, images: tuple[str, ...]) -> str:
+        return _check_images("docker images --format '{{.Repository}}:{{.Tag}}'", images)
+
+    def import_image(self, url: str) -> str:
+        return f"{_FETCH} {url} | docker load --quiet >/dev/null\n"
 
     def remove_pods(self) -> str:
         return "docker ps --all --quiet --filter name=k8s_ | xargs -r docker rm --force\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.kubeadm import Membership
@@ -19,16 +20,20 @@ from lab.host.lan_host import LanHost
 from lab.machines.machines import Machines, MachineState
 from lab.machines.vagrantfile import MachineSettings
 from lab.modes.install import arrange_mode
-from lab.modes.mode import Images, ModeSetup
+from lab.modes.mode import Images, Mode, ModeSetup
 from lab.modes.registry import mode_named
 from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
 from lab.nodes.runtimes import ContainerRuntime, runtime_named
 from lab.state.records import LabRecord, read_record, write_record
 from lab.supply.box import Box, find_box
+from lab.supply.cache import Cache
+from lab.supply.lacking import lacking_images
+from lab.supply.on_demand import names_on_demand
+from lab.supply.software import image_name
 from lab.topology.loader import load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Runtime
+from lab.topology.models import Runtime, Supply
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -70,9 +75,19 @@ class Lab:
             )
 
     def require_images(self) -> None:
-        """Raises WrongUseError when the box lacks an image that the lab's mode needs."""
-        mode = mode_named(self.plan.mode)
-        mode.refuse_without(self.images.lacking(mode.images))
+        """Raises WrongUseError when the lab's mode needs an image that the box lacks and the supply too."""
+        self.require_images_of(mode_named(self.plan.mode))
+
+    def require_images_of(self, mode: Mode) -> None:
+        """The same for a mode that the lab might change to."""
+        version, cache = self.plan.kubernetes.version, Cache()
+        lacking = dict(Images(self.record.images).lacking(mode.images))
+        on_demand = lacking.keys() & names_on_demand(version)
+        for name in on_demand:
+            del lacking[name]
+        mode.refuse_without(
+            {**lacking, **lacking_images(version, sorted(on_demand), Supply(self.record.supply), cache)}
+        )
 
     def change_mode(self, choice: ModeChoice) -> None:
         """Let the lab be in that mode, not installed yet. Raises WrongUseError when it cannot run in it."""
@@ -97,8 +112,25 @@ class Lab:
         return find_box(cache_root(), self.record.box_digest) if self.record.box_digest else None
 
     @property
+    def on_demand(self) -> frozenset[str]:
+        """Names of the images that the lab's mode needs and the box lacks, once the box is there."""
+        needed = mode_named(self.plan.mode).images
+        return frozenset(Images(self.record.images).lacking(needed)) if self.record.images else frozenset()
+
+    @property
+    def archives_on_demand(self) -> Mapping[str, Path]:
+        """The docker-archives in the cache, by reference, of those that were fetched."""
+        cache = Cache()
+        return {
+            reference: cache.blob(digest)
+            for reference, digest in self.record.images_on_demand.items()
+            if image_name(reference) in self.on_demand
+        }
+
+    @property
     def images(self) -> Images:
-        return Images(self.record.images)
+        """All images that the nodes have, or will have before the mode is installed."""
+        return Images((*self.record.images, *self.record.images_on_demand))
 
     @property
     def runtime(self) -> ContainerRuntime:

@@ -67,7 +67,10 @@ def kind_of(lab: Lab) -> Kind:
         "code": _code_digest(),
     }
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    options = json.dumps(lab.plan.mode_options, sort_keys=True) if lab.plan.mode_options else ""
+    # The blobs of the cache are named by their digests.
+    images = sorted(archive.name for archive in lab.archives_on_demand.values())
+    in_mode = {**lab.plan.mode_options, **({"images": images} if images else {})}
+    options = json.dumps(in_mode, sort_keys=True) if in_mode else ""
     return Kind(key, lab.plan.topology, lab.plan.mode, options)
 
 

@@ -11,7 +11,7 @@ from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_snapshot
 from lab.operations.status import status_of
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary
-from lab.operations.up_steps import BROUGHT_BACK, POD_NETWORK
+from lab.operations.up_steps import BROUGHT_BACK, OF_MODE, POD_NETWORK
 from lab.state.records import locked
 from lab.topology.mode_choice import ModeChoice
 
@@ -44,12 +44,13 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
         lab = Lab.open(folder, progress)
         lab.require_running()
         lab.change_mode(ModeChoice.parse(mode or lab.record.mode))
+        before = run_steps(lab, (OF_MODE,))
         lab.enclosure.enter_network()
         if mode_snapshot(lab.plan.choice) in lab.machines.snapshots():
             times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:
             times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK))
-        return UpSummary(status_of(lab), times)
+        return UpSummary(status_of(lab), (*before, *times))
 
 
 def pause_lab(folder: LabFolder, progress: Progress) -> None:

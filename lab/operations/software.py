@@ -19,6 +19,7 @@ from lab.supply.bundle import Manifest, export_bundle, import_bundle
 from lab.supply.cache import Cache, Verified
 from lab.supply.catalogue import load_entry
 from lab.supply.choice import bring, settle
+from lab.supply.on_demand import with_all_images
 from lab.supply.software import Software
 from lab.supply.stock import all_kept, kept
 from lab.supply.user_programs import Added
@@ -89,10 +90,14 @@ def _settled_early(version: str, runtime: Runtime, supply: Supply, cache: Cache)
 
 
 def fetch_software(version: str, supply: str | None, progress: Progress) -> Software:
-    """All software of that Kubernetes version, in the cache. Raises WrongUseError for an unknown supply."""
+    """All software of that Kubernetes version, in the cache, images on demand with it.
+
+    Raises WrongUseError for an unknown supply.
+    """
     cache = Cache()
-    _, software = bring(settle(supply_named(supply), version, cache, progress), version, cache, progress)
-    return software
+    choice = settle(supply_named(supply), version, cache, progress)
+    settled, software = bring(choice, version, cache, progress)
+    return with_all_images(software, settled, cache, progress)
 
 
 def build_the_box(version: str, runtime: str, supply: str | None, progress: Progress) -> Box:
@@ -104,8 +109,10 @@ def export_software(
     version: str, runtime: str, supply: str | None, target: Path, progress: Progress
 ) -> Manifest:
     """Write a bundle with the software and the box, both made first where the cache lacks them."""
+    cache = Cache()
     made = supplied_box(version, runtime_named(runtime), supply_named(supply), progress)
-    return export_bundle(made.software, made.box, target.absolute(), Cache(), progress)
+    software = with_all_images(made.software, made.supply, cache, progress)
+    return export_bundle(software, made.box, target.absolute(), cache, progress)
 
 
 def import_software(file: Path, progress: Progress) -> Manifest:

@@ -82,7 +82,7 @@ def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
     for mode in MODES:
         try:
             mode.check(lab.plan.in_mode(ModeChoice(mode.name)))
-            mode.refuse_without(lab.images.lacking(mode.images))
+            lab.require_images_of(mode)
             able += [mode.name, *map(str, mode.variants)]
         except WrongUseError as error:
             progress.note(f"left out: {error.brief}: {error.details}")

@@ -9,7 +9,6 @@ from typing import Any
 
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
-from lab.modes.mode import Images
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
 from lab.operations.keeping import mode_snapshot
@@ -18,6 +17,7 @@ from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
 from lab.operations.up_steps import BEFORE_NETWORK, BROUGHT_BACK, CLUSTER, KEEP, POD_NETWORK, WARM
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
+from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
@@ -66,14 +66,14 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     folder = lab_folder(request.name or topology.name)
     with locked(folder):
         record = read_record(folder)
-        if record is not None and record.images:
-            mode.refuse_without(Images(record.images).lacking(mode.images))
-        else:
-            mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images, supply))
+        if record is None or not record.images:
+            mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images, supply, Cache()))
         if record is None:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
         lab = Lab(folder, record, plan, progress)
+        if record.images:
+            lab.require_images()
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
         lab.update(record)

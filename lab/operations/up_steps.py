@@ -22,6 +22,8 @@ from lab.foundation.wait import Deadline
 from lab.host.kvm import probe
 from lab.host.time_stamp_counter import counter_khz
 from lab.modes.install import install_mode, mode_installed
+from lab.modes.mode import Images
+from lab.nodes.images import bring_images, have_images
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.context import Lab
 from lab.operations.keeping import (
@@ -36,6 +38,8 @@ from lab.operations.software import supplied_box
 from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step
 from lab.state.kept_labs import KeptLabs
+from lab.supply.cache import Cache
+from lab.supply.on_demand import images_on_demand
 from lab.topology.models import Supply
 
 KVM_LIMIT = 30.0
@@ -72,6 +76,25 @@ class Software:
         )
         # Which supply it is may be known only now.
         lab.require_images()
+
+
+class ModeImages:
+    """Images that the mode needs and the box lacks, in the cache."""
+
+    name = "images of the mode"
+
+    def done(self, lab: Lab) -> bool:
+        there = lab.archives_on_demand
+        return not Images(tuple(there)).lacking(sorted(lab.on_demand)) and all(
+            archive.exists() for archive in there.values()
+        )
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        version, supply = lab.plan.kubernetes.version, Supply(lab.record.supply)
+        images = images_on_demand(lab.on_demand, version, supply, Cache(), lab.progress)
+        digests = {image.reference: image.digest for image in images}
+        known = {**lab.record.images_on_demand, **digests}
+        lab.update(replace(lab.record, images_on_demand=known))
 
 
 class Accelerator:
@@ -210,6 +233,19 @@ class KeepCluster:
         take_snapshot(lab, CLUSTER_SNAPSHOT)
 
 
+class ImagesOnNodes:
+    """The same in the store of every node's container runtime."""
+
+    name = "images of the mode on the nodes"
+
+    def done(self, lab: Lab) -> bool:
+        references = tuple(lab.archives_on_demand)
+        return not references or have_images(lab.nodes, lab.runtime, references)
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        bring_images(lab.nodes, lab.runtime, lab.archives_on_demand, at)
+
+
 class InstallMode:
     name = "pod network"
 
@@ -261,7 +297,10 @@ class KeepLab:
             lab.progress.note(f"not kept for the next lab up: {error.brief}")
 
 
-BEFORE_NETWORK: tuple[Step, ...] = (Software(), Accelerator(), PrivateLibvirt())
+OF_MODE: Step = ModeImages()
+"""Run in the host's network too, before a lab goes into a mode."""
+
+BEFORE_NETWORK: tuple[Step, ...] = (Software(), OF_MODE, Accelerator(), PrivateLibvirt())
 """Run in the host's network: software comes from outside."""
 
 WARM: Step = BringBack()
@@ -277,7 +316,7 @@ CLUSTER: tuple[Step, ...] = (
 )
 """Run in the lab's network: from there on nothing outside is reached."""
 
-POD_NETWORK: tuple[Step, ...] = (InstallMode(), LabelNodes(), AllReady(), KeepMode())
+POD_NETWORK: tuple[Step, ...] = (ImagesOnNodes(), InstallMode(), LabelNodes(), AllReady(), KeepMode())
 
 BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
 """What a lab needs that came back in its mode, from the cache or from its own snapshot."""

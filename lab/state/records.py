@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +58,8 @@ class LabRecord:
     box_digest: str = ""
     images: tuple[str, ...] = ()
     """References of the images in the box."""
+    images_on_demand: Mapping[str, str] = field(default_factory=dict)
+    """Images that the box lacks, of all modes the lab was in: their digests in the cache by reference."""
     ready: bool = False
     """True once `lab up` came to its end."""
     steps: tuple[StepRecord, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab.foundation.errors import LabError
@@ -17,8 +17,9 @@ from lab.foundation.files import sha256_of
 from lab.foundation.process import Completed, ProcessFailedError, run
 from lab.foundation.progress import StepContext
 from lab.supply.cache import Cache, Record, full_disk, key_of
-from lab.supply.catalogue import GoBuild
+from lab.supply.catalogue import GoBuild, GoFolder
 from lab.supply.go_toolchain import GoToolchain
+from lab.supply.layers import Layer, write_layer
 
 KIND = "go"
 MODULES = Path(__file__).parent / "modules"
@@ -54,6 +55,8 @@ class GoBuilder:
     cache: Cache
     stop: threading.Event
     modules: Path = MODULES
+    moment: int = 0
+    """Seconds since 1970: the time of every file in a layer made of the modules' folders."""
 
     @property
     def key(self) -> str:
@@ -67,6 +70,9 @@ class GoBuilder:
                 "linker": self._linker_words,
                 "cgo": self.build.cgo,
                 "toolchain": self.toolchain.version,
+                **(
+                    {"folders": [*map(asdict, self.build.folders), self.moment]} if self.build.folders else {}
+                ),
             }
         )
 
@@ -105,12 +111,20 @@ class GoBuilder:
                 outputs={
                     program.name: self.cache.put(folder / executable_name(program.package))
                     for program in self.build.programs
-                },
+                }
+                | {each.name: self.cache.put(self._layer(each, folder)) for each in self.build.folders},
                 used=tuple(sorted({module for module in packages if module})),
                 made_with=self.toolchain.version,
             )
         self.cache.remember(self.key, record)
         return record
+
+    def _layer(self, wanted: GoFolder, folder: Path) -> Path:
+        """A layer with a folder of a module's sources, written into `folder`."""
+        root = self._go(["list", "-m", "-f={{.Dir}}", wanted.module], on_line=lambda _: None).stdout.strip()
+        layer = folder / f"{wanted.name}.tar"
+        write_layer(layer, Layer.of_scripts(Path(root) / wanted.path, wanted.at), self.moment)
+        return layer
 
     @property
     def _folder(self) -> Path:

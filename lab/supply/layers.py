@@ -24,6 +24,12 @@ class Layer:
         return cls({str(path.relative_to(root)): path for path in root.rglob("*")})
 
     @classmethod
+    def of_scripts(cls, root: Path, at: str) -> Layer:
+        """Everything below `root`, at the absolute path `at` in the image, executable."""
+        tree = {f"{at}/{path.relative_to(root)}".lstrip("/"): path for path in root.rglob("*")}
+        return cls(tree, executable=True)
+
+    @classmethod
     def of_programs(cls, files: Mapping[str, Path]) -> Layer:
         """Executable files, by their absolute paths in the image."""
         return cls({path.lstrip("/"): source for path, source in files.items()}, executable=True)

@@ -55,6 +55,7 @@ class ImageBuilder:
                 "configuration": self._configuration,
                 "moment": self.moment,
                 "recipe": RECIPE,
+                **({"layers": [self.products[name] for name in recipe.layers]} if recipe.layers else {}),
                 **({"folder": tree_digest(self._folder)} if self._folder else {}),
             }
         )
@@ -72,7 +73,11 @@ class ImageBuilder:
             own = folder / "own.tar"
             files = {path: self.cache.blob(self.products[name]) for path, name in self.recipe.files.items()}
             write_layer(own, Layer.of_programs(files), self.moment)
-            layers = [own] if self._base is None else [self.cache.blob(self._base), own]
+            below = [
+                *([self._base] if self._base else []),
+                *(self.products[each] for each in self.recipe.layers),
+            ]
+            layers = [*map(self.cache.blob, below), own]
             if self._folder is not None:
                 write_layer(folder / "folder.tar", Layer.of_tree(self._folder), self.moment)
                 layers.append(folder / "folder.tar")

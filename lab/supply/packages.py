@@ -28,23 +28,25 @@ HOST_PROGRAMS = ("mmdebstrap", "umoci", "skopeo")
 
 
 def fetch(version: str, cache: Cache, progress: Progress, only: Parts | None = None) -> Software:
-    """Build what the cache lacks of Kubernetes `version` (such as v1.24.10) and all that belongs to it.
+    """Build what the cache lacks of Kubernetes `version` (such as v1.24.10) and all that goes into its box.
 
-    `only` restricts it to some parts; what users brought comes with them.
+    `only` restricts it to some parts, or names images on demand; what users brought comes with them.
 
     What was made before from the same inputs is taken from the cache; then nothing runs and no step is shown.
     Raises WrongUseError for a version that the catalogue does not have, and LabError when something cannot be
     downloaded or built, or the disk is full. Run again it goes on where it stopped.
     """
     entry = load_entry(version)
-    entry = entry if only is None else entry.only(only)
     with cache.locked(progress):
-        return _Fetch(entry, cache, progress, whole=only is None).run()
+        return _Fetch(
+            entry.only(entry.parts if only is None else only), cache, progress, whole=only is None
+        ).run()
 
 
 def is_made(version: str, cache: Cache) -> bool:
     """Whether the cache has everything, so that `fetch` would only look it up."""
-    return _Fetch(load_entry(version), cache, SilentProgress(), whole=True).is_made
+    entry = load_entry(version)
+    return _Fetch(entry.only(entry.parts), cache, SilentProgress(), whole=True).is_made
 
 
 class _Fetch:
@@ -69,6 +71,7 @@ class _Fetch:
             return False
         made = [builder.made() for builder in builders]
         made += [self._tree_builder(tree).made() for tree in self._entry.debian_trees]
+        made += self._users()
         products = {name: digest for record in made if record for name, digest in record.outputs.items()}
         return all(made) and all(
             self._image_builder(recipe, products).made() for recipe in self._recipes(left_out)
@@ -82,10 +85,10 @@ class _Fetch:
             + [partial(self._debian_tree, tree) for tree in trees],
             self._stop,
         )
-        products = {name: digest for record in made for name, digest in record.outputs.items()}
+        users = self._users()
+        products = {name: digest for record in (*made, *users) for name, digest in record.outputs.items()}
         recipes = self._recipes(left_out)
         images = self._images(recipes, products)
-        users = user_programs(self._cache, self._entry.user_programs)
         software = self._software(products, users, recipes, images)
         if self._whole:
             write_lock_file(self._cache, software, [*made, *users, *images])
@@ -108,7 +111,7 @@ class _Fetch:
 
     def _go_builder(self, build: GoBuild, toolchains: Iterable[GoToolchain]) -> GoBuilder:
         toolchain = choose(build.go, toolchains, f"{build.title} {build.version}")
-        return GoBuilder(build, toolchain, self._cache, self._stop)
+        return GoBuilder(build, toolchain, self._cache, self._stop, moment=self._moment)
 
     def _tree_builder(self, tree: DebianTree) -> DebianTreeBuilder:
         return DebianTreeBuilder(tree, self._moment, self._cache, self._stop)
@@ -132,7 +135,12 @@ class _Fetch:
             return builder.make(step)
 
     def _recipes(self, left_out: set[str]) -> list[ImageRecipe]:
-        return [recipe for recipe in self._entry.images if not left_out & set(recipe.files.values())]
+        brought = {record.name for record in self._users()}
+        lacking = left_out | {program.name for program in self._entry.user_programs} - brought
+        return [recipe for recipe in self._entry.images if not lacking & set(recipe.files.values())]
+
+    def _users(self) -> list[Record]:
+        return user_programs(self._cache, self._entry.user_programs)
 
     def _image_builder(self, recipe: ImageRecipe, products: Mapping[str, str]) -> ImageBuilder:
         return ImageBuilder(recipe, products, self._moment, self._cache, self._stop)
@@ -162,7 +170,10 @@ class _Fetch:
     ) -> Software:
         use = {program.name: program.use for build in self._entry.go_builds for program in build.programs}
         binaries = {name: digest for name, digest in products.items() if use.get(name) is Use.NODE}
-        binaries |= {name: digest for record in users for name, digest in record.outputs.items()}
+        of_nodes = {program.name for program in self._entry.user_programs if program.use is Use.NODE}
+        binaries |= {
+            name: digest for record in users for name, digest in record.outputs.items() if name in of_nodes
+        }
         cni_plugins = {name: digest for name, digest in products.items() if use.get(name) is Use.CNI}
         images = {
             oci.reference(recipe): record.outputs[recipe.name]

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def image_name(reference: str) -> str:
+    """The last part of an image's reference without the tag, such as pause."""
+    return reference.rpartition("/")[2].partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Image:
     """A container image in the cache, as a docker-archive tar.
@@ -19,6 +24,10 @@ class Image:
     reference: str
     archive: Path
     digest: str
+
+    @property
+    def name(self) -> str:
+        return image_name(self.reference)
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,9 @@ class Software:
     cni_plugins: Mapping[str, Path]
     images: tuple[Image, ...]
     digest: str
-    """SHA-256 over all of it."""
+    """SHA-256 over all of it that goes into the box."""
+    images_on_demand: tuple[Image, ...] = ()
+    """Images that are brought to the nodes for a mode that needs them."""
 
 
 def software_digest(

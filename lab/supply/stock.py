@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Annotated
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
@@ -26,6 +27,7 @@ class Contents:
     cni_plugins: Mapping[str, Digest]
     images: Mapping[str, Digest]
     """Docker-archives by the reference of the image in them."""
+    images_on_demand: Mapping[str, Digest] = field(default_factory=dict)
     made_of: str = ""
     """A digest of what the supply was asked for; other wishes, other contents."""
 
@@ -36,17 +38,18 @@ class Contents:
             binaries={name: path.name for name, path in software.binaries.items()},
             cni_plugins={name: path.name for name, path in software.cni_plugins.items()},
             images={image.reference: image.digest for image in software.images},
+            images_on_demand={image.reference: image.digest for image in software.images_on_demand},
             made_of=made_of,
         )
 
     @property
     def digests(self) -> frozenset[str]:
-        return frozenset((*self.binaries.values(), *self.cni_plugins.values(), *self.images.values()))
+        return frozenset(self.named.values())
 
     @property
     def named(self) -> Mapping[str, str]:
         """All digests by the names of programs, plugins and images."""
-        return {**self.binaries, **self.cni_plugins, **self.images}
+        return {**self.binaries, **self.cni_plugins, **self.images, **self.images_on_demand}
 
     def software(self, cache: Cache) -> Software:
         """The same as files of this cache."""
@@ -57,6 +60,9 @@ class Contents:
             cni_plugins={name: blob(digest) for name, digest in sorted(self.cni_plugins.items())},
             images=tuple(Image(name, blob(digest), digest) for name, digest in self.images.items()),
             digest=software_digest(self.kubernetes_version, self.binaries, self.cni_plugins, self.images),
+            images_on_demand=tuple(
+                Image(name, blob(digest), digest) for name, digest in self.images_on_demand.items()
+            ),
         )
 
 

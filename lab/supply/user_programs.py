@@ -1,4 +1,4 @@
-"""Programs that no package or module has and that users bring themselves: cri-dockerd, crictl."""
+"""Programs that no package or module has and that users bring themselves: cri-dockerd, crictl, bird."""
 
 from __future__ import annotations
 

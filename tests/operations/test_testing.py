@@ -8,10 +8,11 @@ import pytest
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
-from lab.foundation.progress import ConsoleProgress, Progress
-from lab.modes.mode import Images
+from lab.foundation.progress import ConsoleProgress, Progress, SilentProgress
 from lab.operations import testing
+from lab.operations.context import Lab
 from lab.operations.testing import SuiteRun, modes_for, run_acceptance
+from lab.state.records import LabRecord
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 
@@ -29,8 +30,9 @@ def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFo
     (suite / "test_all.py").write_text(SUITE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(testing, "SUITE", suite)
-    images = Images(("registry.lab.internal/flannel:v0.28.4",))
-    opened = SimpleNamespace(plan=plan.in_mode(ModeChoice("macvlan")), images=images)
+    images = ("registry.lab.internal/flannel:v0.28.4",)
+    record = LabRecord("a-lab", mode="macvlan", supply="packages", created="", images=images)
+    opened = Lab(LabFolder(tmp_path), record, plan.in_mode(ModeChoice("macvlan")), SilentProgress())
     monkeypatch.setattr(testing.Lab, "open", lambda folder, progress: opened)
     status = SimpleNamespace(
         kubernetes="v1.24.10", runtime="containerd", nodes=plan.nodes, accelerator="qemu"

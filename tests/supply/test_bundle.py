@@ -52,6 +52,7 @@ def contents(full: Cache, tmp_path: Path) -> Contents:
         binaries={"kubelet": content("the kubelet"), "kubectl": content("kubectl")},
         cni_plugins={"bridge": content("the bridge plugin")},
         images={"registry.lab.internal/pause:3.7": content("an image")},
+        images_on_demand={"registry.lab.internal/calico-node:v3": content("an image of a mode")},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.process import StoppedError
 from lab.foundation.progress import SilentProgress
 from lab.supply.cache import Cache
-from lab.supply.catalogue import GoBuild, GoVersions
+from lab.supply.catalogue import GoBuild, GoFolder, GoVersions
 from lab.supply.catalogue.models import GoProgram, Use
 from lab.supply.go_build import GoBuilder, executable_name
 from lab.supply.go_toolchain import GoMissingError, GoToolchain, choose, host_toolchains
@@ -115,6 +116,7 @@ def test_whatever_decides_the_result_is_part_of_the_key(builder: GoBuilder) -> N
         "cgo": True,
         "link": ("-linkmode", "external"),
         "programs": (GoProgram("hallo", "lab/modules/greeter", Use.NODE),),
+        "folders": (GoFolder("texts", "lab/modules/greeter", "texts", "/etc"),),
     }
     builds = [dataclasses.replace(builder.build, **{field: value}) for field, value in fields.items()]
     changed = [dataclasses.replace(builder, build=build) for build in builds]
@@ -124,6 +126,20 @@ def test_whatever_decides_the_result_is_part_of_the_key(builder: GoBuilder) -> N
     keys.add(builder.key)
     assert len(keys) == len(changed) + 2
     assert dataclasses.replace(builder, cache=Cache(Path("/elsewhere"))).key == builder.key
+
+
+def test_a_folder_of_the_sources_becomes_a_layer(builder: GoBuilder) -> None:
+    folders = (GoFolder("sources", "lab/modules/greeter", ".", "/etc/greeter"),)
+    with_folder = dataclasses.replace(
+        builder, build=dataclasses.replace(builder.build, folders=folders), moment=1000
+    )
+    with SilentProgress().step("build") as step:
+        record = with_folder.compile(with_folder.download(step), step)
+    with tarfile.open(builder.cache.blob(record.outputs["sources"])) as layer:
+        members = {member.name: member for member in layer.getmembers()}
+    assert set(members) == {"etc", "etc/greeter", "etc/greeter/go.mod", "etc/greeter/main.go"}
+    file = members["etc/greeter/main.go"]
+    assert (file.mode, file.mtime, file.uname) == (0o755, 1000, "root")
 
 
 def test_what_the_compiler_says_is_part_of_the_error(builder: GoBuilder) -> None:

@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 
 from lab.supply import lacking
+from lab.supply.cache import Cache
 from lab.supply.go_toolchain import GoToolchain
 from lab.supply.lacking import lacking_images
 from lab.topology.models import Supply
 
 NO_GO = "lab-flanneld (flannel) v0.28.4 needs Go 1.25 or newer to be built; this host has go1.19.8"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path)
 
 
 def with_go(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
@@ -20,23 +26,25 @@ def with_go(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
 
 
 @pytest.mark.parametrize("supply", [Supply.PACKAGES, Supply.AUTO])
-def test_an_image_that_the_catalogue_does_not_have(supply: Supply) -> None:
-    assert lacking_images("v1.30.4", ["agnhost", "hybridnet"], supply) == {
+def test_an_image_that_the_catalogue_does_not_have(supply: Supply, cache: Cache) -> None:
+    assert lacking_images("v1.30.4", ["agnhost", "hybridnet"], supply, cache) == {
         "hybridnet": "the catalogue has no image hybridnet for Kubernetes v1.30.4"
     }
-    assert lacking_images("v1.24.10", ["hybridnet"], supply) == {}
+    assert lacking_images("v1.24.10", ["hybridnet"], supply, cache) == {}
 
 
-def test_an_image_that_is_left_out_without_a_younger_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_is_left_out_without_a_younger_go(
+    monkeypatch: pytest.MonkeyPatch, cache: Cache
+) -> None:
     with_go(monkeypatch, "1.19.8", "1.26.1")
-    assert lacking_images("v1.24.10", ["flannel"], Supply.PACKAGES) == {}
+    assert lacking_images("v1.24.10", ["flannel"], Supply.PACKAGES, cache) == {}
     with_go(monkeypatch, "1.19.8")
-    assert lacking_images("v1.24.10", ["flannel"], Supply.PACKAGES) == {"flannel": NO_GO}
-    assert lacking_images("v1.24.10", ["flannel"], Supply.AUTO) == {}
+    assert lacking_images("v1.24.10", ["flannel"], Supply.PACKAGES, cache) == {"flannel": NO_GO}
+    assert lacking_images("v1.24.10", ["flannel"], Supply.AUTO, cache) == {}
 
 
-def test_what_mirrors_do_not_have_and_what_a_bundle_may_hold() -> None:
-    assert lacking_images("v1.24.10", ["flannel", "tomcat"], Supply.MIRROR) == {
+def test_what_mirrors_do_not_have_and_what_a_bundle_may_hold(cache: Cache) -> None:
+    assert lacking_images("v1.24.10", ["flannel", "tomcat"], Supply.MIRROR, cache) == {
         "tomcat": "the catalogue has no mirrored image tomcat for Kubernetes v1.24.10"
     }
-    assert lacking_images("v1.24.10", ["nosuch"], Supply.BUNDLE) == {}
+    assert lacking_images("v1.24.10", ["nosuch"], Supply.BUNDLE, cache) == {}

@@ -9,6 +9,7 @@ import platform
 import tarfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -234,6 +235,33 @@ def test_what_can_be_spared_is_left_out_and_said(
     software = mirror.fetch(VERSION, cache, mirrors_of(stand_in, notes), notes)
     assert [image.reference for image in software.images] == ["registry.lab.internal/agnhost:2.39"]
     assert "left out: image hybridnet (Go is missing)" in notes.said
+
+
+def test_images_on_demand_come_only_when_they_are_asked_for(
+    stand_in: StandIn, cache: Cache, built: Packages, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    felix = SmallImage("felix", b"felix", ARCHITECTURE)
+    stand_in.contents |= felix.served_as("calico/node", "v3")
+    wanted = DownloadedImage("registry.k8s.io/calico/node", ("v3",), "calico-node", missing="no calico")
+    entry = replace(
+        ENTRY,
+        images_on_demand=tuple(
+            ImageRecipe(name, "v3", "nothing", {"/x": "hybridnet"}) for name in ("calico-node", "calico-cni")
+        ),
+        downloads=replace(DOWNLOADS, images_on_demand=(wanted,)),
+    )
+    monkeypatch.setattr(fetching, "load_entry", lambda version: entry)
+    assert fetching.asked_for(entry) == fetching.asked_for(ENTRY)
+    software = mirror.fetch(VERSION, cache, mirrors_of(stand_in, notes), notes)
+    assert not any("calico" in image.reference for image in software.images)
+
+    names = frozenset({"calico-node", "calico-cni"})
+    images = mirror.fetch_images(VERSION, names, cache, mirrors_of(stand_in, notes), notes)
+    assert {image.reference for image in images} == {
+        "registry.lab.internal/calico-node:v3",
+        "registry.lab.internal/calico-cni:v1",  # the stand-in of packages knows no tags
+    }
+    assert built.asked[-1] == Parts(frozenset(), frozenset({"calico-cni"}))
 
 
 def test_an_entry_can_be_reduced_to_some_parts() -> None:

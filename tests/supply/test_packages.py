@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -162,6 +163,22 @@ def test_a_program_that_the_user_brings_is_part_of_the_software(
     after, _ = fetch_entry(entry, cache, monkeypatch)
     assert set(after.binaries) == {"kubelet", "crictl"}
     assert after.digest != before.digest
+
+
+@pytest.mark.usefixtures("mmdebstrap")
+def test_an_image_with_a_program_of_users_is_made_when_they_brought_it(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = small_entry(tmp_path)
+    bird = ImageRecipe("router", "v1", "nothing", {"/bird": "crictl"})
+    user = UserProgram("crictl", ("--version",), Use.IMAGE)
+    entry = replace(entry, images=(*entry.images, bird), user_programs=(user,))
+    before, _ = fetch_entry(entry, cache, monkeypatch)
+    assert "router" not in {image.name for image in before.images}
+    add("crictl", Path("/bin/true"), cache, SilentProgress())
+    after, _ = fetch_entry(entry, cache, monkeypatch)
+    assert "router" in {image.name for image in after.images}
+    assert set(after.binaries) == {"kubelet"}
 
 
 @pytest.mark.usefixtures("mmdebstrap")

@@ -65,6 +65,8 @@ class Downloads:
 
     files: tuple[DownloadedFile, ...] = ()
     images: tuple[DownloadedImage, ...] = ()
+    images_on_demand: tuple[DownloadedImage, ...] = ()
+    """Images that the box does without, for the modes that need them."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -46,6 +46,20 @@ class GoProgram:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class GoFolder:
+    """A folder of a Go module's sources that images are made of, as a layer named `name`.
+
+    What lies below `path` in the module lies below `at` in the image; all files are executable there, for Go
+    modules do not tell which ones are.
+    """
+
+    name: str
+    module: str
+    path: str
+    at: str
+
+
+@dataclass(frozen=True, config=_STRICT)
 class GoBuild:
     """Programs that one `go build` makes from one module folder (lab/supply/modules/`module`)."""
 
@@ -61,6 +75,7 @@ class GoBuild:
     link: tuple[str, ...] = ()
     """Further words for the linker."""
     cgo: bool = False
+    folders: tuple[GoFolder, ...] = ()
     missing_without_go: str | None = None
     """When set, the build is left out on a host without such a Go, and this is what a lab then cannot do."""
 
@@ -95,6 +110,8 @@ class ImageRecipe:
     files: Mapping[str, str]
     base: str | None = None
     """The Debian tree under the files; None: nothing but the files."""
+    layers: tuple[str, ...] = ()
+    """Folders of Go modules, between the base and the files."""
     folder: str | None = None
     """Further files of this project, laid over all: a folder of lab/supply/images, with their modes."""
     entrypoint: tuple[str, ...] = ()
@@ -108,6 +125,7 @@ class UserProgram:
 
     name: str
     version_words: tuple[str, ...]
+    use: Use = Use.NODE
 
 
 @dataclass(frozen=True)
@@ -143,6 +161,8 @@ class Entry:
     debian_trees: tuple[DebianTree, ...]
     images: tuple[ImageRecipe, ...]
     user_programs: tuple[UserProgram, ...]
+    images_on_demand: tuple[ImageRecipe, ...] = ()
+    """Images that the box does without: they are made, and brought to nodes, for a mode that needs them."""
     downloads: Downloads = field(default_factory=Downloads)
     """What the supply `mirror` brings instead."""
 
@@ -156,12 +176,17 @@ class Entry:
         )
 
     def only(self, parts: Parts) -> Entry:
-        """The entry with nothing but these parts, and what they are made of."""
-        images = tuple(image for image in self.images if image.name in parts.images)
-        names = parts.programs.union(*(image.files.values() for image in images))
+        """The entry with nothing but these parts, and what they are made of; no image is on demand then."""
+        all_images = (*self.images, *self.images_on_demand)
+        images = tuple(image for image in all_images if image.name in parts.images)
+        names = parts.programs.union(*((*image.files.values(), *image.layers) for image in images))
         bases = {image.base for image in images}
         builds = (
-            replace(build, programs=tuple(program for program in build.programs if program.name in names))
+            replace(
+                build,
+                programs=tuple(program for program in build.programs if program.name in names),
+                folders=tuple(folder for folder in build.folders if folder.name in names),
+            )
             for build in self.go_builds
         )
         trees = (
@@ -174,19 +199,24 @@ class Entry:
             go_builds=tuple(build for build in builds if build.programs),
             debian_trees=tuple(trees),
             images=images,
+            images_on_demand=(),
         )
 
     def __post_init__(self) -> None:
         """Raises ValueError when an image names what the entry does not have, or a name is twice."""
         programs = [program.name for build in self.go_builds for program in build.programs]
         programs += [program.name for tree in self.debian_trees for program in tree.programs]
+        programs += [program.name for program in self.user_programs if program.use is Use.IMAGE]
         twice = sorted({name for name in programs if programs.count(name) > 1})
         if twice:
             raise ValueError(f"programs named twice: {', '.join(twice)}")
         trees = {tree.name for tree in self.debian_trees}
-        for image in self.images:
+        folders = {folder.name for build in self.go_builds for folder in build.folders}
+        for image in (*self.images, *self.images_on_demand):
             unknown = sorted(set(image.files.values()) - set(programs))
             if unknown:
                 raise ValueError(f"image {image.name}: unknown programs {', '.join(unknown)}")
+            if unknown := sorted(set(image.layers) - folders):
+                raise ValueError(f"image {image.name}: unknown folders {', '.join(unknown)}")
             if image.base is not None and image.base not in trees:
                 raise ValueError(f"image {image.name}: unknown base {image.base}")

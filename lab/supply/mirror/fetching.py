@@ -17,7 +17,9 @@ from lab.supply.catalogue import (
     DownloadedImage,
     Downloads,
     Entry,
+    Parts,
     Place,
+    Use,
     load_entry,
 )
 from lab.supply.mirror.files import Downloader
@@ -27,7 +29,7 @@ from lab.supply.mirror.meter import Meter
 from lab.supply.mirror.mirrors import Mirrors, UnavailableError
 from lab.supply.mirror.programs import from_file, from_image
 from lab.supply.side_by_side import side_by_side
-from lab.supply.software import Software
+from lab.supply.software import Image, Software
 from lab.supply.stock import Contents, keep
 from lab.supply.user_programs import user_programs
 from lab.topology.models import Supply
@@ -51,10 +53,9 @@ def fetch(version: str, cache: Cache, mirrors: Mirrors, progress: Progress) -> S
     with cache.locked(progress):
         brought = _Fetch(entry.downloads, cache, mirrors, progress).run()
     whole = fill(entry, brought, cache, progress)
+    of_nodes = [program for program in entry.user_programs if program.use is Use.NODE]
     users = {
-        name: digest
-        for record in user_programs(cache, entry.user_programs)
-        for name, digest in record.outputs.items()
+        name: digest for record in user_programs(cache, of_nodes) for name, digest in record.outputs.items()
     }
     contents = Contents(
         kubernetes_version=version,
@@ -67,9 +68,22 @@ def fetch(version: str, cache: Cache, mirrors: Mirrors, progress: Progress) -> S
     return contents.software(cache)
 
 
+def fetch_images(
+    version: str, names: frozenset[str], cache: Cache, mirrors: Mirrors, progress: Progress
+) -> tuple[Image, ...]:
+    """The same for images on demand, by their names; those that are not to be had are not among them."""
+    entry = load_entry(version)
+    wanted = tuple(image for image in entry.downloads.images_on_demand if image.name in names)
+    with cache.locked(progress):
+        brought = _Fetch(Downloads(images=wanted), cache, mirrors, progress).run()
+    whole = fill(entry.only(Parts(frozenset(), names)), brought, cache, progress)
+    return tuple(Image(name, cache.blob(digest), digest) for name, digest in whole.images.items())
+
+
 def asked_for(entry: Entry) -> str:
-    """A digest of what the catalogue asks mirrors for."""
-    return key_of(asdict(entry.downloads))
+    """A digest of what the catalogue asks mirrors for, for the box."""
+    downloads = asdict(entry.downloads)
+    return key_of({"files": downloads["files"], "images": downloads["images"]})
 
 
 class _Fetch:

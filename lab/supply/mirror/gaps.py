@@ -9,6 +9,7 @@ from lab.foundation.progress import Progress
 from lab.supply import packages
 from lab.supply.cache import Cache
 from lab.supply.catalogue import Download, DownloadedFile, DownloadedImage, Entry, Parts
+from lab.supply.software import image_name
 from lab.supply.stock import Contents
 
 
@@ -31,7 +32,7 @@ class Brought:
 
     @property
     def parts(self) -> Parts:
-        images = frozenset(name.rpartition("/")[2].partition(":")[0] for name in self.images)
+        images = frozenset(map(image_name, self.images))
         return Parts(frozenset((*self.binaries, *self.cni_plugins)), images)
 
 
