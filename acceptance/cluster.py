@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -71,16 +71,29 @@ class Api:
     core: Any
     apps: Any
     discovery: Any
+    custom: Any
 
     @staticmethod
     def connect(kubeconfig: Path) -> Api:
         """Raises OSError or kubernetes' ConfigException when the kubeconfig is not usable."""
         made: Any = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
         made.configuration.retries = 2
-        return Api(client.CoreV1Api(made), client.AppsV1Api(made), client.DiscoveryV1Api(made))
+        return Api(
+            client.CoreV1Api(made),
+            client.AppsV1Api(made),
+            client.DiscoveryV1Api(made),
+            client.CustomObjectsApi(made),
+        )
 
     def nodes(self) -> tuple[ClusterNode, ...]:
         return tuple(read_node(node) for node in self.core.list_node(_request_timeout=REQUEST_TIMEOUT).items)
+
+    def calico_blocks(self) -> Mapping[str, tuple[IPv4Network, ...]]:
+        """The blocks of addresses that calico gave each node, by node name."""
+        found = self.custom.list_cluster_custom_object(
+            "crd.projectcalico.org", "v1", "blockaffinities", _request_timeout=REQUEST_TIMEOUT
+        )
+        return read_calico_blocks(found["items"])
 
     def pods(self, namespace: str | None = None) -> tuple[ClusterPod, ...]:
         """All pods, or those of one namespace."""
@@ -139,6 +152,16 @@ def read_node(node: Any) -> ClusterNode:
         ),
         pod_cidr=IPv4Network(node.spec.pod_cidr) if node.spec.pod_cidr else None,
     )
+
+
+def read_calico_blocks(affinities: Sequence[Mapping[str, Any]]) -> dict[str, tuple[IPv4Network, ...]]:
+    """From calico's objects BlockAffinity; those that are being made or taken back are left out."""
+    blocks: dict[str, tuple[IPv4Network, ...]] = {}
+    for affinity in affinities:
+        spec = affinity["spec"]
+        if spec["state"] == "confirmed":
+            blocks[spec["node"]] = (*blocks.get(spec["node"], ()), IPv4Network(spec["cidr"]))
+    return blocks
 
 
 def read_pod(pod: Any) -> ClusterPod:

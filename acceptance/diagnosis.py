@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from acceptance.cluster import ClusterNode, ClusterPod
 from acceptance.expectations import Device, Expectations, RouteVia
 from acceptance.inventory import Inventory, Node
-from acceptance.node_facts import Link, NodeFacts
+from acceptance.node_facts import BGP_PORT, Link, NodeFacts
 from acceptance.problems import Problem
 
 
@@ -246,7 +246,23 @@ def routes(subject: Subject) -> list[str]:
                 f"{subject.node.name} reaches pod {pod.name} ({pod.address}) on {pod.node} through {used},"
                 f" expected {_via_text(wanted, subject)}"
             )
-    return said + _tables(subject) + _proxy_arp(subject)
+    return said + _sessions(subject) + _tables(subject) + _proxy_arp(subject)
+
+
+def _sessions(subject: Subject) -> list[str]:
+    if not subject.expectations.data_path.bgp:
+        return []
+    others = [
+        (node.name, nic.address.ip)
+        for node in subject.inventory.nodes
+        if node != subject.node and (nic := subject.inventory.nic(node, "underlay")) is not None
+    ]
+    return [
+        f"{subject.node.name} has no BGP session (TCP {BGP_PORT}) with {name} ({address}),"
+        " from which it would learn the routes to its pods"
+        for name, address in others
+        if address not in subject.facts.bgp_peers
+    ]
 
 
 def _tables(subject: Subject) -> list[str]:
@@ -300,7 +316,8 @@ def node_annotations(subject: Subject) -> list[str]:
         nic = subject.inventory.nic(subject.node, wanted.address_on)
         if nic is None or subject.cluster_node is None:
             continue
-        value = subject.cluster_node.annotations.get(key)
+        # The length of a prefix may follow the address.
+        value, _, _ = subject.cluster_node.annotations.get(key, "").partition("/")
         if value == str(nic.address.ip):
             continue
         device = next((n.device for n in subject.node.nics if str(n.address.ip) == value), None)

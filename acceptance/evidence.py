@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from acceptance.asking import Answers
 from acceptance.cluster import ClusterNode, ClusterPod
@@ -65,6 +65,8 @@ class Evidence:
     names: Mapping[Endpoint, frozenset[IPv4Address] | Problem]
     replacement: Replacement | Problem
     findings: Mapping[str, tuple[Finding, ...]]
+    blocks: Mapping[str, tuple[IPv4Network, ...]] | Problem = field(default_factory=dict)
+    """The blocks of the pod CIDR that each node has; empty where the mode knows none."""
     wire: Mapping[tuple[str, str], WireSight | Problem] = field(default_factory=dict)
     """By node and group of pods."""
     """By node: what passed its underlay NIC while its pod pinged those of the other nodes."""

@@ -90,9 +90,9 @@ class PodLink(_Entry):
 
 
 class Pods(_Entry):
-    addresses: Literal["node-block", "pod-cidr", "underlay-share", "underlay-range"]
-    """Where they come from: the node's block of the pod CIDR, the whole pod CIDR, the node's share of the
-    underlay's pod range, or the whole range."""
+    addresses: Literal["node-block", "calico-block", "pod-cidr", "underlay-share", "underlay-range"]
+    """Where they come from: the node's block of the pod CIDR, which Kubernetes gave it or which calico did as
+    it was needed, the whole pod CIDR, the node's share of the underlay's pod range, or the whole range."""
     block_prefix: int | None = None
     mtu: int
     link: PodLink
@@ -157,6 +157,8 @@ class DataPath(_Entry):
     """Name patterns of devices that belong to other modes."""
     routes: Routes
     annotations: dict[str, Annotation]
+    bgp: bool = False
+    """Every node must have a BGP session with every other one, on the underlay."""
     tables: tuple[RoutingTable, ...] = ()
     proxy_arp: RouteVia | None = None
     """The device on which the node must answer ARP for its own pods."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 from acceptance.asking import (
     NODE_HTTP_PORT,
@@ -153,6 +154,7 @@ class Investigation:
     def _with_findings(self, evidence: Evidence) -> Evidence:
         """With what the cluster says of itself now, and what all of it means."""
         evidence = replace(evidence, all_pods=self._all_pods(), cluster_nodes=self._nodes(evidence.service))
+        evidence = replace(evidence, blocks=self._blocks(evidence.cluster_nodes))
         return replace(evidence, findings=findings_of(evidence))
 
     def clean_up(self) -> None:
@@ -226,6 +228,19 @@ class Investigation:
             return {node.name: node for node in self._api.nodes()}
         except API_ERRORS as error:
             return Problem(f"the nodes could not be read: {api_reason(error)}")
+
+    def _blocks(
+        self, nodes: Mapping[str, ClusterNode] | Problem
+    ) -> Mapping[str, tuple[IPv4Network, ...]] | Problem:
+        """Each node's blocks of the pod CIDR, from whoever gives them in this mode."""
+        if isinstance(nodes, Problem) or self._api is None:
+            return nodes if isinstance(nodes, Problem) else Problem("the nodes were not read")
+        if self._expectations.pods.addresses != "calico-block":
+            return {node.name: (node.pod_cidr,) for node in nodes.values() if node.pod_cidr is not None}
+        try:
+            return self._api.calico_blocks()
+        except API_ERRORS as error:
+            return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
     def _addresses(self, pods: Pods, uplink_port: int) -> dict[Endpoint, Address]:
         inventory = self._inventory

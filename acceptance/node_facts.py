@@ -13,6 +13,7 @@ from typing import Any
 from acceptance.shell import Command, Output
 
 SYSCTLS = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
+BGP_PORT = 179
 PROCESSES = ("kubelet", "kube-proxy", "containerd", "dockerd", "flanneld")
 
 
@@ -76,6 +77,8 @@ class NodeFacts:
     proxy_arp: frozenset[tuple[IPv4Address, str]] = frozenset()
     """Addresses that are not the node's own, and the devices on which it answers ARP for them."""
     booted: datetime | None = None
+    bgp_peers: frozenset[IPv4Address] = frozenset()
+    """Whom it has a BGP session with, as far as TCP knows."""
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -125,6 +128,7 @@ def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[
         Command("rules", "ip -4 -j rule show"),
         Command("proxy-arp", "ip -4 neigh show proxy"),
         Command("booted", "grep ^btime /proc/stat"),
+        Command("bgp", f"ss -4Htn state established '( sport = :{BGP_PORT} or dport = :{BGP_PORT} )'"),
         *(
             Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
             for index, pod in enumerate(pods)
@@ -150,6 +154,7 @@ def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
         rule_tables=parse_rule_tables(outputs["rules"].stdout),
         proxy_arp=parse_proxy_arp(outputs["proxy-arp"].stdout),
         booted=parse_booted(outputs["booted"].stdout),
+        bgp_peers=parse_peers(outputs["bgp"].stdout),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
             for key, output in outputs.items()
@@ -224,6 +229,12 @@ def parse_booted(text: str) -> datetime | None:
     """From the line `btime SECONDS` of /proc/stat: proc(5)."""
     seconds = text.split()[1:2]
     return datetime.fromtimestamp(int(seconds[0]), UTC) if seconds else None
+
+
+def parse_peers(text: str) -> frozenset[IPv4Address]:
+    """The other ends, from lines of `ss -Htn` without states: RECEIVED SENT OWN:PORT OTHER:PORT."""
+    ends = (line.split()[3] for line in text.splitlines() if line.strip())
+    return frozenset(IPv4Address(end.rpartition(":")[0]) for end in ends)
 
 
 def parse_routes(text: str) -> dict[IPv4Address, str]:

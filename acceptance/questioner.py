@@ -109,15 +109,15 @@ class Questioner:
 
     def from_the_lan_with_routes(self, evidence: Evidence) -> Answers | Problem:
         """The LAN host's questions to pods once more, while it has a route to every node's block."""
-        lan_host, nodes = self._inventory.lan_host, evidence.cluster_nodes
+        lan_host, blocks = self._inventory.lan_host, evidence.blocks
         if lan_host is None:
             return Problem("there is no LAN host")
-        if isinstance(nodes, Problem):
-            return nodes
+        if isinstance(blocks, Problem):
+            return blocks
         ways = {
-            node.pod_cidr: self._inventory.node(node.name).internal_address
-            for node in nodes.values()
-            if node.pod_cidr is not None
+            block: self._inventory.node(node).internal_address
+            for node, own in blocks.items()
+            for block in own
         }
         left = [
             probe

@@ -48,7 +48,7 @@ def test_range(node: Node, evidence: Evidence) -> None:
         address = pod.address
         assert address is not None
         match expected.addresses:
-            case "node-block":
+            case "node-block" | "calico-block":
                 _in_block(pod, address, node, evidence, expected)
             case "pod-cidr":
                 _in(pod, address, evidence.inventory.kubernetes.pod_cidr)
@@ -70,17 +70,18 @@ def _in(pod: ClusterPod, address: IPv4Address, addresses: AddressRange | IPv4Net
 def _in_block(
     pod: ClusterPod, address: IPv4Address, node: Node, evidence: Evidence, expected: PodsExpected
 ) -> None:
-    if isinstance(evidence.cluster_nodes, Problem):
-        pytest.fail(str(evidence.cluster_nodes), pytrace=False)
+    if isinstance(evidence.blocks, Problem):
+        pytest.fail(str(evidence.blocks), pytrace=False)
     pod_cidr = evidence.inventory.kubernetes.pod_cidr
     _in(pod, address, pod_cidr)
-    seen = evidence.cluster_nodes.get(node.name)
-    block = seen.pod_cidr if seen else None
-    assert block is not None, f"{node.name} has no block of {pod_cidr}"
-    assert block.subnet_of(pod_cidr), f"the block of {node.name} is {block}, outside {pod_cidr}"
-    assert block.prefixlen == expected.block_prefix, f"the block of {node.name} is {block}"
-    assert address in block, (
-        f"{pod.name} on {node.name} has {address}, expected one of the node's block {block}"
+    blocks = evidence.blocks.get(node.name, ())
+    assert blocks, f"{node.name} has no block of {pod_cidr}"
+    for block in blocks:
+        assert block.subnet_of(pod_cidr), f"the block of {node.name} is {block}, outside {pod_cidr}"
+        assert block.prefixlen == expected.block_prefix, f"the block of {node.name} is {block}"
+    assert any(address in block for block in blocks), (
+        f"{pod.name} on {node.name} has {address}, expected one of the node's block"
+        f" {' or '.join(map(str, blocks))}"
     )
 
 

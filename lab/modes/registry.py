@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from lab.foundation.errors import WrongUseError
 from lab.modes.bridge import BRIDGE_MODE
+from lab.modes.calico import CALICO_MODES
 from lab.modes.flannel import FLANNEL_MODES
 from lab.modes.hybridnet import HYBRIDNET
 from lab.modes.ipvlan_l2 import IPVLAN_L2
@@ -14,7 +15,7 @@ from lab.modes.macvlan import MACVLAN
 from lab.modes.mode import Mode
 from lab.modes.routed import ROUTED
 
-MODES = (HYBRIDNET, *FLANNEL_MODES, MACVLAN, IPVLAN_L2, IPVLAN_L3S, BRIDGE_MODE, ROUTED)
+MODES = (HYBRIDNET, *FLANNEL_MODES, *CALICO_MODES, MACVLAN, IPVLAN_L2, IPVLAN_L3S, BRIDGE_MODE, ROUTED)
 
 
 def mode_names() -> tuple[str, ...]:

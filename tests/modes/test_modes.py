@@ -22,7 +22,14 @@ from lab.topology.plan import NodePlan, Plan
 
 GOLDEN = Path(__file__).parent / "golden"
 IMAGES = Images(
-    tuple(f"registry.lab.internal/{name}" for name in ("pause:3.7", "flannel:v0.28.4", "hybridnet:v0.8.8"))
+    tuple(
+        f"registry.lab.internal/{name}"
+        for name in (
+            *("pause:3.7", "flannel:v0.28.4", "hybridnet:v0.8.8"),
+            *("calico-node:v3.25.0", "calico-node-ipip:v3.25.0"),
+            *("calico-cni:v3.25.0", "calico-kube-controllers:v3.25.0"),
+        )
+    )
 )
 Compare = Callable[[Path, str], None]
 every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.name)

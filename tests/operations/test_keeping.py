@@ -76,6 +76,17 @@ def test_other_options_of_the_mode_are_of_the_same_cluster(lab: Lab) -> None:
     assert kind_of(lab) != one
 
 
+def test_other_images_of_the_mode_are_of_the_same_cluster(lab: Lab) -> None:
+    lab.plan = replace(lab.plan, mode="calico-vxlan", mode_options={})
+    calico = other(lab, images=("lab/pause:3.7",), images_on_demand={"lab/calico-node:v3": DIGEST})
+    newer = other(lab, images=("lab/pause:3.7",), images_on_demand={"lab/calico-node:v3": OTHER_DIGEST})
+    assert kind_of(calico).key == kind_of(newer).key
+    assert kind_of(calico) != kind_of(newer)
+    for each in (calico, newer):
+        each.plan = replace(lab.plan, mode="macvlan")
+    assert kind_of(calico) == kind_of(newer)
+
+
 def test_other_code_is_another_kind(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = kind_of(lab).key
     changed = tmp_path / "Vagrantfile.j2"

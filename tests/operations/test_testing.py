@@ -85,3 +85,4 @@ def test_all_modes_are_those_that_the_topology_can_have(folder: LabFolder) -> No
     found = modes_for(folder, ConsoleProgress(io.StringIO()))
     assert {"macvlan", "macvlan:host_shim=false", "bridge", "routed", "flannel-ipip"} <= set(found)
     assert "hybridnet" not in found  # the box of this lab has no image of it
+    assert "calico-vxlan" in found  # whose images are on demand

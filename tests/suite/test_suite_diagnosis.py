@@ -93,6 +93,9 @@ PROXY_ARP = """10.200.0.5 dev eth1.vxlan4 proxy
 172.31.6.5 dev eth1 proxy
 172.31.6.5 dev eth1.vxlan4 proxy
 """
+BGP = """0      0       172.31.7.102:179     172.31.7.101:35011
+0      0       172.31.7.102:40033   172.31.7.103:179
+"""
 CNI0 = _link("cni0", 6, "bridge", mtu=1450, addresses=["10.200.1.1/24"])
 POD_VETH = [_link("eth0", 2, "veth", mtu=1450, link_index=7)]
 SHIM = _link("shim", 5, "macvlan", link="eth1", addresses=["172.31.7.102/32"])
@@ -121,6 +124,7 @@ def _facts(
             "rules": said(json.dumps(RULES)),
             "proxy-arp": said(PROXY_ARP),
             "booted": said("btime 1767268800"),
+            "bgp": said(BGP),
             "sysctls": said(f"net.ipv4.ip_forward={forward}\nnet.bridge.bridge-nf-call-iptables=1"),
             "processes": said(processes),
             "routes": said(routes),
@@ -192,7 +196,28 @@ def _hybridnet_facts(routes: str = HYBRIDNET_ROUTES) -> NodeFacts:
     return _facts(links, POD_VETH, routes)
 
 
+CALICO_ROUTES = """10.200.10.66 10.200.10.66 dev cali1234 src 172.31.7.102
+10.200.20.3 10.200.20.3 via 172.31.7.103 dev eth1 src 172.31.7.102
+"""
+CALICO_PODS = (
+    PlacedPod("probe-k8s-node1", "k8s-node1", IPv4Address("10.200.10.66")),
+    PlacedPod("probe-k8s-node2", "k8s-node2", IPv4Address("10.200.20.3")),
+)
+
+
+def _calico_facts() -> NodeFacts:
+    return _facts([*NICS, _link("cali1234", 6, "veth")], POD_VETH, CALICO_ROUTES)
+
+
 Diagnose = Callable[[NodeFacts], list[Finding]]
+
+
+@pytest.fixture
+def in_calico(inventory: Inventory) -> Subject:
+    node = replace(_node(), annotations={"projectcalico.org/IPv4Address": "172.31.7.102/21"})
+    expectations = load_expectations("calico-bgp", {})
+    itself = inventory.node("k8s-node1")
+    return Subject(inventory, expectations, itself, _calico_facts(), node, (), CALICO_PODS, SERVICE)
 
 
 @pytest.fixture
@@ -427,3 +452,18 @@ def test_a_tunnel_that_is_bound_to_no_address_is_read() -> None:
     unbound, with_address = parse_links(json.dumps([tunnel, bound]))
     assert (unbound.local, unbound.under) == (None, None)
     assert with_address.local == IPv4Address("172.31.7.102")
+
+
+def test_a_bgp_session_that_is_missing(in_calico: Subject) -> None:
+    assert findings(in_calico) == ()
+    alone = replace(in_calico, facts=replace(in_calico.facts, bgp_peers=frozenset()))
+    assert [text.split(",")[0] for text in _texts(alone)] == [
+        "k8s-node1 has no BGP session (TCP 179) with k8s-master1 (172.31.7.101)",
+        "k8s-node1 has no BGP session (TCP 179) with k8s-node2 (172.31.7.103)",
+    ]
+
+
+def test_calico_on_the_wrong_nic(in_calico: Subject) -> None:
+    wrong = replace(_node(), annotations={"projectcalico.org/IPv4Address": "192.168.31.102/24"})
+    (said,) = _texts(replace(in_calico, cluster_node=wrong))
+    assert "calico announces k8s-node1 to the other nodes as 192.168.31.102 on eth0" in said

@@ -41,7 +41,7 @@ def test_a_variant_that_does_not_fit_changes_nothing(macvlan: Expectations) -> N
 
 def test_a_mode_without_expectations_is_an_error_that_names_what_is_known() -> None:
     with pytest.raises(
-        SuiteError, match=r"no expectations for mode ipvlan-l9: it knows bridge, flannel-host-gw, "
+        SuiteError, match=r"no expectations for mode ipvlan-l9: it knows bridge, calico-bgp, calico-ipip, "
     ):
         load_expectations("ipvlan-l9", {})
 

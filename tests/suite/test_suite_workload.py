@@ -140,7 +140,7 @@ def cluster() -> PretendedCluster:
 
 @pytest.fixture
 def made(cluster: PretendedCluster, inventory: Inventory, macvlan: Expectations) -> Workload:
-    return Workload(Api(cluster, cluster, cluster), inventory, macvlan)
+    return Workload(Api(cluster, cluster, cluster, cluster), inventory, macvlan)
 
 
 def test_a_pod_on_every_node_and_one_behind_the_service(cluster: PretendedCluster, made: Workload) -> None:
@@ -211,7 +211,7 @@ def test_without_readiness_probes_a_running_pod_is_enough(
     cluster: PretendedCluster, inventory: Inventory
 ) -> None:
     bare = Workload(
-        Api(cluster, cluster, cluster), inventory, load_expectations("macvlan", {"host_shim": False})
+        Api(cluster, cluster, cluster, cluster), inventory, load_expectations("macvlan", {"host_shim": False})
     )
     bare.create(1)
     for pod in cluster.pods.values():
@@ -250,7 +250,7 @@ def test_a_container_that_failed_is_told_and_a_reboot_is_not(
 def test_every_group_has_a_pod_on_every_node_with_its_annotation(
     cluster: PretendedCluster, inventory: Inventory
 ) -> None:
-    both = Workload(Api(cluster, cluster, cluster), inventory, load_expectations("hybridnet", {}))
+    both = Workload(Api(cluster, cluster, cluster, cluster), inventory, load_expectations("hybridnet", {}))
     both.create(1)
     pods = both.wait_until_usable(both.roles, 1)
     assert pods.problems == {}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.supply import lacking
+from lab.foundation.progress import SilentProgress
+from lab.supply import lacking, user_programs
 from lab.supply.cache import Cache
 from lab.supply.go_toolchain import GoToolchain
 from lab.supply.lacking import lacking_images
@@ -48,3 +49,13 @@ def test_what_mirrors_do_not_have_and_what_a_bundle_may_hold(cache: Cache) -> No
         "tomcat": "the catalogue has no mirrored image tomcat for Kubernetes v1.24.10"
     }
     assert lacking_images("v1.24.10", ["nosuch"], Supply.BUNDLE, cache) == {}
+
+
+def test_an_image_with_a_program_that_users_bring(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    for supply in (Supply.MIRROR, Supply.AUTO):
+        assert lacking_images("v1.24.10", ["calico-node-ipip"], supply, cache) == {}
+    (why,) = lacking_images("v1.24.10", ["calico-node", "calico-node-ipip"], Supply.PACKAGES, cache).values()
+    assert "the image calico-node-ipip needs the program bird" in why
+    assert "lab supply add bird FILE" in why
+    user_programs.add("bird", Path("/bin/true"), cache, SilentProgress())
+    assert lacking_images("v1.24.10", ["calico-node-ipip"], Supply.PACKAGES, cache) == {}
