@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lab.cli import access, keeping, lifecycle, software, testing, topologies
+from lab.cli import access, faults, keeping, lifecycle, software, testing, topologies
 from lab.cli.common import show_error
 from lab.foundation.errors import LabError
 
@@ -25,7 +25,7 @@ def cli() -> None:
     """
 
 
-for group in (lifecycle, keeping, access, testing, topologies, software):
+for group in (lifecycle, keeping, access, testing, faults, topologies, software):
     for command in group.COMMANDS:
         cli.add_command(command)
 

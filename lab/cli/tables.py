@@ -11,6 +11,7 @@ from rich.table import Table
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.cache import KeptRow
+from lab.operations.faults import FaultRow
 from lab.operations.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus
@@ -90,6 +91,15 @@ def show_kept(rows: Sequence[KeptRow]) -> None:
     table = _table("topology", "mode", "made", "size", "key")
     for row in rows:
         table.add_row(row.topology, row.mode, row.made, f"{row.size / 2**20:.0f} MiB", row.key[:12])
+    _print(table)
+
+
+def show_faults(rows: Sequence[FaultRow]) -> None:
+    table = _table("fault", "in the lab", "what is wrong then")
+    for row in rows:
+        where = row.node or row.scope
+        state = f"in, {where}" if row.injected else "not in this mode" if row.unfit else "-"
+        table.add_row(row.name, state, row.summary if not row.unfit else row.unfit)
     _print(table)
 
 

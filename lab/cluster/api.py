@@ -101,23 +101,31 @@ class ClusterApi:
 
     def rollout(self, workload: Workload) -> Rollout | None:
         """How far the workload is; None when it does not exist."""
-        path = f"/apis/apps/v1/namespaces/{workload.namespace}/{workload.kind.lower()}s/{workload.name}"
         try:
-            with _explained(f"read the {workload}"):
-                return rollout(workload.kind, json.loads(self._request("GET", path)))
+            return rollout(workload.kind, self.read(workload.path))
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
 
-    def label_node(self, name: str, labels: Mapping[str, str]) -> None:
-        """Put the labels on the node; others stay."""
-        with _explained(f"label the node {name}"):
+    def label_node(self, name: str, labels: Mapping[str, str | None]) -> None:
+        """Put the labels on the node, take away those that are None; others stay."""
+        self.merge(f"/api/v1/nodes/{name}", {"metadata": {"labels": dict(labels)}})
+
+    def read(self, path: str) -> Manifest:
+        """The object at a path such as /api/v1/nodes/NAME. Raises ApiError, with status 404 for none."""
+        with _explained(f"read {path}"):
+            found: Manifest = json.loads(self._request("GET", path))
+        return found
+
+    def merge(self, path: str, change: Manifest) -> None:
+        """Change the object at that path by a merge patch (RFC 7386): null takes a field away."""
+        with _explained(f"change {path}"):
             self._request(
                 "PATCH",
-                f"/api/v1/nodes/{name}",
+                path,
                 query=[("fieldManager", FIELD_MANAGER)],
-                body={"metadata": {"labels": dict(labels)}},
+                body=change,
                 content_type="application/merge-patch+json",
             )
 

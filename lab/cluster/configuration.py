@@ -152,13 +152,14 @@ def _kubelet() -> Document:
         "cgroupDriver": "systemd",
         "resolvConf": "/etc/resolv.conf",
         "rotateCertificates": True,
-        # The images come with the box and from nowhere else: they must never be collected.
+        # The images come with the box and from nowhere else: they must never be collected, which is also
+        # kubelet's first answer to a disk that fills up. 0% takes a threshold away.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
             "memory.available": "50Mi",
-            "nodefs.available": "5%",
-            "nodefs.inodesFree": "5%",
-            "imagefs.available": "5%",
+            "nodefs.available": "0%",
+            "nodefs.inodesFree": "0%",
+            "imagefs.available": "0%",
         },
         "runtimeRequestTimeout": "5m0s",
     }

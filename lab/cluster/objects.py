@@ -27,6 +27,11 @@ class Workload:
     def __str__(self) -> str:
         return f"{self.kind.lower()} {self.namespace}/{self.name}"
 
+    @property
+    def path(self) -> str:
+        """Where the API has it."""
+        return f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind.lower()}s/{self.name}"
+
     def owns(self, pod: str) -> bool:
         """Whether the pod of that name, in the same namespace, is one of its pods."""
         return pod.startswith(f"{self.name}-")

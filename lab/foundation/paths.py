@@ -44,6 +44,11 @@ class LabFolder:
         return self.root / "state.json"
 
     @property
+    def faults(self) -> Path:
+        """The faults that were put into the lab and not taken out again."""
+        return self.root / "faults.json"
+
+    @property
     def lock(self) -> Path:
         return self.root.parent / f".{self.name}.lock"
 

@@ -1,6 +1,7 @@
-"""The LAN host: a third party on the underlay network, in a network namespace of its own.
+"""Third parties on the underlay network, each in a network namespace of its own.
 
-It is neither node nor gateway, so what it reaches and what reaches it is what any machine of that LAN sees.
+The LAN host is one that every lab has: it is neither node nor gateway, so what it reaches and what reaches it
+is what any machine of that LAN sees.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
 from lab.foundation.errors import LabError
@@ -24,27 +25,25 @@ NAME = "lan-host"
 HTTP_PORT = 8080
 UDP_PORT = 8081
 START_LIMIT = 20.0
-VETH = "lan-host"
+STOP_LIMIT = 10.0
 DEVICE = "eth0"
 # Records this process's number on the host, whose /proc is mounted here, then becomes what it is to run.
 RECORD_AND_EXEC = 'read -r pid rest < /proc/self/stat; echo "$pid" > "$0"; hostname "$1"; shift; exec "$@"'
 
 
-class LanHost:
-    """The LAN host of one lab; it ends with the lab's enclosure."""
+class LanMember:
+    """A machine of a lab's underlay that is no node; it ends with the lab's enclosure."""
 
-    def __init__(self, enclosure: Enclosure, plan: Plan) -> None:
-        """Raises LabError when the plan has no underlay with a LAN host."""
-        underlay = plan.underlay
-        if underlay is None or underlay.lan_host is None:
-            raise LabError(
-                f"the topology {plan.topology} has no LAN host",
-                resolution="give its underlay network a `lan_host` address",
-            )
+    def __init__(
+        self, enclosure: Enclosure, underlay: NetworkPlan, name: str, address: IPv4Interface
+    ) -> None:
+        """`name`, at most 15 characters, is its host name and its veth's on the lab's side."""
         self._enclosure = enclosure
-        self._underlay: NetworkPlan = underlay
-        self._address = underlay.lan_host
-        self._record = enclosure.layout.lan_host_record
+        self._underlay = underlay
+        self._name = name
+        self._address = address
+        self._record = enclosure.layout.lan_member_record(name)
+        self._log = enclosure.layout.lan_member_log(name)
 
     @property
     def address(self) -> IPv4Address:
@@ -56,30 +55,42 @@ class LanHost:
 
     @property
     def pid(self) -> int | None:
-        """A process in the LAN host's namespaces, by the host's number; None when it does not run."""
+        """A process in its namespaces, by the host's number; None when it does not run."""
         identity = self._identity()
         return identity.pid if identity is not None else None
 
-    def start(self, agnhost: Path | None = None) -> None:
-        """Start the LAN host on the underlay's bridge, which must be there; nothing to do when it runs.
+    def run(self, program: Sequence[str]) -> None:
+        """Start it, with that program, on the underlay's bridge, which must be there.
 
-        With `agnhost`, the Kubernetes project's test server, it serves HTTP on port 8080 and UDP on 8081.
+        Nothing to do when it runs.
         """
         if self.running:
             return
-        if agnhost is not None and shutil.which(agnhost) is None:
-            raise LabError(f"{agnhost} is not a program", resolution="run `lab supply fetch`")
         self._end_unfinished()
-        identity = self._hold_namespaces(agnhost)
+        identity = self._hold_namespaces(program)
         self._connect(identity.pid)
         # Recorded last: what has a record is whole.
         identity.write(self._record)
         self._pid_file.unlink()
 
+    def stop(self) -> None:
+        """End it and wait until it has ended; harmless when it does not run."""
+        self._end_unfinished()
+        identity = self._identity()
+        if identity is not None:
+            os.kill(identity.pid, signal.SIGKILL)
+            wait_for(
+                lambda: _check_ended(identity),
+                what=f"end of {self._name}",
+                deadline=Deadline(STOP_LIMIT),
+                interval=0.05,
+            )
+        self._record.unlink(missing_ok=True)
+
     def command(self, words: Sequence[str]) -> list[str]:
-        """`words`, to be run as on the LAN host."""
+        """`words`, to be run as on that machine. Raises LabError when it does not run."""
         if self.pid is None:
-            raise LabError("the LAN host is not running", resolution="run `lab up`")
+            raise LabError(f"{self._name} is not running", resolution="run `lab up`")
         return _inside(self.pid, words)
 
     @property
@@ -100,40 +111,35 @@ class LanHost:
             os.kill(left.pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
 
-    def _hold_namespaces(self, agnhost: Path | None) -> ProcessIdentity:
-        program = (
-            ["sleep", "infinity"]
-            if agnhost is None
-            else [str(agnhost), "netexec", f"--http-port={HTTP_PORT}", f"--udp-port={UDP_PORT}"]
-        )
+    def _hold_namespaces(self, program: Sequence[str]) -> ProcessIdentity:
         start_daemon(
             self._enclosure.hosted_command(
                 [
                     # --fork hands the process over to the enclosure's init.
                     *("setsid", "--fork", "unshare", "--net", "--uts", "--"),
-                    *("sh", "-c", RECORD_AND_EXEC, str(self._pid_file), NAME, *program),
+                    *("sh", "-c", RECORD_AND_EXEC, str(self._pid_file), self._name, *program),
                 ]
             ),
-            self._enclosure.layout.lan_host_log,
+            self._log,
         )
         return wait_for(
             lambda: _started(self._pid_file),
-            what="start of the LAN host",
+            what=f"start of {self._name}",
             deadline=Deadline(START_LIMIT),
             interval=0.05,
-            resolution=f"read {self._enclosure.layout.lan_host_log}",
+            resolution=f"read {self._log}",
         )
 
     def _connect(self, pid: int) -> None:
         mtu = str(self._underlay.mtu)
         for words in (
-            # A veth of an earlier LAN host may not be gone yet, and its name with it.
-            ["sh", "-c", f"ip link delete {VETH} 2>/dev/null || true"],
+            # The veth of an earlier one may not be gone yet, and its name with it.
+            ["sh", "-c", f"ip link delete {self._name} 2>/dev/null || true"],
             [
-                *("ip", "link", "add", VETH, "mtu", mtu, "type", "veth"),
+                *("ip", "link", "add", self._name, "mtu", mtu, "type", "veth"),
                 *("peer", "name", DEVICE, "mtu", mtu, "netns", str(pid)),
             ],
-            ["ip", "link", "set", VETH, "master", self._underlay.bridge, "up"],
+            ["ip", "link", "set", self._name, "master", self._underlay.bridge, "up"],
         ):
             run(self._enclosure.network_command(words))
         for words in (
@@ -143,6 +149,34 @@ class LanHost:
             ["ip", "route", "replace", "default", "via", str(self._underlay.host_address.ip)],
         ):
             run(_inside(pid, words))
+
+
+class LanHost(LanMember):
+    """The LAN host of one lab."""
+
+    def __init__(self, enclosure: Enclosure, plan: Plan) -> None:
+        """Raises LabError when the plan has no underlay with a LAN host."""
+        underlay = plan.underlay
+        if underlay is None or underlay.lan_host is None:
+            raise LabError(
+                f"the topology {plan.topology} has no LAN host",
+                resolution="give its underlay network a `lan_host` address",
+            )
+        super().__init__(enclosure, underlay, NAME, underlay.lan_host)
+
+    def start(self, agnhost: Path | None = None) -> None:
+        """Start the LAN host on the underlay's bridge, which must be there; nothing to do when it runs.
+
+        With `agnhost`, the Kubernetes project's test server, it serves HTTP on port 8080 and UDP on 8081.
+        """
+        if self.running:
+            return
+        if agnhost is None:
+            self.run(("sleep", "infinity"))
+            return
+        if shutil.which(agnhost) is None:
+            raise LabError(f"{agnhost} is not a program", resolution="run `lab supply fetch`")
+        self.run((str(agnhost), "netexec", f"--http-port={HTTP_PORT}", f"--udp-port={UDP_PORT}"))
 
 
 def _inside(pid: int, words: Sequence[str]) -> list[str]:
@@ -161,3 +195,8 @@ def _started(pid_file: Path) -> ProcessIdentity:
     if identity is None:
         raise NotYetError("its process has not reported")
     return identity
+
+
+def _check_ended(identity: ProcessIdentity) -> None:
+    if identity.alive:
+        raise NotYetError(f"process {identity.pid} is still there")

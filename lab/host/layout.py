@@ -81,11 +81,9 @@ class EnclosureLayout:
     def init_log(self) -> Path:
         return self.root / "init.log"
 
-    @property
-    def lan_host_record(self) -> Path:
-        """The identity of the process that holds the LAN host's namespaces."""
-        return self.root / "lan-host.pid"
+    def lan_member_record(self, name: str) -> Path:
+        """The identity of the process that holds the namespaces of a machine of the LAN, such as lan-host."""
+        return self.root / f"{name}.pid"
 
-    @property
-    def lan_host_log(self) -> Path:
-        return self.root / "lan-host.log"
+    def lan_member_log(self, name: str) -> Path:
+        return self.root / f"{name}.log"

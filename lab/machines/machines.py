@@ -101,6 +101,11 @@ class Machines:
         with self._libvirt() as connection:
             self._go_on(connection)
 
+    def set_time(self) -> None:
+        """Give all machines the present time. Raises TimedOutError when a guest agent is silent."""
+        with self._libvirt() as connection:
+            self._set_time(connection)
+
     def snapshot(self, name: str, beside: Iterable[Path] = ()) -> None:
         """Keep memory and disks of all machines as they are at one instant; they stand still meanwhile.
 

@@ -14,12 +14,22 @@ from lab.cluster.api import Manifest
 from lab.cluster.credentials import API_PORT
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup, PacketPath
+from lab.modes.mode import (
+    CNI_FOLDER,
+    Encapsulation,
+    Images,
+    Mode,
+    ModeSetup,
+    NicSetting,
+    NodeSetup,
+    PacketPath,
+)
 from lab.nodes.files import NodeFile
 from lab.topology.plan import Plan
 
 NAMESPACE = "kube-flannel"
 NAME = "kube-flannel-ds"
+DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NAME)
 SUBNET_FILE = "/run/flannel/subnet.env"
 SUBNET_SECONDS = 300
 """How long the daemon may take, from being applied, to have its node's block; emulation takes its time."""
@@ -44,6 +54,9 @@ class Backend:
     """What it passes between the bridge cni0 and the NIC."""
     opens_tun: bool = False
     """Whether the daemon itself carries the packets, through a tun device that it opens."""
+    encapsulation: Encapsulation | None = None
+    routes_stay_away: bool = False
+    """Whether the daemon looks after its routes only when something changes in the cluster."""
 
 
 BACKENDS = (
@@ -53,9 +66,18 @@ BACKENDS = (
         {"VNI": 1, "Port": 8472},
         "UDP 8472, VNI 1",
         ("flannel.1",),
+        encapsulation=Encapsulation("udp", "flannel.1", 8472),
+        routes_stay_away=True,
     ),
     Backend("host-gw", "each node is the gateway to its block", {}, "plain IP, node MACs"),
-    Backend("ipip", "packets between nodes inside IP", {}, "IP protocol 4", ("flannel.ipip",)),
+    Backend(
+        "ipip",
+        "packets between nodes inside IP",
+        {},
+        "IP protocol 4",
+        ("flannel.ipip",),
+        encapsulation=Encapsulation("ipip", "flannel.ipip"),
+    ),
     Backend(
         "udp",
         "packets between nodes inside UDP, by a program",
@@ -63,12 +85,12 @@ BACKENDS = (
         "UDP 8285",
         ("flannel0 (tun)",),
         opens_tun=True,
+        encapsulation=Encapsulation("udp", "flannel0", 8285),
     ),
 )
 
 
 def _arrange(backend: Backend, plan: Plan, images: Images) -> ModeSetup:
-    daemons = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NAME)
     setup = NodeSetup(
         cni=NodeFile(f"{CNI_FOLDER}/10-flannel.conflist", CNI_CONFIGURATION),
         files=(NodeFile("/etc/modules-load.d/flannel.conf", "tun\n"),) if backend.opens_tun else (),
@@ -78,7 +100,7 @@ def _arrange(backend: Backend, plan: Plan, images: Images) -> ModeSetup:
     return ModeSetup(
         nodes={node.name: setup for node in plan.nodes},
         manifests=manifests(plan, images.named("flannel"), backend),
-        workloads=(KUBE_PROXY, daemons, COREDNS),
+        workloads=(KUBE_PROXY, DAEMONS, COREDNS),
     )
 
 
@@ -217,6 +239,10 @@ FLANNEL_MODES = tuple(
         arrange=partial(_arrange, backend),
         images=("flannel",),
         paths=(PacketPath(("eth0", "veth", "cni0", *backend.devices, "eth1"), backend.wire),),
+        daemon=DAEMONS,
+        encapsulation=backend.encapsulation,
+        nic_setting=NicSetting.DAEMON,
+        routes_stay_away=backend.routes_stay_away,
     )
     for backend in BACKENDS
 )

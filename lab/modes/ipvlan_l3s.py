@@ -13,7 +13,7 @@ from __future__ import annotations
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.blocks import block_of, host_local, masquerade, routes_to_other_blocks, rule
 from lab.modes.boot import BootProgram
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NicSetting, NodeSetup, PacketPath
 from lab.modes.underlay import SHIM, conflist
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
@@ -72,4 +72,6 @@ IPVLAN_L3S = Mode(
     arrange=_arrange,
     needs_pod_blocks=True,
     paths=(PacketPath(("eth0 (ipvlan)", "routes", "eth1"), "plain IP, node MACs"),),
+    nic_setting=NicSetting.CNI,
+    routes_stay_away=True,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
 
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload
@@ -100,6 +102,28 @@ class PacketPath:
 
 
 @dataclass(frozen=True)
+class Encapsulation:
+    """What goes around a pod's packet between two nodes, and the device that puts it there."""
+
+    protocol: Literal["udp", "ipip"]
+    device: str
+    port: int | None = None
+    """UDP port; None for IP in IP."""
+
+    @property
+    def iptables(self) -> str:
+        """The match that iptables knows such packets by."""
+        return f"-p udp --dport {self.port}" if self.protocol == "udp" else "-p 4"
+
+
+class NicSetting(StrEnum):
+    """Where a mode names the NIC that pods' packets take."""
+
+    DAEMON = "the option --iface of its daemon"
+    CNI = "master in its CNI configuration"
+
+
+@dataclass(frozen=True)
 class Mode:
     """One way of wiring pods."""
 
@@ -117,6 +141,13 @@ class Mode:
     paths: tuple[PacketPath, ...] = ()
     variants: tuple[ModeChoice, ...] = ()
     """The mode with other options, where that shows something of its own."""
+    daemon: Workload | None = None
+    """Its own program on every node, where it has one."""
+    encapsulation: Encapsulation | None = None
+    """None where pods' packets go between nodes as they are."""
+    nic_setting: NicSetting | None = None
+    routes_stay_away: bool = False
+    """Nodes have routes to pods that nothing puts back when they are taken away."""
 
     def check(self, plan: Plan) -> None:
         """Raises WrongUseError when the plan lacks what the mode needs, or has options it does not know."""

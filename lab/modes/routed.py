@@ -59,4 +59,5 @@ ROUTED = Mode(
     needs_pod_blocks=True,
     variants=(ModeChoice("routed", {MASQUERADE: False}),),
     paths=(PacketPath(("eth0", "veth", "cni0", "routes", "eth1"), "plain IP, node MACs"),),
+    routes_stay_away=True,
 )

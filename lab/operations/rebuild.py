@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
+from lab.operations.faults import faults_after_revert
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_snapshot
 from lab.operations.status import status_of
 from lab.operations.steps import run_steps
@@ -31,6 +32,7 @@ class GoBack:
 
     def run(self, lab: Lab, at: StepContext) -> None:
         go_back(lab, self.snapshot)
+        faults_after_revert(lab, ())
 
 
 def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSummary:

@@ -11,6 +11,7 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
+from lab.operations.faults import faults_after_revert, faults_in_machines
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
 from lab.operations.snapshot_file import read_manifest, read_snapshot_file, write_snapshot_file
 from lab.state.records import SnapshotRecord, locked, now
@@ -52,7 +53,8 @@ def save_snapshot(folder: LabFolder, name: str, note: str, progress: Progress) -
         _require_free(lab, name)
         with progress.step(f"save {name}"):
             take_snapshot(lab, name)
-        made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note)
+        faults = faults_in_machines(folder)
+        made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note, faults)
         _remember(lab, made)
 
 
@@ -66,8 +68,10 @@ def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
         _require(lab, name)
         saved = _saved(lab, name)
         lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready))
+        lab.enclosure.enter_network()
         with progress.step(f"restore {name}"):
             go_back(lab, name)
+            faults_after_revert(lab, saved.faults)
 
 
 def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:

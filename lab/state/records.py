@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder, labs_root
+from lab.state.faults import InjectedFault
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class SnapshotRecord:
     made: str
     """UTC, ISO 8601."""
     note: str = ""
+    faults: tuple[InjectedFault, ...] = ()
+    """The known mistakes that were in its machines."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def read_record(folder: LabFolder) -> LabRecord | None:
         raw = json.loads(text)
         steps = tuple(StepRecord(**step) for step in raw.pop("steps"))
         images = tuple(raw.pop("images"))
-        snapshots = tuple(SnapshotRecord(**saved) for saved in raw.pop("snapshots", ()))
+        snapshots = tuple(_snapshot(saved) for saved in raw.pop("snapshots", ()))
         return LabRecord(**raw, images=images, steps=steps, snapshots=snapshots)
     except (ValueError, TypeError, KeyError) as error:
         raise LabError(
@@ -137,6 +141,11 @@ def read_record(folder: LabFolder) -> LabRecord | None:
             details=str(error),
             resolution=f"lab down --name {folder.name}",
         ) from error
+
+
+def _snapshot(raw: dict[str, Any]) -> SnapshotRecord:
+    faults = tuple(InjectedFault(**fault) for fault in raw.pop("faults", ()))
+    return SnapshotRecord(**raw, faults=faults)
 
 
 def write_record(folder: LabFolder, record: LabRecord) -> None:

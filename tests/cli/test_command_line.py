@@ -57,6 +57,9 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         ("pause",),
         ("test",),
         ("logs",),
+        ("fault", "list"),
+        ("fault", "inject", "forward-drop"),
+        ("fault", "clear"),
     ],
 )
 def test_without_a_lab_every_command_says_how_to_make_one(words: tuple[str, ...]) -> None:

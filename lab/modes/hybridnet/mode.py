@@ -33,6 +33,7 @@ from lab.modes.hybridnet.programs import Nics, Placement, daemon, manager, webho
 from lab.modes.hybridnet.rights import rights
 from lab.modes.mode import (
     CNI_FOLDER,
+    Encapsulation,
     Images,
     Mode,
     ModeOption,
@@ -184,4 +185,6 @@ HYBRIDNET = Mode(
     ),
     images=("hybridnet",),
     problems=_problems,
+    daemon=DAEMONS,
+    encapsulation=Encapsulation("udp", "eth1.vxlan4", 8472),
 )

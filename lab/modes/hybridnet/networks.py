@@ -41,5 +41,10 @@ def underlay(network: NetworkPlan) -> tuple[Manifest, ...]:
     )
 
 
+def object_path(plural: str, name: str) -> str:
+    """Where the API has an object of hybridnet's, which belong to no namespace."""
+    return f"/apis/{GROUP}/{plural}/{name}"
+
+
 def _object(kind: str, name: str, spec: Json) -> Manifest:
     return {"apiVersion": GROUP, "kind": kind, "metadata": {"name": name}, "spec": spec}

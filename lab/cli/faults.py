@@ -1,0 +1,64 @@
+"""Known mistakes: put into a lab to learn from them, and taken out again."""
+
+from __future__ import annotations
+
+import click
+
+from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.tables import show_faults
+from lab.operations.faults import clear_faults, fault_rows, inject_fault
+
+
+@click.group("fault")
+def fault() -> None:
+    """Known mistakes of pod networks: put one in, see what fails and why, take it out again."""
+
+
+@fault.command()
+@click.argument("fault_name", metavar="FAULT")
+@click.option("--node", metavar="NODE", help="The node it is put on (default: the last worker).")
+@name_option
+def inject(fault_name: str, node: str | None, name: str | None) -> None:
+    """Put a fault into the lab; returns when it has its effect. May be repeated.
+
+    \b
+    Example: lab fault inject forward-drop
+    Example: lab fault inject kube-proxy-halted --node k8s-node1
+    """
+    injected = inject_fault(the_lab(name), fault_name, node, console())
+    where = f" on {injected.node}" if injected.node else ""
+    click.echo(f"{injected.name} is in{where}. lab test shows what fails; lab fault clear takes it out.")
+
+
+@fault.command()
+@click.argument("fault_name", metavar="[FAULT]", required=False)
+@name_option
+def clear(fault_name: str | None, name: str | None) -> None:
+    """Take a fault out of the lab, or all; returns when the lab is well again.
+
+    \b
+    Example: lab fault clear
+    Example: lab fault clear forward-drop
+    """
+    cleared = clear_faults(the_lab(name), fault_name, console())
+    if not cleared:
+        click.echo(f"{fault_name} is not in the lab." if fault_name else "No fault is in the lab.")
+
+
+@fault.command("list")
+@json_option
+@name_option
+def list_faults(name: str | None, as_json: bool) -> None:
+    """The faults there are, which of them mean something in the lab's mode, and which are in.
+
+    \b
+    Example: lab fault list
+    """
+    rows = fault_rows(the_lab(name))
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        show_faults(rows)
+
+
+COMMANDS = (fault,)

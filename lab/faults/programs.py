@@ -1,0 +1,144 @@
+"""Faults of the programs that a node's network needs: gone, or there and doing nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+from lab.cluster.objects import Workload
+from lab.cluster.readiness import KUBE_PROXY
+from lab.faults.fault import Before, Fault, Site, daemon_pods, fits_every_mode
+from lab.foundation.wait import NotYetError
+from lab.modes.mode import Mode
+from lab.topology.plan import NodePlan, Plan
+
+HOST_NAME = "kubernetes.io/hostname"
+METRICS = "http://127.0.0.1:10249/metrics"
+"""kube-proxy's own, where KubeProxyConfiguration says nothing about metricsBindAddress."""
+
+SYNCED = re.compile(r"^kubeproxy_sync_proxy_rules_last_timestamp_seconds(?:\{.*\})? (\S+)$", re.MULTILINE)
+
+WorkloadOf = Callable[[Site], Workload]
+
+
+def _kube_proxy(site: Site) -> Workload:
+    return KUBE_PROXY
+
+
+def _mode_daemon(site: Site) -> Workload:
+    assert site.mode.daemon is not None, "Fault.unfit comes first"
+    return site.mode.daemon
+
+
+def _no_daemon(plan: Plan, mode: Mode) -> str:
+    return "" if mode.daemon is not None else "it has no daemon"
+
+
+def _leaving(
+    name: str,
+    summary: str,
+    workload_of: WorkloadOf,
+    back: Callable[[Site, NodePlan, str], None],
+    unfit: Callable[[Plan, Mode], str] = fits_every_mode,
+) -> Fault:
+    """A DaemonSet's pod leaves one node; those of the other nodes are not touched.
+
+    `back` waits until the program has done its work again since a moment on the node's clock, in seconds.
+    """
+
+    def remember(site: Site, node: NodePlan) -> Before:
+        spec = site.api.read(workload_of(site).path)["spec"]
+        affinity = spec["template"]["spec"].get("affinity")
+        return {"affinity": json.dumps(affinity), "strategy": json.dumps(spec["updateStrategy"])}
+
+    def inject(site: Site, node: NodePlan, before: Before) -> None:
+        workload = workload_of(site)
+        elsewhere = {"key": HOST_NAME, "operator": "NotIn", "values": [node.name]}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [elsewhere]}]}
+        affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+        # With OnDelete the pods of the other nodes are not replaced by such with the new affinity.
+        _change(site, workload, affinity, {"type": "OnDelete", "rollingUpdate": None})
+
+        def gone() -> None:
+            pods = site.api.pods(workload.namespace)
+            left = [pod.name for pod in pods if workload.owns(pod.name) and pod.node == node.name]
+            if left:
+                raise NotYetError(f"{', '.join(left)} is still on {node.name}")
+
+        site.wait(gone, f"{workload} leaves {node.name}")
+
+    def clear(site: Site, node: NodePlan, before: Before) -> None:
+        workload, since = workload_of(site), _node_time(site, node)
+        _change(site, workload, json.loads(before["affinity"]), json.loads(before["strategy"]))
+
+        def there() -> None:
+            if not daemon_pods(site, workload, node):
+                raise NotYetError(f"no pod of {workload} is ready on {node.name}")
+
+        site.wait(there, f"{workload} is back on {node.name}")
+        back(site, node, since)
+
+    return Fault(name, summary, inject, clear, remember, unfit)
+
+
+def _change(site: Site, workload: Workload, affinity: object, strategy: object) -> None:
+    change = {"updateStrategy": strategy, "template": {"spec": {"affinity": affinity}}}
+    site.api.merge(workload.path, {"spec": change})
+
+
+def _halt(site: Site, node: NodePlan, before: Before) -> None:
+    _signal(site, node, "STOP")
+
+
+def _go_on(site: Site, node: NodePlan, before: Before) -> None:
+    since = _node_time(site, node)
+    _signal(site, node, "CONT")
+    _rules_written(site, node, since)
+
+
+def _signal(site: Site, node: NodePlan, signal: str) -> None:
+    script = f"""\
+found=
+for comm in /proc/[0-9]*/comm; do
+  read -r name 2>/dev/null <"$comm" || continue
+  if [ "$name" = kube-proxy ]; then kill -{signal} "$(basename "${{comm%/comm}}")"; found=yes; fi
+done
+[ -n "$found" ] || {{ echo "there is no process kube-proxy" >&2; exit 1; }}
+"""
+    site.run(node, script, f"signal {signal} to kube-proxy")
+
+
+def _node_time(site: Site, node: NodePlan) -> str:
+    return site.run(node, "date +%s.%N", "read the clock")
+
+
+def _rules_written(site: Site, node: NodePlan, since: str) -> None:
+    """Wait until kube-proxy has written its rules since that moment."""
+
+    def written() -> None:
+        said = site.run(node, f"curl --silent --show-error {METRICS} 2>&1 || true", "kube-proxy's metrics")
+        found = SYNCED.search(said)
+        if found is None:
+            raise NotYetError(f"kube-proxy on {node.name} does not tell when it wrote its rules")
+        if float(found[1]) <= float(since):
+            raise NotYetError(f"kube-proxy on {node.name} has not written its rules yet")
+
+    site.wait(written, f"kube-proxy on {node.name} writes its rules")
+
+
+def _ready_is_enough(site: Site, node: NodePlan, since: str) -> None:
+    """The pod of a mode's daemon is ready: its work is seen in the cluster's own readiness."""
+
+
+PROGRAM_FAULTS = (
+    _leaving("kube-proxy-gone", "kube-proxy has left a node", _kube_proxy, _rules_written),
+    Fault("kube-proxy-halted", "kube-proxy of a node is there and does nothing", _halt, _go_on),
+    _leaving(
+        "cni-daemon-stopped",
+        "the mode's own daemon has left a node",
+        _mode_daemon,
+        _ready_is_enough,
+        _no_daemon,
+    ),
+)

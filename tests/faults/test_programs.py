@@ -1,0 +1,245 @@
+"""Faults of programs and of objects, in a cluster that is a few objects in memory."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from site_stand_ins import BashNode, MakeSite, MemoryApi
+
+from lab.cluster.objects import PodState
+from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.faults import programs
+from lab.faults.registry import fault_named
+from lab.foundation.errors import LabError
+from lab.foundation.wait import TimedOutError
+from lab.modes.flannel import DAEMONS
+from lab.topology.plan import NodePlan, Plan
+
+DAEMON_SET: dict[str, Any] = {
+    "metadata": {"generation": 1},
+    "spec": {
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+        "template": {
+            "spec": {
+                "containers": [
+                    {
+                        "name": "main",
+                        "image": "i",
+                        "args": ["--ip-masq", "--iface=eth1"],
+                        "env": [{"name": "A"}],
+                    }
+                ]
+            }
+        },
+    },
+}
+
+
+def pods_as_scheduled(name: str, path: str, plan: Plan) -> Any:
+    """A DaemonSet's pods: one on each node that its affinity does not turn away."""
+
+    def pods(api: MemoryApi) -> list[PodState]:
+        affinity = json.dumps(api.objects[path]["spec"]["template"]["spec"].get("affinity"))
+        return [
+            PodState(f"{name}-{index}", node.name, "Running", True, (), {})
+            for index, node in enumerate(plan.nodes)
+            if node.name not in affinity
+        ]
+
+    return pods
+
+
+@pytest.fixture
+def metrics(node: BashNode, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What kube-proxy tells of its rules: a file that holds the present time, written again and again."""
+    node.bash("mkdir /run/metrics")
+    monkeypatch.setattr(programs, "METRICS", "file:///run/metrics/now")
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.wait(0.1):
+            line = f"kubeproxy_sync_proxy_rules_last_timestamp_seconds {time.time():.12e}"
+            node.bash(f"echo '{line}' >/run/metrics/now")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    yield
+    ended.set()
+    writer.join()
+
+
+def test_kube_proxy_leaves_one_node_and_comes_back(
+    site: MakeSite, node: BashNode, worker: NodePlan, plan: Plan, metrics: None
+) -> None:
+    api = MemoryApi({KUBE_PROXY.path: copy.deepcopy(DAEMON_SET)})
+    api.pods_of = pods_as_scheduled("kube-proxy", KUBE_PROXY.path, plan)
+    here, fault = site("macvlan", node=node, api=api), fault_named("kube-proxy-gone")
+    before = fault.remember(here, worker)
+    for _ in range(2):
+        fault.inject(here, worker, before)
+        assert {pod.node for pod in api.pods("kube-system")} == {"k8s-master1", "k8s-node1"}
+        assert api.objects[KUBE_PROXY.path]["spec"]["updateStrategy"] == {"type": "OnDelete"}
+    for _ in range(2):
+        fault.clear(here, worker, before)
+        assert api.objects[KUBE_PROXY.path] == DAEMON_SET
+        assert len(api.pods("kube-system")) == 3
+
+
+def test_the_modes_daemon_leaves_one_node(
+    site: MakeSite, node: BashNode, worker: NodePlan, plan: Plan
+) -> None:
+    api = MemoryApi({DAEMONS.path: copy.deepcopy(DAEMON_SET)})
+    api.pods_of = pods_as_scheduled("kube-flannel-ds", DAEMONS.path, plan)
+    here, fault = site("flannel-vxlan", node=node, api=api), fault_named("cni-daemon-stopped")
+    before = fault.remember(here, worker)
+    fault.inject(here, worker, before)
+    assert worker.name not in {pod.node for pod in api.pods("kube-flannel")}
+    fault.clear(here, worker, before)
+    assert api.objects[DAEMONS.path] == DAEMON_SET
+
+
+def test_a_pod_that_does_not_leave_is_named(
+    site: MakeSite, worker: NodePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = MemoryApi({KUBE_PROXY.path: copy.deepcopy(DAEMON_SET)})
+    api.pods_of = lambda _: [PodState("kube-proxy-abcde", worker.name, "Running", True, (), {})]
+    monkeypatch.setattr("lab.faults.fault.SETTLE_SECONDS", 0.0)
+    fault = fault_named("kube-proxy-gone")
+    with pytest.raises(TimedOutError) as caught:
+        fault.inject(site("macvlan", api=api), worker, {})
+    assert "kube-proxy-abcde is still on k8s-node2" in (caught.value.details or "")
+
+
+def state_of_kube_proxy(node: BashNode) -> str:
+    return node.bash("ps -o stat= -C kube-proxy")[0]
+
+
+def test_kube_proxy_is_halted_and_goes_on(
+    site: MakeSite, node: BashNode, worker: NodePlan, metrics: None
+) -> None:
+    node.bash(
+        "cp $(command -v sleep) /run/kube-proxy; (setsid /run/kube-proxy 600 >/dev/null 2>&1 </dev/null &)"
+    )
+    here, fault = site("macvlan", node=node), fault_named("kube-proxy-halted")
+    for _ in range(2):
+        fault.inject(here, worker, {})
+        assert state_of_kube_proxy(node) == "T"
+    for _ in range(2):
+        fault.clear(here, worker, {})
+        assert state_of_kube_proxy(node) == "S"
+
+
+def test_without_kube_proxy_there_is_nothing_to_halt(
+    site: MakeSite, node: BashNode, worker: NodePlan
+) -> None:
+    with pytest.raises(LabError, match="exit status 1") as caught:
+        fault_named("kube-proxy-halted").inject(site("macvlan", node=node), worker, {})
+    assert caught.value.details == "there is no process kube-proxy"
+
+
+def test_rules_that_are_older_than_the_clearing_are_waited_for(
+    site: MakeSite, node: BashNode, worker: NodePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never by time alone: with a kube-proxy that writes nothing, clearing does not end well."""
+    node.bash(
+        "cp $(command -v sleep) /run/kube-proxy; (setsid /run/kube-proxy 600 >/dev/null 2>&1 </dev/null &)"
+    )
+    node.bash("echo 'kubeproxy_sync_proxy_rules_last_timestamp_seconds 1.7e+09' >/run/metrics")
+    monkeypatch.setattr(programs, "METRICS", "file:///run/metrics")
+    monkeypatch.setattr("lab.faults.fault.SETTLE_SECONDS", 0.0)
+    with pytest.raises(TimedOutError) as caught:
+        fault_named("kube-proxy-halted").clear(site("macvlan", node=node), worker, {})
+    assert "has not written its rules yet" in (caught.value.details or "")
+
+
+def test_coredns_is_scaled_to_zero_and_back(site: MakeSite, worker: NodePlan) -> None:
+    api = MemoryApi({COREDNS.path: {"spec": {"replicas": 2}}})
+    api.pods_of = lambda api: [
+        PodState(f"coredns-{index}", "k8s-node1", "Running", True, (), {})
+        for index in range(api.objects[COREDNS.path]["spec"]["replicas"])
+    ]
+    here, fault = site("macvlan", api=api), fault_named("coredns-zero")
+    before = fault.remember(here, worker)
+    fault.inject(here, worker, before)
+    assert api.pods("kube-system") == []
+    fault.clear(here, worker, before)
+    assert len(api.pods("kube-system")) == 2
+
+
+def test_a_node_without_its_label_leaves_the_underlay_network(site: MakeSite, worker: NodePlan) -> None:
+    path, network = (
+        f"/api/v1/nodes/{worker.name}",
+        "/apis/networking.alibaba.com/v1/networks/underlay-network1",
+    )
+    api = MemoryApi({path: {"metadata": {"labels": {"network": "underlay-nethost"}}}, network: {}})
+
+    def manager(api: MemoryApi) -> None:
+        labelled = "network" in api.objects[path]["metadata"]["labels"]
+        api.objects[network] = {"status": {"nodeList": [worker.name] if labelled else []}}
+
+    api.merged = manager
+    here, fault = site("hybridnet", api=api), fault_named("label-missing")
+    fault.inject(here, worker, {})
+    assert api.objects[path]["metadata"]["labels"] == {}
+    fault.clear(here, worker, {})
+    assert api.objects[path]["metadata"]["labels"] == {"network": "underlay-nethost"}
+
+
+def test_flannel_uses_the_wrong_nic_on_all_nodes(site: MakeSite, worker: NodePlan, plan: Plan) -> None:
+    nodes = {f"/api/v1/nodes/{node.name}": {"metadata": {}} for node in plan.nodes}
+    api = MemoryApi({DAEMONS.path: copy.deepcopy(DAEMON_SET), **copy.deepcopy(nodes)})
+
+    def flannel(api: MemoryApi) -> None:
+        word = api.objects[DAEMONS.path]["spec"]["template"]["spec"]["containers"][0]["args"][-1]
+        for node in plan.nodes:
+            address = next(nic.address.ip for nic in node.nics if f"--iface={nic.device}" == word)
+            api.objects[f"/api/v1/nodes/{node.name}"]["metadata"] = {
+                "annotations": {"flannel.alpha.coreos.com/public-ip": str(address)}
+            }
+
+    api.merged = flannel
+    here, fault = site("flannel-host-gw", api=api), fault_named("wrong-nic")
+    before = fault.remember(here, worker)
+    for _ in range(2):
+        fault.inject(here, worker, before)
+        spec = api.objects[DAEMONS.path]["spec"]
+        (container,) = spec["template"]["spec"]["containers"]
+        assert container["args"] == ["--ip-masq", "--iface=eth0"]
+        assert container["env"] == [{"name": "A"}]
+        assert spec["updateStrategy"] == DAEMON_SET["spec"]["updateStrategy"]
+    fault.clear(here, worker, before)
+    assert api.objects[DAEMONS.path] == DAEMON_SET
+
+
+def test_a_clock_goes_back_an_hour_and_is_set_right(site: MakeSite, worker: NodePlan) -> None:
+    class Clock:
+        """A node with nothing but a clock, and the machine around it that sets it."""
+
+        offset = 0.0
+
+        def __getitem__(self, name: str) -> Clock:
+            return self
+
+        def run(self, what: Any, **more: object) -> Any:
+            if "--set" in what.text:
+                self.offset = float(what.text.split("@")[1].split()[0]) - time.time()
+            return type("Result", (), {"stdout": f"{time.time() + self.offset}"})
+
+        def set_time(self) -> None:
+            self.offset = 0.0
+
+    clock = Clock()
+    here = site("macvlan", machines=clock)
+    object.__setattr__(here, "nodes", clock)
+    fault = fault_named("clock-off")
+    for _ in range(2):
+        fault.inject(here, worker, {})
+        assert -3602 < clock.offset < -3598
+    fault.clear(here, worker, {})
+    assert abs(clock.offset) < 1
