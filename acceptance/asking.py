@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -116,17 +117,15 @@ def ask(
     facts: dict[str, NodeFacts | Problem] = {}
     names: dict[Endpoint, frozenset[IPv4Address] | Problem] = {}
     with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
-        running: list[tuple[Machine, Future[dict[str, Output]]]] = []
+        running: list[tuple[Machine, Future[_Outputs]]] = []
         for machine in machines:
             commands = _commands(machine, probes, facts_about, resolve)
             if commands:
-                running.append(
-                    (machine, pool.submit(run_batch, machine.shell, commands, prelude=machine.prelude))
-                )
+                running.append((machine, pool.submit(_run, machine, commands)))
         for machine, future in running:
             is_node = machine.name != EndpointKind.LAN_HOST
             try:
-                outputs = future.result()
+                seen = future.result()
             except SuiteError as error:
                 problem = Problem(str(error))
                 for sender in machine.vantages:
@@ -135,15 +134,29 @@ def ask(
                 if facts_about is not None and is_node:
                     facts[machine.name] = problem
                 continue
+            outputs = seen.by_key
             for sender, vantage in machine.vantages.items():
                 for key, answer in read_answers(vantage, probes.get(sender, ()), outputs).items():
                     answers[sender, key] = answer
             if facts_about is not None and is_node:
-                facts[machine.name] = parse_facts(machine.name, outputs)
+                facts[machine.name] = parse_facts(machine.name, outputs, seen.asked)
             for pod in machine.pods[:1]:
                 if output := outputs.get(f"resolve {pod.endpoint}"):
                     names[pod.endpoint] = _resolved(output)
     return Round(answers, facts, names)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    by_key: Mapping[str, Output]
+    asked: tuple[float, float]
+    """When the batch was sent and when all had come, in seconds since the epoch."""
+
+
+def _run(machine: Machine, commands: Sequence[Command]) -> _Outputs:
+    before = time.time()
+    outputs = run_batch(machine.shell, commands, prelude=machine.prelude)
+    return _Outputs(outputs, (before, time.time()))
 
 
 def _commands(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from acceptance.arp import ArpAnswers
 from acceptance.asking import Answers
 from acceptance.cluster import ClusterNode, ClusterPod
 from acceptance.diagnosis import Finding, PlacedPod
@@ -74,6 +75,8 @@ class Evidence:
     """What the LAN host got from the pods while it had routes to them."""
     crowd: Crowd | Problem = field(default_factory=lambda: Problem("not tried"))
     transfers: tuple[Transfer | Problem, ...] = ()
+    arp: ArpAnswers | Problem | None = None
+    """Who answers for pods and gateway on the underlay; None when there is no LAN host to ask."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """How long each phase took."""
 

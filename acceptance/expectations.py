@@ -149,6 +149,13 @@ class Annotation(_Entry):
     address_on: str
 
 
+class Daemon(_Entry):
+    """The mode's own program on every node: who makes it, and the names that its process may have."""
+
+    owner: str
+    processes: tuple[str, ...]
+
+
 class DataPath(_Entry):
     node_device: str | None = None
     """The device with the node's underlay address, where that is not the NIC itself."""
@@ -162,6 +169,7 @@ class DataPath(_Entry):
     tables: tuple[RoutingTable, ...] = ()
     proxy_arp: RouteVia | None = None
     """The device on which the node must answer ARP for its own pods."""
+    daemon: Daemon | None = None
 
 
 class Wrapping(_Entry):

@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
+from acceptance.machine_facts import MACHINE_COMMANDS, MachineFacts, parse_machine
 from acceptance.shell import Command, Output
 
 SYSCTLS = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
 BGP_PORT = 179
-PROCESSES = ("kubelet", "kube-proxy", "containerd", "dockerd", "flanneld")
+PROCESSES = (
+    "kubelet",
+    "kube-proxy",
+    "containerd",
+    "dockerd",
+    "flanneld",
+    "lab-flanneld",
+    "hybridnet-daemon",
+    "calico-node",
+)
+NAME_LENGTH = 15
+"""The kernel keeps that much of a process's name (TASK_COMM_LEN)."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,9 @@ class NodeFacts:
     booted: datetime | None = None
     bgp_peers: frozenset[IPv4Address] = frozenset()
     """Whom it has a BGP session with, as far as TCP knows."""
+    default_devices: frozenset[str] = frozenset()
+    """Where default routes lead."""
+    machine: MachineFacts = field(default_factory=MachineFacts)
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -95,7 +110,7 @@ class NodeFacts:
         return next((link.name for link in self.links if any(a.ip == address for a in link.addresses)), None)
 
     def processes_named(self, name: str) -> tuple[Process, ...]:
-        return tuple(process for process in self.processes if process.name == name)
+        return tuple(process for process in self.processes if process.name == name[:NAME_LENGTH])
 
     @property
     def addresses(self) -> frozenset[IPv4Address]:
@@ -129,6 +144,8 @@ def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[
         Command("proxy-arp", "ip -4 neigh show proxy"),
         Command("booted", "grep ^btime /proc/stat"),
         Command("bgp", f"ss -4Htn state established '( sport = :{BGP_PORT} or dport = :{BGP_PORT} )'"),
+        Command("default-routes", "ip -4 -j route show default"),
+        *MACHINE_COMMANDS,
         *(
             Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
             for index, pod in enumerate(pods)
@@ -140,7 +157,8 @@ def _saved(program: str) -> str:
     return f"if command -v {program} >/dev/null; then {program} 2>/dev/null; fi"
 
 
-def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
+def parse_facts(node: str, outputs: Mapping[str, Output], asked: tuple[float, float]) -> NodeFacts:
+    """`asked` are the moments when the node was asked and had answered, in seconds since the epoch."""
     prefix = "pod-links "
     return NodeFacts(
         node=node,
@@ -155,6 +173,8 @@ def parse_facts(node: str, outputs: Mapping[str, Output]) -> NodeFacts:
         proxy_arp=parse_proxy_arp(outputs["proxy-arp"].stdout),
         booted=parse_booted(outputs["booted"].stdout),
         bgp_peers=parse_peers(outputs["bgp"].stdout),
+        default_devices=parse_devices(outputs["default-routes"].stdout),
+        machine=parse_machine(outputs, asked),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
             for key, output in outputs.items()
@@ -209,8 +229,14 @@ def parse_firewall(variant: str, text: str) -> Firewall:
 
 def parse_processes(text: str) -> tuple[Process, ...]:
     """From lines of /proc/PID/stat; only the processes in PROCESSES are kept."""
+    known = [name[:NAME_LENGTH] for name in PROCESSES]
     found = (re.match(r"(\d+) \((.+)\) (\S)", line) for line in text.splitlines())
-    return tuple(Process(int(m[1]), m[2], m[3]) for m in found if m and m[2] in PROCESSES)
+    return tuple(Process(int(m[1]), m[2], m[3]) for m in found if m and m[2] in known)
+
+
+def parse_devices(text: str) -> frozenset[str]:
+    """The devices of the routes that `ip -j route show` lists."""
+    return frozenset(str(route["dev"]) for route in json.loads(text or "[]") if "dev" in route)
 
 
 def parse_rule_tables(text: str) -> frozenset[int]:

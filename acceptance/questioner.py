@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -23,6 +24,7 @@ from acceptance.diagnosis import Finding, Subject, findings
 from acceptance.evidence import Evidence, placed_pods, role_of
 from acceptance.expectations import Expectations, ServiceWay, Way
 from acceptance.inventory import Inventory
+from acceptance.lan_claims import arp_question
 from acceptance.lan_route import lan_routes
 from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pod_endpoints
 from acceptance.node_facts import NodeFacts
@@ -61,7 +63,12 @@ class Questioner:
         for question in evidence.questions:
             if evidence.problem_of(question.sender) is None:
                 probes.setdefault(question.sender, []).append(question.probe)
-        return self._with(evidence, self._ask(evidence, probes, not isinstance(evidence.service, Problem)))
+        by_arp = arp_question(evidence)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            answering = pool.submit(by_arp.ask, LocalShell()) if by_arp is not None else None
+            seen = self._ask(evidence, probes, not isinstance(evidence.service, Problem))
+            answers = answering.result() if answering is not None else None
+        return replace(self._with(evidence, seen), arp=answers)
 
     def further_rounds(self, evidence: Evidence) -> Evidence:
         """Ask again what should have been answered or looks wrong, until it is right or time is up."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from acceptance.diagnosis import cluster_causes
 from acceptance.evidence import Evidence
+from acceptance.lan_claims import causes_on_the_lan
 from acceptance.matrix import (
     Cell,
     Endpoint,
@@ -84,7 +85,8 @@ def causes(evidence: Evidence, nodes: Iterable[str | None]) -> str:
         for line in _of_node(evidence, node.name)
     ]
     whole = cluster_causes(evidence.cluster_nodes, evidence.all_pods)
-    lines = [*(f"cause: {line}" for line in here), *(f"cause: {line}" for line in whole)]
+    lan = causes_on_the_lan(evidence)
+    lines = [f"cause: {line}" for line in (*here, *whole, *lan)]
     lines += [f"elsewhere: {line}" for line in elsewhere]
     if lines:
         return "\n".join(lines)

@@ -106,8 +106,10 @@ def batch_script(commands: Sequence[Command], mark: str, prelude: str = "") -> s
     """The script: every command in the background, then all outputs, framed by lines with `mark`."""
     lines = [
         "set -u",
-        "scratch=$(mktemp -d) || exit 1",
+        # In memory where there is such a place: a machine whose disk is full must still tell so.
+        "scratch=$(mktemp -d -p /run 2>/dev/null || mktemp -d) || exit 1",
         "trap 'rm -rf \"$scratch\"' EXIT",
+        'export TMPDIR="$scratch"',
         'cd "$scratch" || exit 1',
         prelude,
     ]

@@ -11,7 +11,7 @@ from acceptance.node_facts import NodeFacts
 
 
 def test_node(node: Node, topic: Topic, evidence: Evidence) -> None:
-    """Forwarding, kube-proxy, devices, other modes' devices, routes, annotations: as the mode says."""
+    """What a node tells of itself, by topic, is as the mode and the topology say."""
     facts = evidence.facts.get(node.name)
     if not isinstance(facts, NodeFacts):
         pytest.fail(f"{node.name} cannot be asked: {facts}", pytrace=False)

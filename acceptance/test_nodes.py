@@ -134,6 +134,8 @@ def test_system_pods(evidence: Evidence) -> None:
     if not evidence.expectations.ready:
         system = [pod for pod in system if pod.host_network]
     wrong = [f"{pod.name} on {pod.node or 'no node'}: {pod.state}" for pod in system if not pod.ready]
+    if not any(pod.labels.get("k8s-app") == "kube-dns" for pod in evidence.all_pods):
+        wrong.append("CoreDNS: it has no pod")
     if wrong or not system:
         said = "\n".join(wrong) or "there are no pods in the kube-* namespaces"
         pytest.fail(f"not Ready:\n{said}\n{causes(evidence, ())}", pytrace=False)

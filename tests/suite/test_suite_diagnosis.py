@@ -50,6 +50,8 @@ PROCESSES = """1 (systemd) S 0 1 1 0
 612 (containerd) S 1 612 612 0
 701 (kubelet) S 1 701 701 0
 1401 (kube-proxy) S 1380 1401 1401 0
+1402 (lab-flanneld) S 1380 1401 1401 0
+1403 (hybridnet-daemo) S 1380 1401 1401 0
 1500 (tricky ) name) S 1 1 1 0
 """
 
@@ -96,6 +98,11 @@ PROXY_ARP = """10.200.0.5 dev eth1.vxlan4 proxy
 BGP = """0      0       172.31.7.102:179     172.31.7.101:35011
 0      0       172.31.7.102:40033   172.31.7.103:179
 """
+RP_FILTERS = """all 0
+default 0
+eth0 0
+eth1 2
+"""
 CNI0 = _link("cni0", 6, "bridge", mtu=1450, addresses=["10.200.1.1/24"])
 POD_VETH = [_link("eth0", 2, "veth", mtu=1450, link_index=7)]
 SHIM = _link("shim", 5, "macvlan", link="eth1", addresses=["172.31.7.102/32"])
@@ -125,11 +132,16 @@ def _facts(
             "proxy-arp": said(PROXY_ARP),
             "booted": said("btime 1767268800"),
             "bgp": said(BGP),
+            "default-routes": said('[{"dst": "default", "gateway": "192.168.31.1", "dev": "eth0"}]'),
+            "rp-filters": said(RP_FILTERS),
+            "disk": said("18000000000 21000000000\n"),
+            "clock": said("1000.5\n"),
             "sysctls": said(f"net.ipv4.ip_forward={forward}\nnet.bridge.bridge-nf-call-iptables=1"),
             "processes": said(processes),
             "routes": said(routes),
             "pod-links probe-k8s-node1": said(json.dumps(pod_links)),
         },
+        (1000.0, 1004.0),
     )
 
 
@@ -327,6 +339,29 @@ def test_no_forwarding(in_flannel: Subject) -> None:
     assert _texts(subject) == ["net.ipv4.ip_forward is 0 on k8s-node1: the node does not pass packets on"]
 
 
+def test_a_route_that_is_missing_where_there_is_a_default_one(in_flannel: Subject) -> None:
+    routes = "10.200.1.5 10.200.1.5 dev cni0\n10.200.2.6 10.200.2.6 via 192.168.31.1 dev eth0\n"
+    assert _texts(replace(in_flannel, facts=_flannel_facts(routes=routes))) == [
+        "k8s-node1 reaches pod probe-k8s-node2 (10.200.2.6) on k8s-node2 through eth0, expected flannel.1:"
+        " there is no route to it but the default one"
+    ]
+
+
+def test_a_daemon_that_is_gone_or_stopped(in_flannel: Subject, in_hybridnet: Subject) -> None:
+    gone = _flannel_facts(processes=_without(PROCESSES, "flanneld"))
+    assert _texts(replace(in_flannel, facts=gone)) == [
+        "the daemon of flannel is not running on k8s-node1: there is no process flanneld or lab-flanneld"
+    ]
+    stopped = _flannel_facts(processes=PROCESSES.replace("(lab-flanneld) S", "(lab-flanneld) T"))
+    assert _texts(replace(in_flannel, facts=stopped)) == [
+        "the daemon of flannel on k8s-node1 is stopped (process 1402 is in state T)"
+    ]
+    without = replace(_hybridnet_facts(), processes=gone.processes_named("kube-proxy"))
+    assert _texts(replace(in_hybridnet, facts=without), Topic.DAEMON) == [
+        "the daemon of hybridnet is not running on k8s-node1: there is no process hybridnet-daemon"
+    ]
+
+
 def _without(text: str, word: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if word not in line)
 
@@ -425,7 +460,7 @@ def test_cluster_causes() -> None:
 
 def test_parsers_take_what_the_tools_print() -> None:
     assert parse_links("") == ()
-    assert parse_processes(PROCESSES)[-1].name == "kube-proxy"
+    assert parse_processes(PROCESSES)[-1].name == "hybridnet-daemo"
     assert parse_routes("10.0.0.1 10.0.0.1 dev eth1 src 10.0.0.2\n10.0.0.9 \n") == {
         IPv4Address("10.0.0.1"): "eth1",
         IPv4Address("10.0.0.9"): "",

@@ -1,0 +1,54 @@
+"""What the LAN host found out by ARP: who answers for an address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from acceptance.arp import ArpAnswers
+from acceptance.problems import Problem
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who may answer for the address of a pod."""
+
+    pod: str
+    node: str
+    address: IPv4Address
+    macs: frozenset[str]
+    """The pod's own and its node's."""
+
+
+def gateway(answers: ArpAnswers | Problem, address: IPv4Address) -> list[str]:
+    """Does the underlay's gateway answer?"""
+    if isinstance(answers, Problem):
+        return [f"the LAN host could not ask by ARP: {answers}"]
+    if address in answers and not answers[address]:
+        return [
+            f"the gateway {address} of the underlay is silent: it answers no ARP request,"
+            " so nothing leaves the underlay through it"
+        ]
+    return []
+
+
+def duplicates(answers: ArpAnswers | Problem, claims: Sequence[Claim]) -> list[str]:
+    """Is anybody on the LAN that answers for a pod and is neither the pod nor its node?"""
+    if isinstance(answers, Problem):
+        return [f"the LAN host could not ask by ARP: {answers}"]
+    return [
+        f"the address {claim.address} of pod {claim.pod} on {claim.node} is there twice on the LAN:"
+        f" {' and '.join(sorted(strangers))} answers for it too, which is neither the pod nor its node"
+        for claim in claims
+        if (strangers := answers.get(claim.address, frozenset()) - claim.macs)
+    ]
+
+
+def lan_causes(
+    answers: ArpAnswers | Problem | None, address: IPv4Address | None, claims: Sequence[Claim]
+) -> tuple[str, ...]:
+    """All that is known to be wrong on the LAN; nothing when nobody was there to ask."""
+    if answers is None or address is None or isinstance(answers, Problem):
+        return ()
+    return (*gateway(answers, address), *duplicates(answers, claims))

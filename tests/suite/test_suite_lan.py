@@ -1,0 +1,120 @@
+"""ARP asked for real, between namespaces; and what the answers mean."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from acceptance.arp import ArpQuestion
+from acceptance.diagnosis.lan import Claim, duplicates, gateway, lan_causes
+from acceptance.evidence import Evidence
+from acceptance.lan_claims import arp_question, causes_on_the_lan, claims, gateway_of
+from acceptance.problems import Problem
+from acceptance.report import causes
+from acceptance.shell import LocalShell
+
+GATEWAY = IPv4Address("172.31.0.2")
+POD = IPv4Address("172.31.6.5")
+NOBODY = IPv4Address("172.31.6.6")
+MACS = ("02:00:00:00:00:01", "02:00:00:00:00:02")
+
+
+@pytest.fixture
+def lan() -> Iterator[int]:
+    """A namespace with a bridge, on it two machines that both have the pod's address and one the gateway's.
+
+    The one who asks is the bridge's own side, with 172.31.0.100; the value is a process in it.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    holders = [_namespace() for _ in range(3)]
+    own, *others = (int(Path(f"/proc/{each.pid}/stat").read_text().split()[0]) for each in holders)
+    _in(own, "ip link add br0 type bridge; ip address add 172.31.0.100/21 dev br0; ip link set br0 up")
+    for number, (pid, mac) in enumerate(zip(others, MACS, strict=True)):
+        _in(own, f"ip link add v{number} type veth peer name eth0 address {mac} netns {pid}")
+        _in(own, f"ip link set v{number} master br0 up")
+        _in(pid, f"ip address add {POD}/21 dev eth0; ip link set eth0 up")
+    _in(others[0], f"ip address add {GATEWAY}/32 dev eth0")
+    yield own
+    for each in holders:
+        each.kill()
+        each.wait()
+        if each.stdout is not None:
+            each.stdout.close()
+
+
+def _namespace() -> subprocess.Popen[str]:
+    words = ["unshare", "--net", "sh", "-c", "echo ready; exec sleep infinity"]
+    holder = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "ready\n"
+    return holder
+
+
+def _in(pid: int, script: str) -> None:
+    subprocess.run(["nsenter", "-t", str(pid), "-n", "bash", "-euc", script], check=True)
+
+
+def test_everybody_who_answers_is_told(lan: int) -> None:
+    question = ArpQuestion(
+        ("nsenter", "-t", str(lan), "-n"), IPv4Address("172.31.0.100"), (GATEWAY, POD, NOBODY)
+    )
+    assert question.ask(LocalShell()) == {
+        GATEWAY: frozenset(MACS[:1]),
+        POD: frozenset(MACS),
+        NOBODY: frozenset(),
+    }
+
+
+def test_who_cannot_ask_says_why() -> None:
+    answer = ArpQuestion((), IPv4Address("192.0.2.1"), (GATEWAY,)).ask(LocalShell())
+    assert isinstance(answer, Problem)
+
+
+def test_a_silent_gateway() -> None:
+    assert gateway({GATEWAY: frozenset(MACS[:1])}, GATEWAY) == []
+    (text,) = gateway({GATEWAY: frozenset()}, GATEWAY)
+    assert text.startswith("the gateway 172.31.0.2 of the underlay is silent")
+
+
+def test_an_address_that_is_there_twice() -> None:
+    claim = Claim("probe-k8s-node2", "k8s-node2", POD, frozenset(MACS[:1]))
+    assert duplicates({POD: frozenset(MACS[:1])}, [claim]) == []
+    assert duplicates({POD: frozenset()}, [claim]) == []
+    assert duplicates({POD: frozenset(MACS)}, [claim]) == [
+        "the address 172.31.6.5 of pod probe-k8s-node2 on k8s-node2 is there twice on the LAN:"
+        " 02:00:00:00:00:02 answers for it too, which is neither the pod nor its node"
+    ]
+
+
+def test_without_somebody_to_ask_nothing_is_known() -> None:
+    assert lan_causes(None, GATEWAY, ()) == ()
+    assert lan_causes({}, None, ()) == ()
+    assert lan_causes(Problem("no shell"), GATEWAY, ()) == ()
+
+
+def test_the_lan_host_asks_for_the_gateway_and_for_pods_of_the_underlay(healthy: Evidence) -> None:
+    question = arp_question(healthy)
+    assert question is not None
+    assert question.targets == (GATEWAY, *(claim.address for claim in claims(healthy)))
+    assert len(claims(healthy)) == 4
+    nic = healthy.inventory.nic(healthy.inventory.node("k8s-node1"), "underlay")
+    assert nic is not None
+    assert all(nic.mac in claim.macs for claim in claims(healthy) if claim.node == "k8s-node1")
+
+
+def test_what_is_wrong_on_the_lan_is_a_cause_of_every_failure(healthy: Evidence) -> None:
+    silent = replace(healthy, arp={GATEWAY: frozenset()})
+    assert causes_on_the_lan(replace(healthy, arp={GATEWAY: frozenset(MACS)})) == ()
+    assert "cause: the gateway 172.31.0.2 of the underlay is silent" in causes(silent, ("k8s-node1",))
+
+
+def test_a_lab_without_a_lan_host_has_nobody_to_ask(healthy: Evidence) -> None:
+    alone = replace(healthy, inventory=healthy.inventory.model_copy(update={"lan_host": None}))
+    assert (gateway_of(alone), arp_question(alone)) == (None, None)
