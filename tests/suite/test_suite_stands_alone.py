@@ -18,7 +18,7 @@ from acceptance.problems import SuiteError
 SUITE = Path(acceptance.__file__).parent
 
 
-@pytest.mark.parametrize("file", sorted(SUITE.glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(SUITE.rglob("*.py")), ids=lambda file: str(file.relative_to(SUITE)))
 def test_nothing_of_the_builder_is_imported(file: Path) -> None:
     for statement in ast.walk(ast.parse(file.read_text())):
         if isinstance(statement, ast.Import):
