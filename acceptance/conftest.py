@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from acceptance.matrix import pairs
 from acceptance.namespace import claim_lab, enter_network_namespace
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
-from acceptance.report import matrix_table
+from acceptance.report import known_causes, matrix_table
 from acceptance.shell import SshConnections
 
 POD_SECONDS = 180.0
@@ -194,6 +194,20 @@ def after_reboot(
     if request.session.testsfailed:
         pytest.skip("checks failed before: a reboot would hide why")
     return investigation.boot_anew(evidence.inventory.nodes[-1], evidence)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Every failure tells the known causes, also that of a check that looks at one thing only."""
+    report = yield
+    evidence = item.config.stash.get(_EVIDENCE, None)
+    if report.failed and evidence is not None and "cause: " not in (said := report.longreprtext):
+        lines = known_causes(evidence)
+        if lines:
+            report.longrepr = "\n".join((said, *lines))
+    return report
 
 
 def _teller(config: pytest.Config) -> Callable[[str], None]:

@@ -77,6 +77,14 @@ def cell_failure(evidence: Evidence, pair: Pair, wrong: Sequence[str]) -> str:
 def causes(evidence: Evidence, nodes: Iterable[str | None]) -> str:
     """What is known to be wrong on the nodes concerned, then elsewhere."""
     concerned = list(dict.fromkeys(node for node in nodes if node))
+    if lines := known_causes(evidence, concerned):
+        return "\n".join(lines)
+    where = ", ".join(concerned) or "the nodes"
+    return f"no known cause: forwarding, kube-proxy, devices and routes on {where} are as expected"
+
+
+def known_causes(evidence: Evidence, concerned: Sequence[str] = ()) -> list[str]:
+    """A line for each thing that is known to be wrong; of nodes that are not concerned as such."""
     here = [line for node in concerned for line in _of_node(evidence, node)]
     elsewhere = [
         line
@@ -87,11 +95,7 @@ def causes(evidence: Evidence, nodes: Iterable[str | None]) -> str:
     whole = cluster_causes(evidence.cluster_nodes, evidence.all_pods)
     lan = causes_on_the_lan(evidence)
     lines = [f"cause: {line}" for line in (*here, *whole, *lan)]
-    lines += [f"elsewhere: {line}" for line in elsewhere]
-    if lines:
-        return "\n".join(lines)
-    where = ", ".join(concerned) or "the nodes"
-    return f"no known cause: forwarding, kube-proxy, devices and routes on {where} are as expected"
+    return lines + [f"elsewhere: {line}" for line in elsewhere]
 
 
 def _of_node(evidence: Evidence, node: str) -> list[str]:

@@ -1,0 +1,190 @@
+"""Does the acceptance suite find each known mistake? Tried on a running lab; the answer is a table.
+
+Each trial puts a fault in, runs the suite, takes the fault out, and is written down at once, one JSON
+object a line: a run that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lab.operations.suite_page.results import Check, Outcome, read_checks  # noqa: E402
+from scripts.fault_words import line_that_names  # noqa: E402
+
+PAGE = ROOT / "docs" / "faults.md"
+RECORDS = ROOT / "reports" / "faults.jsonl"
+BEGIN, END = "<!-- trials -->", "<!-- end of trials -->"
+POD_SECONDS = 90
+SUITE_LIMIT = 1800
+HEADER = "| mode | fault | found by | in the words | failing checks | that name it |"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault in one mode, and what the suite said of it."""
+
+    mode: str
+    fault: str
+    node: str
+    """Empty for a fault that is not on one node."""
+    failed: int
+    """Checks that failed."""
+    naming: int
+    """Those of them whose message names the fault."""
+    check: str
+    """The one of those that says least besides; empty when none names it."""
+    words: str
+    """Its line that names the fault."""
+    seconds: float
+    """How long the suite took."""
+
+    @property
+    def row(self) -> str:
+        found = f"`{self.check}`" if self.check else "**not named**" if self.failed else "**not found**"
+        words = self.words.replace("|", "\\|")
+        return f"| {self.mode} | {self.fault} | {found} | {words} | {self.failed} | {self.naming} |"
+
+
+def judge(mode: str, fault: str, node: str, checks: Sequence[Check], seconds: float) -> Trial:
+    """What the checks of a run of the suite come to."""
+    failed = [check for check in checks if check.outcome is Outcome.FAILED]
+    naming = [check for check in failed if line_that_names(fault, node, check.evidence)]
+    best = min(naming, key=lambda check: len(check.evidence), default=None)
+    return Trial(
+        mode,
+        fault,
+        node,
+        len(failed),
+        len(naming),
+        _title(best) if best else "",
+        line_that_names(fault, node, best.evidence).removeprefix("cause: ") if best else "",
+        round(seconds, 1),
+    )
+
+
+def _title(check: Check) -> str:
+    parameter = f" [{check.parameter}]" if check.parameter else ""
+    return f"{check.topic}: {check.function}{parameter}"
+
+
+def lab(*words: str) -> str:
+    """What the `lab` command prints. Raises CalledProcessError when it fails."""
+    return subprocess.run(["lab", *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def run_suite(report: Path) -> tuple[Check, ...]:
+    """The checks of one run of the suite. Raises SystemExit when it did not begin."""
+    words = ["acceptance/", "-q", "--no-header", "--tb=no", f"--pod-seconds={POD_SECONDS}"]
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *words, f"--junitxml={report}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        timeout=SUITE_LIMIT,
+        check=False,
+    )
+    checks = read_checks(report)
+    if not checks:
+        raise SystemExit("the acceptance suite did not begin: run `pytest acceptance/` to see why")
+    return checks
+
+
+def try_fault(mode: str, fault: str) -> Trial:
+    """Put the fault in, let the suite judge, take it out whatever happens."""
+    try:
+        lab("fault", "inject", fault)
+        rows = json.loads(lab("fault", "list", "--json"))
+        node = next(row["node"] for row in rows if row["name"] == fault)
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.monotonic()
+            checks = run_suite(Path(folder) / "report.xml")
+            return judge(mode, fault, node, checks, time.monotonic() - started)
+    finally:
+        lab("fault", "clear")
+
+
+def fitting() -> list[str]:
+    """The faults that mean something in the lab's present mode."""
+    return [row["name"] for row in json.loads(lab("fault", "list", "--json")) if not row["unfit"]]
+
+
+def present_mode() -> str:
+    return str(json.loads(lab("status", "--json"))["mode"])
+
+
+def read_records(file: Path) -> list[Trial]:
+    """The trials on record, a later one of the same fault and mode in place of an earlier one."""
+    if not file.exists():
+        return []
+    found: dict[tuple[str, str], Trial] = {}
+    for line in file.read_text().splitlines():
+        trial = Trial(**json.loads(line))
+        found[trial.mode, trial.fault] = trial
+    return list(found.values())
+
+
+def table(trials: Iterable[Trial]) -> str:
+    """The table of the page, and how many were found."""
+    known = list(trials)
+    found = sum(bool(trial.failed) for trial in known)
+    named = sum(bool(trial.naming) for trial in known)
+    failed, naming = sum(trial.failed for trial in known), sum(trial.naming for trial in known)
+    counted = (
+        f"{len(known)} trials: {found} found, {named} named by a failing check."
+        f" Of {failed} failing checks {naming} name the fault."
+    )
+    return "\n".join([counted, "", HEADER, "|" + " --- |" * 6, *(trial.row for trial in known)])
+
+
+def write_page(trials: Iterable[Trial], page: Path) -> None:
+    """Replace the table of the page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{table(trials)}\n{END}{after}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="scripts/fault-table", description=__doc__)
+    parser.add_argument("--modes", metavar="M,N", help="rebuild the lab in each of these modes")
+    parser.add_argument("--faults", metavar="A,B", help="only these (default: all that mean something)")
+    parser.add_argument("--name", metavar="LAB", help="the lab (default: LAB_NAME, or the only one)")
+    parser.add_argument("--again", action="store_true", help="also those that are on record")
+    parser.add_argument("--page-only", action="store_true", help="write the page from what is on record")
+    given = parser.parse_args(arguments)
+    if given.name:
+        os.environ["LAB_NAME"] = given.name
+    if not given.page_only:
+        _try_all(given)
+    write_page(read_records(RECORDS), PAGE)
+
+
+def _try_all(given: Any) -> None:
+    RECORDS.parent.mkdir(exist_ok=True)
+    done = {(trial.mode, trial.fault) for trial in read_records(RECORDS)} if not given.again else set()
+    for mode in given.modes.split(",") if given.modes else [present_mode()]:
+        if present_mode() != mode:
+            lab("rebuild", "--mode", mode)
+        wanted = [fault for fault in fitting() if not given.faults or fault in given.faults.split(",")]
+        for fault in wanted:
+            if (mode, fault) in done:
+                continue
+            trial = try_fault(mode, fault)
+            with RECORDS.open("a") as records:
+                records.write(json.dumps(asdict(trial)) + "\n")
+            print(trial.row, flush=True)  # noqa: T201 - what it is for
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

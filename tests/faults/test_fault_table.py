@@ -1,0 +1,86 @@
+"""The page of the faults says what is so, and the table is made as it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from lab.faults.registry import FAULTS
+from lab.operations.suite_page.results import Check, Outcome
+from scripts.fault_table import BEGIN, END, PAGE, Trial, judge, read_records, table, write_page
+from scripts.fault_words import WORDS, line_that_names
+
+TRIAL = Trial("macvlan", "forward-drop", "k8s-node2", 2, 1, "data path: node [forwarding]", "FORWARD", 60.0)
+
+
+def _rows() -> list[list[str]]:
+    lines = PAGE.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")][2:]
+
+
+def test_the_page_tells_every_fault_as_the_command_does() -> None:
+    page = PAGE.read_text()
+    assert [fault.name for fault in FAULTS if f"| `{fault.name}` | {fault.summary} |" not in page] == []
+    assert sorted(WORDS) == sorted(fault.name for fault in FAULTS)
+
+
+def test_every_fault_on_the_page_was_found_and_named() -> None:
+    """What a run of scripts/fault-table has written: no fault that the suite missed or did not name."""
+    for mode, fault, check, words, failed, naming in _rows():
+        assert check.startswith("`"), f"{fault} in {mode}: {check}"
+        assert line_that_names(fault, "k8s-node2", words), f"{fault} in {mode}: {words}"
+        assert int(naming) >= 0.9 * int(failed), f"{fault} in {mode}: {naming} of {failed} messages name it"
+
+
+def _check(function: str, outcome: Outcome, evidence: str) -> Check:
+    return Check("data path", function, "k8s-node2", outcome, 1.0, evidence)
+
+
+def test_the_check_that_says_least_besides_is_the_one_that_found_it() -> None:
+    cause = "FORWARD policy is DROP on k8s-node2 (iptables-legacy)"
+    checks = (
+        _check("reach", Outcome.FAILED, f"a table\ncause: {cause}"),
+        _check("node", Outcome.FAILED, cause),
+        _check("other", Outcome.FAILED, "something else"),
+        _check("fine", Outcome.PASSED, cause),
+    )
+    assert judge("macvlan", "forward-drop", "k8s-node2", checks, 60.04) == Trial(
+        "macvlan", "forward-drop", "k8s-node2", 3, 2, "data path: node [k8s-node2]", cause, 60.0
+    )
+    elsewhere = judge("macvlan", "forward-drop", "k8s-node1", checks, 60.0)
+    assert (elsewhere.naming, elsewhere.check) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("trial", "said"),
+    [
+        (TRIAL, "| `data path: node [forwarding]` | FORWARD | 2 | 1 |"),
+        (replace(TRIAL, naming=0, check="", words=""), "| **not named** |"),
+        (replace(TRIAL, failed=0, naming=0, check="", words=""), "| **not found** |"),
+    ],
+)
+def test_a_row_hides_nothing(trial: Trial, said: str) -> None:
+    assert said in table([trial])
+
+
+def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "faults.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):
+        write_page([TRIAL], page)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "1 trials: 1 found, 1 named by a failing check. Of 2 failing checks 1 name the fault." in text
+
+
+def test_a_later_trial_stands_for_an_earlier_one(tmp_path: Path) -> None:
+    file = tmp_path / "faults.jsonl"
+    assert read_records(file) == []
+    trials = (TRIAL, replace(TRIAL, fault="udp-dropped"), replace(TRIAL, failed=7))
+    file.write_text("".join(json.dumps(asdict(trial)) + "\n" for trial in trials))
+    assert read_records(file) == [trials[2], trials[1]]
