@@ -44,21 +44,15 @@ def _single(site: Site, node: NodePlan, before: Before) -> None:
 
 
 def _silent(site: Site, node: NodePlan, before: Before) -> None:
-    # Whom the gateway asks by ARP learns its address from the question. So it must not have to ask the nodes,
-    # which the lab itself reaches through it, and forgets everybody else.
-    for each in site.plan.nodes:
-        nic = each.nic_on(site.underlay.name)
-        known = [str(nic.address.ip), "lladdr", nic.mac, "nud", "permanent"]
-        run(site.enclosure.network_command(["ip", "neigh", "replace", "dev", site.underlay.bridge, *known]))
     _answer_arp(site, "8")  # no answer for any address: ip-sysctl.rst
-    run(site.enclosure.network_command(["ip", "-4", "neigh", "flush", "dev", site.underlay.bridge]))
     _forget_neighbours(site)
+    # Whom the gateway itself asks learns its address from the question: so it forgets everybody, and asks
+    # only those whom the lab reaches through it, as it does the API server.
+    run(site.enclosure.network_command(["ip", "-4", "neigh", "flush", "dev", site.underlay.bridge]))
 
 
 def _answering(site: Site, node: NodePlan, before: Before) -> None:
     _answer_arp(site, before["arp_ignore"])
-    words = ["ip", "-4", "neigh", "flush", "dev", site.underlay.bridge, "nud", "permanent"]
-    run(site.enclosure.network_command(words))
     _forget_neighbours(site)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
+import pytest
+
+from acceptance import conftest as suite
 from acceptance.diagnosis import Finding, Topic
 from acceptance.evidence import Evidence, role_of
 from acceptance.matrix import Endpoint, EndpointKind, Pair
@@ -101,3 +105,25 @@ def test_a_node_that_cannot_be_asked_is_a_cause(healthy: Evidence) -> None:
     broken = replace(healthy, facts={**healthy.facts, NODE1: gone})
     said = cell_failure(broken, _pair(healthy, "lan-host-to-pod.k8s-node1"), ("tcp: no answer",))
     assert f"cause: {NODE1} cannot be asked: {gone}" in said
+
+
+def _reported(evidence: Evidence, message: str) -> str:
+    """What a failing check's report says once the suite's hook has seen it."""
+    config = type("Config", (), {"stash": pytest.Stash()})()
+    config.stash[suite._EVIDENCE] = evidence
+    item = cast(pytest.Item, type("Item", (), {"config": config})())
+    report = pytest.TestReport("a", ("", 0, ""), {}, "failed", message, "call")
+    hook = suite.pytest_runtest_makereport(item, cast("pytest.CallInfo[None]", None))
+    next(hook)
+    with pytest.raises(StopIteration) as end:
+        hook.send(report)
+    assert end.value.value is report
+    return report.longreprtext
+
+
+def test_a_check_that_looks_at_one_thing_tells_the_known_causes_too(healthy: Evidence) -> None:
+    finding = Finding(NODE1, Topic.DISK, f"the disk of {NODE1} is full")
+    broken = replace(healthy, findings={NODE1: (finding,)})
+    assert _reported(healthy, "2 != 3") == "2 != 3"
+    assert _reported(broken, "2 != 3") == f"2 != 3\nelsewhere: the disk of {NODE1} is full"
+    assert _reported(broken, "no answer\ncause: known") == "no answer\ncause: known"
