@@ -133,6 +133,25 @@ def test_labels(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
     assert nodes_labelled(api, plan)
 
 
+def test_an_object_is_read_and_a_part_of_it_changed(api: ClusterApi, server: ApiServer) -> None:
+    path = Workload(WorkloadKind.DAEMON_SET, "kube-system", "kube-proxy").path
+    assert path == "/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"
+    server.answers = {f"GET {path}": (200, {"spec": {"a": 1}}), f"PATCH {path}": (200, {})}
+    assert api.read(path) == {"spec": {"a": 1}}
+    api.merge(path, {"spec": {"a": None}})
+    patch = server.asked[-1]
+    assert (patch.content_type, patch.body) == ("application/merge-patch+json", {"spec": {"a": None}})
+    with pytest.raises(ApiError) as missing:
+        api.read("/api/v1/nodes/none")
+    assert missing.value.status == 404
+
+
+def test_a_label_is_taken_away(api: ClusterApi, server: ApiServer) -> None:
+    server.answers = {"PATCH /api/v1/nodes/n": (200, {})}
+    api.label_node("n", {"network": None})
+    assert server.asked[-1].body == {"metadata": {"labels": {"network": None}}}
+
+
 def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot read"):
         ClusterApi(tmp_path / "missing")
