@@ -34,13 +34,14 @@ def _daemon(site: Site) -> Workload:
 
 
 def _nic_before(site: Site, node: NodePlan) -> Before:
-    right = node.nic_on(site.plan.node_network).device
     if site.mode.nic_setting is NicSetting.CNI:
-        return {RIGHT_NIC: right}
+        script = f'sed -En \'s/.*"master": "([^"]*)".*/\\1/p\' {CNI_FOLDER}/*.conflist'
+        return {RIGHT_NIC: site.run(node, script, "read the CNI configuration")}
     spec = site.api.read(_daemon(site).path)["spec"]
+    arguments = spec["template"]["spec"]["containers"][0]["args"]
     return {
-        RIGHT_NIC: right,
-        ARGUMENTS: json.dumps(spec["template"]["spec"]["containers"][0]["args"]),
+        RIGHT_NIC: next(word.removeprefix(IFACE) for word in arguments if word.startswith(IFACE)),
+        ARGUMENTS: json.dumps(arguments),
         STRATEGY: json.dumps(spec["updateStrategy"]),
     }
 
