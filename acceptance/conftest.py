@@ -61,6 +61,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("yes", "no"),
         help="at the end boot a node anew and ask everything again (default: yes on a lab, no elsewhere)",
     )
+    group.addoption(
+        "--brief",
+        dest="lab_brief",
+        action="store_true",
+        help="leave out what takes minutes: ten pods at once, 100 MB, a node booted anew (test_life.py)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,10 +93,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs a reboot comes last, or not at all."""
+    """What needs a reboot comes last, or not at all; with --brief nothing that takes minutes."""
     inventory = config.stash.get(_INVENTORY, None)
     if inventory is None:
         return
+    if config.getoption("lab_brief"):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("life")])
+        items[:] = [item for item in items if not item.get_closest_marker("life")]
     after = [item for item in items if item.get_closest_marker("reboot")]
     before = [item for item in items if not item.get_closest_marker("reboot")]
     wanted: str | None = config.getoption("lab_reboot")
@@ -167,7 +176,8 @@ def investigation(
 ) -> Iterator[Investigation]:
     """Looks at the lab, and removes at the end what it put there."""
     seconds: float = pytestconfig.getoption("lab_pod_seconds")
-    investigation = Investigation(inventory, expectations, ssh, seconds, _teller(pytestconfig))
+    brief: bool = pytestconfig.getoption("lab_brief")
+    investigation = Investigation(inventory, expectations, ssh, seconds, _teller(pytestconfig), brief=brief)
     try:
         yield investigation
     finally:

@@ -11,6 +11,8 @@ from acceptance.report import SEEN, Record, causes, judge, matrix_table
 from acceptance.transfer import MEGABYTES
 from acceptance.verdicts import wrong_answer
 
+pytestmark = pytest.mark.life
+
 
 def test_ten_pods_at_once(evidence: Evidence, record_property: Record) -> None:
     """Ten pods that start at the same moment all run and answer, each under its own address."""

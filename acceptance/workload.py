@@ -72,7 +72,7 @@ class Workload:
         )
         return (*probes, BACKEND)
 
-    def create(self, deadline_seconds: float) -> BackendService:
+    def create(self, deadline_seconds: float, *, with_crowd: bool = True) -> BackendService:
         """Make namespace, pods and Services; what an earlier run left is removed first. Raises SuiteError."""
         self.remove(deadline_seconds)
         core, namespace = self._api.core, NAMESPACE
@@ -90,7 +90,7 @@ class Workload:
         )
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             # Each waits for the answers of admission webhooks, where there are any.
-            list(pool.map(self._create_pod, [*pods, *self._manifests.crowd()]))
+            list(pool.map(self._create_pod, [*pods, *(self._manifests.crowd() if with_crowd else ())]))
         ports = {port.name: port.node_port for port in made.spec.ports}
         return BackendService(BACKEND, IPv4Address(made.spec.cluster_ip), ports["http"], ports["udp"])
 

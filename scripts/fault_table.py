@@ -87,7 +87,7 @@ def lab(*words: str) -> str:
 
 def run_suite(report: Path) -> tuple[Check, ...]:
     """The checks of one run of the suite. Raises SystemExit when it did not begin."""
-    words = ["acceptance/", "-q", "--no-header", "--tb=no", f"--pod-seconds={POD_SECONDS}"]
+    words = ["acceptance/", "-q", "--no-header", "--tb=no", "--brief", f"--pod-seconds={POD_SECONDS}"]
     subprocess.run(
         [sys.executable, "-m", "pytest", *words, f"--junitxml={report}"],
         cwd=ROOT,

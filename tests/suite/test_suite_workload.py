@@ -292,3 +292,9 @@ def test_after_a_reboot_what_the_api_still_says_from_before_does_not_count(
     assert set(stale.problems) == {role}
     cluster.pods[role].status.container_statuses[0].container_id = "containerd://another"
     assert made.wait_until_usable(made.roles, 1, before).problems == {}
+
+
+def test_a_brief_run_makes_no_crowd(made: Workload) -> None:
+    made.create(1, with_crowd=False)
+    assert made.wait_until_usable(made.roles, 1).problems == {}
+    assert set(made.pods()) == set(made.roles)
