@@ -24,7 +24,7 @@ RIGHT_NIC = "nic"
 
 def _no_choice(plan: Plan, mode: Mode) -> str:
     if mode.nic_setting is None:
-        return "nothing in it names a NIC"
+        return "it has no setting that names a NIC"
     return "" if len(plan.networks) > 1 else "nodes have only one NIC"
 
 

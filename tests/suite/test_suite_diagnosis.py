@@ -51,6 +51,7 @@ PROCESSES = """1 (systemd) S 0 1 1 0
 701 (kubelet) S 1 701 701 0
 1401 (kube-proxy) S 1380 1401 1401 0
 1402 (lab-flanneld) S 1380 1401 1401 0
+1404 (calico-node) S 1380 1401 1401 0
 1403 (hybridnet-daemo) S 1380 1401 1401 0
 1500 (tricky ) name) S 1 1 1 0
 """

@@ -29,13 +29,15 @@ from lab.modes.calico.programs import Images as CalicoImages
 from lab.modes.calico.programs import controllers, daemons
 from lab.modes.calico.rights import rights
 from lab.modes.mode import CNI_FOLDER as KUBELETS_FOLDER
-from lab.modes.mode import Images, Mode, ModeSetup, NodeSetup, PacketPath
+from lab.modes.mode import Encapsulation, Images, Mode, ModeSetup, NodeSetup, PacketPath
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
 
 BLOCK_PREFIX = 26
 FELIX_SECONDS = 420
 """How long Felix may take, from being applied, to have its node's rules; emulation takes its time."""
+
+DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NODE)
 
 VXLAN_BYTES = 50
 IPIP_BYTES = 20
@@ -58,6 +60,7 @@ class Transport:
     node_image: str = NODE
     mtu_variable: str = ""
     """Felix's variable for the MTU of that device."""
+    encapsulation: Encapsulation | None = None
 
 
 TRANSPORTS = (
@@ -70,6 +73,7 @@ TRANSPORTS = (
         "vxlan.calico",
         speaks_bgp=False,
         mtu_variable="FELIX_VXLANMTU",
+        encapsulation=Encapsulation("udp", "vxlan.calico", 4789),
     ),
     Transport(
         "ipip",
@@ -80,6 +84,7 @@ TRANSPORTS = (
         "tunl0",
         node_image=f"{NODE}-ipip",
         mtu_variable="FELIX_IPINIPMTU",
+        encapsulation=Encapsulation("ipip", "tunl0"),
     ),
     Transport(
         "bgp",
@@ -102,7 +107,7 @@ def _arrange(transport: Transport, plan: Plan, images: Images) -> ModeSetup:
         manifests=manifests(transport, plan, images),
         workloads=(
             KUBE_PROXY,
-            Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NODE),
+            DAEMONS,
             Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, CONTROLLERS),
             COREDNS,
         ),
@@ -201,6 +206,8 @@ CALICO_MODES = tuple(
         summary=f"blocks of the pod network on demand, {transport.summary}",
         arrange=partial(_arrange, transport),
         images=(transport.node_image, CNI, CONTROLLERS),
+        daemon=DAEMONS,
+        encapsulation=transport.encapsulation,
         paths=(
             PacketPath(
                 ("eth0", "cali*", *([transport.device] if transport.device else []), "eth1"), transport.wire
