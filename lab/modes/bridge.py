@@ -5,8 +5,8 @@ The node's own address moves from the NIC to the bridge. systemd-networkd does t
 
 from __future__ import annotations
 
-from lab.cluster.readiness import COREDNS, KUBE_PROXY
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, Mode, NodeSetup, PacketPath
+from lab.modes.plain import on_every_node
 from lab.modes.underlay import conflist, host_local, share, underlay_of
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NetworkPlan, NicPlan, NodePlan, Plan
@@ -15,13 +15,6 @@ BRIDGE = "br-eth1"
 NETWORKD = "/etc/systemd/network"
 MOVED_SECONDS = 60
 """How long the address may take to move; an idle machine without KVM needs two."""
-
-
-def _arrange(plan: Plan, images: Images) -> ModeSetup:
-    return ModeSetup(
-        nodes={node.name: _node_setup(plan, node) for node in plan.nodes},
-        workloads=(KUBE_PROXY, COREDNS),
-    )
 
 
 def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
@@ -97,7 +90,7 @@ moved || {{
 BRIDGE_MODE = Mode(
     name="bridge",
     summary="pods and the node's NIC are ports of one bridge: pods are hosts of the underlay network",
-    arrange=_arrange,
+    arrange=on_every_node(_node_setup),
     needs_underlay=True,
     paths=(PacketPath(("eth0", "veth", BRIDGE, "eth1"), "plain, pod MACs"),),
 )

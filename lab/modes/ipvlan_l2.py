@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lab.modes.mode import Images, Mode, ModeSetup, NicSetting, PacketPath
 from lab.modes.underlay import HOST_SHIM, Shim, arrange
-from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 
 SHIM = Shim(
@@ -27,7 +26,7 @@ IPVLAN_L2 = Mode(
     arrange=_arrange,
     options=(HOST_SHIM,),
     needs_underlay=True,
-    variants=(ModeChoice("ipvlan-l2", {HOST_SHIM.name: False}),),
+    variants=({HOST_SHIM.name: False},),
     paths=(PacketPath(("eth0 (ipvlan)", "eth1"), "plain, node MACs"),),
     nic_setting=NicSetting.CNI,
     routes_stay_away=True,

@@ -10,23 +10,16 @@ The node itself has no way to its own pods, so it gets an interface of the same 
 
 from __future__ import annotations
 
-from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.blocks import block_of, host_local, masquerade, routes_to_other_blocks, rule
 from lab.modes.boot import BootProgram
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeSetup, NicSetting, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, Mode, NicSetting, NodeSetup, PacketPath
+from lab.modes.plain import on_every_node, with_program
 from lab.modes.underlay import SHIM, conflist
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
 
 DEFAULT_METRIC = 4096
 """The node's own default route, by the uplink, goes before the pods'."""
-
-
-def _arrange(plan: Plan, images: Images) -> ModeSetup:
-    return ModeSetup(
-        nodes={node.name: _node_setup(plan, node) for node in plan.nodes},
-        workloads=(KUBE_PROXY, COREDNS),
-    )
 
 
 def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
@@ -39,10 +32,8 @@ def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
         "ipam": host_local(node),
     }
     program = BootProgram(SHIM, "The node's own ipvlan interface beside its pods'", _program(plan, node))
-    return NodeSetup(
-        cni=NodeFile(f"{CNI_FOLDER}/10-ipvlan-l3s.conflist", conflist("ipvlan-l3s", plugin)),
-        files=program.files,
-        start=program.start,
+    return with_program(
+        NodeFile(f"{CNI_FOLDER}/10-ipvlan-l3s.conflist", conflist("ipvlan-l3s", plugin)), program
     )
 
 
@@ -69,7 +60,7 @@ ip route replace {block} dev {SHIM} scope link src {nic.address.ip}
 IPVLAN_L3S = Mode(
     name="ipvlan-l3s",
     summary="a block of the pod network per node, pods on the node's NIC, routed and filtered by the node",
-    arrange=_arrange,
+    arrange=on_every_node(_node_setup),
     needs_pod_blocks=True,
     paths=(PacketPath(("eth0 (ipvlan)", "routes", "eth1"), "plain IP, node MACs"),),
     nic_setting=NicSetting.CNI,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lab.modes.mode import Images, Mode, ModeSetup, NicSetting, PacketPath
 from lab.modes.underlay import HOST_SHIM, Shim, arrange
-from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 
 SHIM = Shim(
@@ -25,7 +24,7 @@ MACVLAN = Mode(
     arrange=_arrange,
     options=(HOST_SHIM,),
     needs_underlay=True,
-    variants=(ModeChoice("macvlan", {HOST_SHIM.name: False}),),
+    variants=({HOST_SHIM.name: False},),
     paths=(PacketPath(("eth0 (macvlan)", "eth1"), "plain, pod MACs"),),
     nic_setting=NicSetting.CNI,
     routes_stay_away=True,

@@ -12,7 +12,7 @@ from lab.cluster.objects import Workload
 from lab.foundation.errors import LabError, WrongUseError
 from lab.nodes.files import NodeFile
 from lab.supply.software import image_name
-from lab.topology.mode_choice import ModeChoice, OptionValue
+from lab.topology.mode_choice import OptionValue
 from lab.topology.plan import Plan
 
 CNI_FOLDER = "/etc/cni/net.d"
@@ -139,8 +139,8 @@ class Mode:
     needs_pod_blocks: bool = False
     """It is arranged for a plan that tells each node's block of the pod CIDR."""
     paths: tuple[PacketPath, ...] = ()
-    variants: tuple[ModeChoice, ...] = ()
-    """The mode with other options, where that shows something of its own."""
+    variants: tuple[Mapping[str, OptionValue], ...] = ()
+    """Options beside the defaults with which the mode shows something of its own."""
     daemon: Workload | None = None
     """Its own program on every node, where it has one."""
     encapsulation: Encapsulation | None = None

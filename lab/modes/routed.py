@@ -5,23 +5,15 @@ Nothing but the CNI plugins bridge and host-local and the kernel's routing: no d
 
 from __future__ import annotations
 
-from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.blocks import host_local, masquerade, routes_to_other_blocks
 from lab.modes.boot import BootProgram
-from lab.modes.mode import CNI_FOLDER, Images, Mode, ModeOption, ModeSetup, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, Mode, ModeOption, NodeSetup, PacketPath
+from lab.modes.plain import on_every_node, with_program
 from lab.modes.underlay import conflist
 from lab.nodes.files import NodeFile
-from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import NodePlan, Plan
 
 MASQUERADE = "masquerade"
-
-
-def _arrange(plan: Plan, images: Images) -> ModeSetup:
-    return ModeSetup(
-        nodes={node.name: _node_setup(plan, node) for node in plan.nodes},
-        workloads=(KUBE_PROXY, COREDNS),
-    )
 
 
 def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
@@ -37,17 +29,13 @@ def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
     if ROUTED.option(plan, MASQUERADE):
         text += masquerade(plan, node)
     program = BootProgram("lab-pod-routes", "Routes to the pods of the other nodes", text)
-    return NodeSetup(
-        cni=NodeFile(f"{CNI_FOLDER}/10-routed.conflist", conflist("routed", plugin)),
-        files=program.files,
-        start=program.start,
-    )
+    return with_program(NodeFile(f"{CNI_FOLDER}/10-routed.conflist", conflist("routed", plugin)), program)
 
 
 ROUTED = Mode(
     name="routed",
     summary="a block of the pod network per node, static routes between the nodes",
-    arrange=_arrange,
+    arrange=on_every_node(_node_setup),
     options=(
         ModeOption(
             MASQUERADE,
@@ -57,7 +45,7 @@ ROUTED = Mode(
         ),
     ),
     needs_pod_blocks=True,
-    variants=(ModeChoice("routed", {MASQUERADE: False}),),
+    variants=({MASQUERADE: False},),
     paths=(PacketPath(("eth0", "veth", "cni0", "routes", "eth1"), "plain IP, node MACs"),),
     routes_stay_away=True,
 )

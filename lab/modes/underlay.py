@@ -19,6 +19,7 @@ from ipaddress import IPv4Address, summarize_address_range
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.boot import BootProgram
 from lab.modes.mode import CNI_FOLDER, Mode, ModeOption, ModeSetup, NodeSetup
+from lab.modes.plain import with_program
 from lab.nodes.files import NodeFile
 from lab.topology.models import AddressRange
 from lab.topology.plan import NetworkPlan, NodePlan, Plan
@@ -76,8 +77,7 @@ def _node_setup(plan: Plan, node: NodePlan, name: str, plugin: Json, shim: Shim 
     cni = NodeFile(f"{CNI_FOLDER}/10-{name}.conflist", conflist(name, whole))
     if shim is None:
         return NodeSetup(cni)
-    program = shim_program(node, underlay, shim)
-    return NodeSetup(cni, files=program.files, start=program.start)
+    return with_program(cni, shim_program(node, underlay, shim))
 
 
 def host_local(underlay: NetworkPlan, pods: AddressRange, routes: list[tuple[str, IPv4Address]]) -> Json:

@@ -83,7 +83,7 @@ def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
         try:
             mode.check(lab.plan.in_mode(ModeChoice(mode.name)))
             lab.require_images_of(mode)
-            able += [mode.name, *map(str, mode.variants)]
+            able += [mode.name, *(str(ModeChoice(mode.name, options)) for options in mode.variants)]
         except WrongUseError as error:
             progress.note(f"left out: {error.brief}: {error.details}")
     return tuple(able)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from lab.topology.mode_choice import ModeChoice
+from lab.topology.mode_choice import ModeChoice, OptionValue
 from lab.topology.models import AddressRange, NetworkRole, NodeRole, Runtime, Taint
 
 
@@ -83,7 +83,7 @@ class Plan:
     topology: str
     kubernetes: KubernetesPlan
     mode: str
-    mode_options: Mapping[str, bool | int | str]
+    mode_options: Mapping[str, OptionValue]
     networks: tuple[NetworkPlan, ...]
     nodes: tuple[NodePlan, ...]
     node_network: str
