@@ -53,8 +53,8 @@ def save_snapshot(folder: LabFolder, name: str, note: str, progress: Progress) -
         _require_free(lab, name)
         with progress.step(f"save {name}"):
             take_snapshot(lab, name)
-        faults = faults_in_machines(folder)
-        made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note, faults)
+        faults, images = faults_in_machines(folder), lab.record.images_on_demand
+        made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note, faults, images)
         _remember(lab, made)
 
 
@@ -67,7 +67,8 @@ def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
         lab = _running(folder, progress)
         _require(lab, name)
         saved = _saved(lab, name)
-        lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready))
+        images = {**lab.record.images_on_demand, **saved.images_on_demand}
+        lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready, images_on_demand=images))
         lab.enclosure.enter_network()
         with progress.step(f"restore {name}"):
             go_back(lab, name)
@@ -146,7 +147,8 @@ def _saved(lab: Lab, name: str) -> SnapshotRecord:
     if saved is not None:
         return saved
     mode = mode_of_snapshot(name)
-    return SnapshotRecord(name, mode or lab.record.mode, ready=bool(mode), made="")
+    images = lab.record.images_on_demand
+    return SnapshotRecord(name, mode or lab.record.mode, ready=bool(mode), made="", images_on_demand=images)
 
 
 def _row(name: str, saved: SnapshotRecord | None) -> SnapshotRow:

@@ -43,6 +43,8 @@ class SnapshotRecord:
     note: str = ""
     faults: tuple[InjectedFault, ...] = ()
     """The known mistakes that were in its machines."""
+    images_on_demand: Mapping[str, str] = field(default_factory=dict)
+    """As in the lab's record."""
 
 
 @dataclass(frozen=True)

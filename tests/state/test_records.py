@@ -1,4 +1,5 @@
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from lab.foundation.errors import LabError
 from lab.state.records import (
     LabRecord,
     NoSuchLabError,
+    SnapshotRecord,
     choose_lab,
     lab_folder,
     locked,
@@ -28,6 +30,9 @@ def _make(name: str) -> None:
 def test_a_record_comes_back_as_it_was_written() -> None:
     record = LabRecord("a", mode="macvlan", supply="packages", created="2024-01-01T00:00:00+00:00")
     record = record.with_step("boot", 1.5).with_step("init", 3).with_step("boot", 2)
+    images = {"registry.lab.internal/calico-node:v3.25.0": "0" * 64}
+    snapshot = SnapshotRecord("mine", "calico-vxlan", ready=True, made="", images_on_demand=images)
+    record = replace(record, images_on_demand=images, snapshots=(snapshot,))
     write_record(lab_folder("a"), record)
     again = read_record(lab_folder("a"))
     assert again == record
