@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,33 @@ class Trial:
     """Its line that names the fault."""
     seconds: float
     """How long the suite took."""
+    beside: tuple[str, ...] = ()
+    """Other faults that were in at the same time: what failed may be theirs."""
 
     @property
     def row(self) -> str:
         found = f"`{self.check}`" if self.check else "**not named**" if self.failed else "**not found**"
         words = self.words.replace("|", "\\|")
-        return f"| {self.mode} | {self.fault} | {found} | {words} | {self.failed} | {self.naming} |"
+        beside = f" (with {len(self.beside)} others)" if self.beside else ""
+        return f"| {self.mode} | {self.fault}{beside} | {found} | {words} | {self.failed} | {self.naming} |"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A fault, and the node it is to be put on; empty for the one that `lab` takes."""
+
+    fault: str
+    node: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Wanted:
+        """From FAULT or FAULT@NODE."""
+        fault, _, node = text.partition("@")
+        return cls(fault, node)
 
 
 def judge(mode: str, fault: str, node: str, checks: Sequence[Check], seconds: float) -> Trial:
-    """What the checks of a run of the suite come to."""
+    """What the checks of a run of the suite come to for one fault."""
     failed = [check for check in checks if check.outcome is Outcome.FAILED]
     naming = [check for check in failed if line_that_names(fault, node, check.evidence)]
     best = min(naming, key=lambda check: len(check.evidence), default=None)
@@ -101,16 +118,24 @@ def run_suite(report: Path) -> tuple[Check, ...]:
     return checks
 
 
-def try_fault(mode: str, fault: str) -> Trial:
-    """Put the fault in, let the suite judge, take it out whatever happens."""
+def try_faults(mode: str, wanted: Sequence[Wanted]) -> list[Trial]:
+    """Put the faults in, let the suite judge, take them out whatever happens."""
+    names = [each.fault for each in wanted]
     try:
-        lab("fault", "inject", fault)
-        rows = json.loads(lab("fault", "list", "--json"))
-        node = next(row["node"] for row in rows if row["name"] == fault)
+        for each in wanted:
+            lab("fault", "inject", each.fault, *(["--node", each.node] if each.node else []))
+        nodes = {row["name"]: row["node"] for row in json.loads(lab("fault", "list", "--json"))}
         with tempfile.TemporaryDirectory() as folder:
             started = time.monotonic()
             checks = run_suite(Path(folder) / "report.xml")
-            return judge(mode, fault, node, checks, time.monotonic() - started)
+            seconds = time.monotonic() - started
+        return [
+            replace(
+                judge(mode, name, nodes[name], checks, seconds),
+                beside=tuple(other for other in names if other != name),
+            )
+            for name in names
+        ]
     finally:
         lab("fault", "clear")
 
@@ -130,9 +155,13 @@ def read_records(file: Path) -> list[Trial]:
         return []
     found: dict[tuple[str, str], Trial] = {}
     for line in file.read_text().splitlines():
-        trial = Trial(**json.loads(line))
+        trial = _trial(json.loads(line))
         found[trial.mode, trial.fault] = trial
     return list(found.values())
+
+
+def _trial(raw: dict[str, Any]) -> Trial:
+    return Trial(**{**raw, "beside": tuple(raw.get("beside", ()))})
 
 
 def table(trials: Iterable[Trial]) -> str:
@@ -158,7 +187,14 @@ def write_page(trials: Iterable[Trial], page: Path) -> None:
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="scripts/fault-table", description=__doc__)
     parser.add_argument("--modes", metavar="M,N", help="rebuild the lab in each of these modes")
-    parser.add_argument("--faults", metavar="A,B", help="only these (default: all that mean something)")
+    parser.add_argument(
+        "--faults",
+        metavar="A,B@NODE",
+        help="only these, on these nodes (default: all that mean something, on the last worker)",
+    )
+    parser.add_argument(
+        "--together", action="store_true", help="all in one run of the suite, which must name each of them"
+    )
     parser.add_argument("--name", metavar="LAB", help="the lab (default: LAB_NAME, or the only one)")
     parser.add_argument("--again", action="store_true", help="also those that are on record")
     parser.add_argument("--page-only", action="store_true", help="write the page from what is on record")
@@ -176,14 +212,19 @@ def _try_all(given: Any) -> None:
     for mode in given.modes.split(",") if given.modes else [present_mode()]:
         if present_mode() != mode:
             lab("rebuild", "--mode", mode)
-        wanted = [fault for fault in fitting() if not given.faults or fault in given.faults.split(",")]
-        for fault in wanted:
-            if (mode, fault) in done:
-                continue
-            trial = try_fault(mode, fault)
+        able = fitting()
+        asked = [Wanted.parse(each) for each in given.faults.split(",")] if given.faults else None
+        wanted = [
+            each
+            for each in asked or map(Wanted, able)
+            if each.fault in able and (mode, each.fault) not in done
+        ]
+        for group in [wanted] if given.together else [[each] for each in wanted]:
+            trials = try_faults(mode, group) if group else []
             with RECORDS.open("a") as records:
-                records.write(json.dumps(asdict(trial)) + "\n")
-            print(trial.row, flush=True)  # noqa: T201 - what it is for
+                records.writelines(json.dumps(asdict(trial)) + "\n" for trial in trials)
+            for trial in trials:
+                print(trial.row, flush=True)  # noqa: T201 - what it is for
 
 
 if __name__ == "__main__":

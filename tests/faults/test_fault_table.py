@@ -10,10 +10,12 @@ import pytest
 
 from lab.faults.registry import FAULTS
 from lab.operations.suite_page.results import Check, Outcome
-from scripts.fault_table import BEGIN, END, PAGE, Trial, judge, read_records, table, write_page
+from scripts.fault_table import BEGIN, END, PAGE, Trial, Wanted, judge, read_records, table, write_page
 from scripts.fault_words import WORDS, line_that_names
 
 TRIAL = Trial("macvlan", "forward-drop", "k8s-node2", 2, 1, "data path: node [forwarding]", "FORWARD", 60.0)
+
+NODES = ("k8s-node1", "k8s-node2")
 
 
 def _rows() -> list[list[str]]:
@@ -29,9 +31,11 @@ def test_the_page_tells_every_fault_as_the_command_does() -> None:
 
 def test_every_fault_on_the_page_was_found_and_named() -> None:
     """What a run of scripts/fault-table has written: no fault that the suite missed or did not name."""
-    for mode, fault, check, words, failed, naming in _rows():
+    for mode, shown, check, words, failed, naming in _rows():
+        fault = shown.partition(" ")[0]
         assert check.startswith("`"), f"{fault} in {mode}: {check}"
-        assert line_that_names(fault, "k8s-node2", words), f"{fault} in {mode}: {words}"
+        named = [node for node in NODES if line_that_names(fault, node, words)]
+        assert named, f"{fault} in {mode}: {words}"
         assert int(naming) >= 0.9 * int(failed), f"{fault} in {mode}: {naming} of {failed} messages name it"
 
 
@@ -59,6 +63,7 @@ def test_the_check_that_says_least_besides_is_the_one_that_found_it() -> None:
     [
         (TRIAL, "| `data path: node [forwarding]` | FORWARD | 2 | 1 |"),
         (replace(TRIAL, naming=0, check="", words=""), "| **not named** |"),
+        (replace(TRIAL, beside=("clock-off",)), "| forward-drop (with 1 others) |"),
         (replace(TRIAL, failed=0, naming=0, check="", words=""), "| **not found** |"),
     ],
 )
@@ -81,6 +86,12 @@ def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
 def test_a_later_trial_stands_for_an_earlier_one(tmp_path: Path) -> None:
     file = tmp_path / "faults.jsonl"
     assert read_records(file) == []
-    trials = (TRIAL, replace(TRIAL, fault="udp-dropped"), replace(TRIAL, failed=7))
+    beside = replace(TRIAL, fault="udp-dropped", beside=("clock-off",))
+    trials = (TRIAL, beside, replace(TRIAL, failed=7))
     file.write_text("".join(json.dumps(asdict(trial)) + "\n" for trial in trials))
     assert read_records(file) == [trials[2], trials[1]]
+
+
+def test_a_fault_is_asked_for_with_its_node_or_without() -> None:
+    assert Wanted.parse("clock-off") == Wanted("clock-off", "")
+    assert Wanted.parse("clock-off@k8s-node1") == Wanted("clock-off", "k8s-node1")

@@ -13,7 +13,7 @@ import pytest
 from lab_under_test import Lab
 
 from lab.operations.suite_page.results import Outcome
-from scripts.fault_table import run_suite, try_fault
+from scripts.fault_table import Wanted, run_suite, try_faults
 
 pytestmark = [pytest.mark.real_lab, pytest.mark.faults]
 
@@ -29,7 +29,7 @@ def _mode(lab: Lab) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_suite_names_it(fault: str) -> None:
-    trial = try_fault(MODE, fault)
+    (trial,) = try_faults(MODE, [Wanted(fault)])
     assert trial.failed, "no check failed"
     assert trial.naming, "no failing check names it"
     assert trial.naming >= 0.9 * trial.failed, f"only {trial.naming} of {trial.failed} failing checks name it"
