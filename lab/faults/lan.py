@@ -15,7 +15,7 @@ INTRUDER = "lan-intruder"
 
 FORGET_NEIGHBOURS = """\
 for process in $(lsns --noheadings --type net --output PID); do
-  nsenter --target "$process" --net ip -4 neigh flush all
+  nsenter --target "$process" --net ip -4 neigh flush all || [ ! -e "/proc/$process" ]
 done
 """
 """Bash: node and pods ask anew who has which address; entries that programs have made stay."""
