@@ -214,7 +214,8 @@ def pytest_runtest_makereport(
     report = yield
     evidence = item.config.stash.get(_EVIDENCE, None)
     if report.failed and evidence is not None and "cause: " not in (said := report.longreprtext):
-        lines = known_causes(evidence)
+        # A check of the data path says some of them itself.
+        lines = [line for line in known_causes(evidence) if line.partition(": ")[2] not in said]
         if lines:
             report.longrepr = "\n".join((said, *lines))
     return report

@@ -127,3 +127,4 @@ def test_a_check_that_looks_at_one_thing_tells_the_known_causes_too(healthy: Evi
     assert _reported(healthy, "2 != 3") == "2 != 3"
     assert _reported(broken, "2 != 3") == f"2 != 3\nelsewhere: the disk of {NODE1} is full"
     assert _reported(broken, "no answer\ncause: known") == "no answer\ncause: known"
+    assert _reported(broken, finding.text) == finding.text
