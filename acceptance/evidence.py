@@ -75,6 +75,8 @@ class Evidence:
     """What the LAN host got from the pods while it had routes to them."""
     crowd: Crowd | Problem = field(default_factory=lambda: Problem("not tried"))
     transfers: tuple[Transfer | Problem, ...] = ()
+    first_look: Mapping[str, NodeFacts | Problem] = field(default_factory=dict)
+    """What the nodes said of themselves before the suite did anything."""
     arp: ArpAnswers | Problem | None = None
     """Who answers for pods and gateway on the underlay; None when there is no LAN host to ask."""
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -20,11 +20,12 @@ from acceptance.asking import (
 from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement, role_of
 from acceptance.expectations import Expectations
+from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
 from acceptance.manifests import BACKEND, CROWD, HEADLESS
 from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
 from acceptance.problems import Problem, SuiteError
-from acceptance.questioner import Questioner, findings_of
+from acceptance.questioner import Questioner
 from acceptance.questions import Address, service_questions
 from acceptance.reboot import reboot
 from acceptance.shell import SshConnections
@@ -66,6 +67,8 @@ class Investigation:
     def gather(self) -> Evidence:
         """Never raises for what the lab does wrong: that becomes Problems in the evidence."""
         nodes = self._inventory.nodes
+        with self._timed("first look"):
+            first_look = self._questioner.first_look()
         with ThreadPoolExecutor(max_workers=len(nodes)) as pool, self._timed("all pods"):
             starting = {
                 node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
@@ -79,7 +82,8 @@ class Investigation:
         if not self._brief:
             asked_crowd = self._crowd(self._unasked(service, pods, machine_problems), crowd)
         with self._asked(service, pods, machine_problems) as seen, self._timed("wire"):
-            evidence = replace(self._questioner.watch_the_wire(seen), crowd=asked_crowd)
+            evidence = self._questioner.watch_the_wire(seen)
+        evidence = replace(evidence, crowd=asked_crowd, first_look=first_look)
         if not self._brief:
             with self._timed("100 MB from pod to pod"):
                 evidence = replace(evidence, transfers=self._questioner.transfer(evidence))

@@ -20,9 +20,9 @@ from acceptance.asking import (
     run_on_each,
 )
 from acceptance.cluster import ClusterPod
-from acceptance.diagnosis import Finding, Subject, findings
 from acceptance.evidence import Evidence, placed_pods, role_of
 from acceptance.expectations import Expectations, ServiceWay, Way
+from acceptance.findings import findings_of
 from acceptance.inventory import Inventory
 from acceptance.lan_claims import arp_question
 from acceptance.lan_route import lan_routes
@@ -50,6 +50,12 @@ class Questioner:
     def __init__(self, inventory: Inventory, ssh: SshConnections) -> None:
         self._inventory = inventory
         self._ssh = ssh
+
+    def first_look(self) -> Mapping[str, NodeFacts | Problem]:
+        """What nodes say before anything is done: starting a pod may set right what is wrong."""
+        nodes = self._inventory.nodes
+        machines = [node_machine(node, self._ssh.to(node.name), ()) for node in nodes]
+        return ask(machines, {}, facts_about=()).facts
 
     def first_round(self, evidence: Evidence) -> Evidence:
         """Ask everything."""
@@ -308,24 +314,3 @@ def _names_are_wrong(evidence: Evidence) -> bool:
 
 def _pause(started: float) -> None:
     time.sleep(max(0.0, started + PAUSE_SECONDS - time.monotonic()))
-
-
-def findings_of(evidence: Evidence) -> dict[str, tuple[Finding, ...]]:
-    """What is wrong on each node that could be asked."""
-    nodes, pods, service = evidence.cluster_nodes, evidence.all_pods, evidence.service
-    return {
-        node.name: findings(
-            Subject(
-                evidence.inventory,
-                evidence.expectations,
-                node,
-                facts,
-                None if isinstance(nodes, Problem) else nodes.get(node.name),
-                () if isinstance(pods, Problem) else [pod for pod in pods if pod.namespace == "kube-system"],
-                placed_pods(evidence),
-                None if isinstance(service, Problem) else service.fresh,
-            )
-        )
-        for node in evidence.inventory.nodes
-        if isinstance(facts := evidence.facts.get(node.name), NodeFacts)
-    }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from acceptance.arp import ArpAnswers
+from acceptance.inventory import AddressRange
 from acceptance.problems import Problem
 
 
@@ -42,6 +44,22 @@ def duplicates(answers: ArpAnswers | Problem, claims: Sequence[Claim]) -> list[s
         f" {' and '.join(sorted(strangers))} answers for it too, which is neither the pod nor its node"
         for claim in claims
         if (strangers := answers.get(claim.address, frozenset()) - claim.macs)
+    ]
+
+
+def strangers(answers: ArpAnswers | Problem, pods: AddressRange | None, known: frozenset[str]) -> list[str]:
+    """Is there a machine that answers for several addresses of the pods' range and is none of the lab's?
+
+    A pod has one address. Where a pod did not start, this is how its address is known to be taken.
+    """
+    if isinstance(answers, Problem) or pods is None:
+        return []
+    counts = Counter(mac for address, macs in answers.items() if address in pods for mac in macs - known)
+    return [
+        f"a machine of the LAN ({mac}), which is no node, answers for {count} addresses"
+        f" of the pods' range {pods}"
+        for mac, count in sorted(counts.items())
+        if count > 1
     ]
 
 

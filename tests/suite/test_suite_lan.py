@@ -14,7 +14,8 @@ import pytest
 from acceptance.arp import ArpQuestion
 from acceptance.diagnosis.lan import Claim, duplicates, gateway, lan_causes
 from acceptance.evidence import Evidence
-from acceptance.lan_claims import arp_question, causes_on_the_lan, claims, gateway_of
+from acceptance.expectations import load_expectations
+from acceptance.lan_claims import arp_question, causes_on_the_lan, claims, gateway_of, pods_range
 from acceptance.problems import Problem
 from acceptance.report import causes
 from acceptance.shell import LocalShell
@@ -118,3 +119,28 @@ def test_what_is_wrong_on_the_lan_is_a_cause_of_every_failure(healthy: Evidence)
 def test_a_lab_without_a_lan_host_has_nobody_to_ask(healthy: Evidence) -> None:
     alone = replace(healthy, inventory=healthy.inventory.model_copy(update={"lan_host": None}))
     assert (gateway_of(alone), arp_question(alone)) == (None, None)
+
+
+def test_a_machine_that_has_the_addresses_of_pods_that_did_not_start(healthy: Evidence) -> None:
+    question = arp_question(replace(healthy, pod_problems={"probe": Problem("pod ip duplicated")}))
+    assert question is not None
+    assert len(set(question.targets)) == 1 + 254
+    stranger, pod = "02:00:00:00:00:09", "02:00:00:00:00:05"
+    node = next(iter(claims(healthy)[0].macs))
+    answers = {
+        IPv4Address("172.31.6.40"): frozenset({stranger}),
+        IPv4Address("172.31.6.41"): frozenset({stranger, node}),
+        IPv4Address("172.31.6.42"): frozenset({node}),
+        IPv4Address("172.31.6.43"): frozenset({pod}),
+    }
+    assert causes_on_the_lan(replace(healthy, arp={GATEWAY: frozenset(MACS), **answers})) == (
+        f"a machine of the LAN ({stranger}), which is no node, answers for 2 addresses"
+        " of the pods' range 172.31.6.1-172.31.6.254",
+    )
+
+
+def test_where_pods_are_not_on_the_lan_nobody_asks_for_their_range(healthy: Evidence) -> None:
+    overlay = replace(
+        healthy, expectations=load_expectations("flannel-vxlan", {}), pod_problems={"probe": Problem("x")}
+    )
+    assert pods_range(overlay) is None
