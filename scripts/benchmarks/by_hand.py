@@ -1,45 +1,67 @@
 """The cluster of a topology made as the coursework makes it by hand, one thing after the other, as steps.
 
-Machines are started one by one. Programs and images are copied to each with scp and loaded there; the box
-holds them already, so images are taken out first, uncounted. Then come kubeadm init with the coursework's
-arguments, and kubeadm join node by node. Namespaces, networks and the files of the pod network are made as
-`lab up` makes them. `python -m benchmarks.by_hand TOPOLOGY MODE NAME` prints the seconds of the steps.
+STORY tells what is done. The supply is LAB_SUPPLY, as for `lab`. `python -m benchmarks.by_hand TOPOLOGY MODE
+NAME` prints the seconds of the steps.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab.foundation.files import write_atomically
 from lab.foundation.progress import ConsoleProgress, StepContext
 from lab.foundation.wait import Deadline
 from lab.machines.vagrant import Vagrant
+from lab.modes.mode import Mode
+from lab.modes.registry import mode_named
 from lab.nodes.connection import Command, Script
 from lab.nodes.prepare import NodeNeeds, node_script
 from lab.operations.context import Lab
-from lab.operations.software import supplied_box
+from lab.operations.software import supplied_box, supply_named
 from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step, run_steps
 from lab.operations.up_steps import BEFORE_NETWORK, POD_NETWORK, KeepMode
 from lab.state.records import LabRecord, lab_folder, locked, now, save_topology
-from lab.supply.software import Software
+from lab.supply.software import Image, Software
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Supply
+from lab.topology.models import NodeRole
 from lab.topology.plan import NodePlan
 from lab.topology.planner import make_plan
 
 KUBEADM_LIMIT = 1800.0
 BOOT_LIMIT = 600.0
 REPOSITORY = "registry.lab.internal"
+FOLDER = "/root/by-hand"
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
+ON_ALL = ("kube-proxy", "coredns", "pause")
+ON_CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 TAKE_OUT = Script(
+    f"rm {' '.join(f'/usr/bin/{program}' for program in PROGRAMS)}\n"
     "ctr --namespace k8s.io images list --quiet | xargs -r ctr --namespace k8s.io images remove --sync\n",
-    "take the images out",
+    "take the programs and images out",
 )
+STORY = """\
+The coursework's steps in its order, each node only after the one before it:
+
+1. Start the machines. They are the lab's own, from the same box, so they boot as fast as they do in `lab up`;
+   kubeadm, kubelet, kubectl and all images are taken out again first, which is not counted.
+2. On each node, the names of all nodes and the kernel settings.
+3. Copy the three programs and the images to each node with `scp`; a worker gets only images that it needs.
+4. Load the images there into the container runtime.
+5. `kubeadm init` with the coursework's arguments and kubeadm's own settings.
+6. `kubeadm join` on one worker after the other, with the line that `kubeadm token create` prints.
+7. The pod network, and waiting until all nodes are Ready and DNS answers: the same code as in `lab up`.
+
+Nothing is slowed down on purpose: software comes from this machine's disk, not from the internet; no step
+waits for a person; what a human would look up or mistype costs nothing. Only the preflight checks are left
+out (`--skip-phases=preflight`), since they want `crictl`. The cluster works at the end: step 7 waits for it.
+"""
 
 
 class ByHand:
@@ -78,13 +100,16 @@ class CopyToEach(ByHand):
         self._software = software
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        files = [self._software.binaries[program] for program in PROGRAMS]
-        files += [image.archive for image in self._software.images]
+        programs = {name: self._software.binaries[name] for name in PROGRAMS}
+        install = "".join(
+            f"install -m 755 {FOLDER}/{path.name} /usr/bin/{name}\n" for name, path in programs.items()
+        )
         for node in lab.plan.nodes:
             at.doing(node.name)
-            lab.nodes[node.name].run(Command(("mkdir", "-p", "/root/by-hand")))
-            words = ["scp", "-q", "-F", str(lab.folder.ssh_config), *map(str, files)]
-            subprocess.run([*words, f"{node.name}:/root/by-hand/"], check=True)
+            lab.nodes[node.name].run(Command(("mkdir", "-p", FOLDER)))
+            images = images_of(node, self._software, mode_named(lab.plan.mode))
+            _scp(lab, node, [*programs.values(), *(image.archive for image in images)])
+            lab.nodes[node.name].run(Script(install, "install the programs"))
 
 
 class LoadOnEach(ByHand):
@@ -94,12 +119,12 @@ class LoadOnEach(ByHand):
         self._software = software
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lines = "".join(
-            f"ctr --namespace k8s.io images import /root/by-hand/{image.archive.name}\n"
-            for image in self._software.images
-        )
         for node in lab.plan.nodes:
             at.doing(node.name)
+            lines = "".join(
+                f"ctr --namespace k8s.io images import {FOLDER}/{image.archive.name}\n"
+                for image in images_of(node, self._software, mode_named(lab.plan.mode))
+            )
             lab.nodes[node.name].run(Script(lines, "load the images"), timeout=KUBEADM_LIMIT)
 
 
@@ -138,6 +163,21 @@ class JoinOneByOne(ByHand):
             lab.nodes[node.name].run(Command(words), timeout=KUBEADM_LIMIT)
 
 
+def images_of(node: NodePlan, software: Software, mode: Mode) -> tuple[Image, ...]:
+    """The images that pods on this node are made from."""
+    names = {*ON_ALL, *mode.images, *(ON_CONTROL_PLANE if node.role is NodeRole.CONTROL_PLANE else ())}
+    return tuple(image for image in software.images if _name(image) in names)
+
+
+def _name(image: Image) -> str:
+    return image.reference.rpartition("/")[2].partition(":")[0]
+
+
+def _scp(lab: Lab, node: NodePlan, files: Sequence[Path]) -> None:
+    words = ["scp", "-q", "-F", str(lab.folder.ssh_config), *map(str, files), f"{node.name}:{FOLDER}/"]
+    subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
+
+
 def _name_address(lab: Lab, node: NodePlan) -> None:
     lab.nodes[node.name].put_text(
         "/etc/default/kubelet", f"KUBELET_EXTRA_ARGS=--node-ip={node.internal_address}\n"
@@ -152,12 +192,12 @@ def build(topology: str, mode: str, name: str) -> dict[str, float]:
     progress = ConsoleProgress(sys.stderr)
     with locked(folder):
         save_topology(folder, source)
-        record = LabRecord(name, mode=str(plan.choice), supply=Supply.AUTO.value, created=now())
+        supply = supply_named(os.environ.get("LAB_SUPPLY"))
+        record = LabRecord(name, mode=str(plan.choice), supply=supply.value, created=now())
         lab = Lab(folder, record, plan, progress)
         lab.update(record)
         run_steps(lab, BEFORE_NETWORK)
         kubernetes = plan.kubernetes
-        supply = Supply(lab.record.supply)
         software = supplied_box(kubernetes.version, kubernetes.runtime, supply, progress).software
         lab.enclosure.enter_network()
         lab.machines.prepare()

@@ -21,6 +21,7 @@ class Commands:
         self._topology = topology
         self._mode = mode
         self._is_up = False
+        self._is_kept = False
 
     def up_cold(self) -> Run:
         """From no lab to Ready, software and box in the cache, the lab itself not."""
@@ -29,7 +30,8 @@ class Commands:
 
     def up_warm(self) -> Run:
         """From no lab to Ready, with the lab in the cache."""
-        self._ensure_up()
+        if not self._is_kept:
+            self._ensure_up()
         self.end()
         return self._up()
 
@@ -72,7 +74,7 @@ class Commands:
 
     def _up(self, *words: str) -> Run:
         run = timed_up(NAME, "--topology", self._topology, "--mode", self._mode, *words)
-        self._is_up = True
+        self._is_up = self._is_kept = True
         return run
 
     def _ensure_up(self) -> None:

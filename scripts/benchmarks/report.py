@@ -10,19 +10,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.by_hand import STORY
 from benchmarks.runs import Run
+from benchmarks.scale import COLD, WARM
 
 Runs = Mapping[str, Sequence[Run]]
 REFERENCES = ("by-hand", "up-cold")
 """What the other figures are shares of, where it was measured in the same call."""
-DAYS_NAMES = {
-    "by-hand": "the same cluster by hand: machine after machine, scp, image load, init, join",
-    "up-cold": "`lab up`, built anew",
-    "up-warm": "`lab up` of a lab in the cache",
-    "rebuild": "`lab rebuild`",
-    "mode-switch": "`lab rebuild --mode`, into a mode seen before",
-    "suite": "`lab test`, the acceptance suite of one mode",
-    "down": "`lab down`",
+
+
+@dataclass(frozen=True)
+class Label:
+    """How the page speaks of a measurement, and what it shall take at most, in seconds."""
+
+    text: str
+    goal: float | None = None
+
+    @property
+    def goal_text(self) -> str:
+        return "" if self.goal is None else f"{self.goal:.0f}"
+
+
+LABELS = {
+    "by-hand": Label("the same cluster by hand"),
+    "up-cold": Label("`lab up --cold`: built anew", 480),
+    "up-warm": Label("`lab up` of a lab in the cache", 15),
+    "rebuild": Label("`lab rebuild`", 10),
+    "mode-switch": Label("`lab rebuild --mode`, into a mode seen before", 10),
+    "suite": Label("`lab test`, the acceptance suite of one mode"),
+    "down": Label("`lab down`", 3),
 }
 
 
@@ -60,42 +76,89 @@ def as_text(runs: Runs) -> str:
 
 
 def as_markdown(runs: Runs, words: Sequence[str]) -> str:
-    """The page, whole: it says how the figures were made and on what."""
-    tables = [_markdown(_rows(runs, DAYS_NAMES))]
-    for name, found in runs.items():
-        if any(run.steps for run in found) and not name.startswith("up-cold,"):
-            tables += [f"## Steps: {name}", _markdown(_step_rows(found))]
-    page = f"""\
+    """The page: how the figures were made, on what, and what they are. `scale` alone makes one part of it."""
+    of_commands = {name: found for name, found in runs.items() if name in LABELS}
+    of_sizes = {name: found for name, found in runs.items() if name not in LABELS}
+    parts = []
+    if of_commands:
+        parts += [_INTRODUCTION.format(words=" ".join(words), machine=Machine.this())]
+        parts += [_markdown(_page_rows(of_commands))]
+        if "by-hand" in of_commands:
+            parts += ["## The cluster by hand", STORY.strip()]
+        for name, found in of_commands.items():
+            if any(run.steps for run in found):
+                parts += [f"## Steps of {LABELS[name].text}", _markdown(_step_rows(found))]
+    if of_sizes:
+        parts += [_SIZES.format(words=" ".join(words), machine=Machine.this())]
+        parts += [_markdown(_size_rows(of_sizes))]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+_INTRODUCTION = """\
 # Performance
 
-Figures of whole commands, from the shell's prompt to the next, as `scripts/bench {" ".join(words)}` printed
-them on
+Whole commands, from the shell's prompt to the next, as `scripts/bench {words}` printed them on
 
-> {Machine.this()}
+> {machine}
 
 with nothing else running. The software and the box are in the cache. All figures are of one call, so ratios
 compare like with like; absolute times are those of this machine.
 """
-    return "\n\n".join((page.rstrip(), *tables)) + "\n"
+
+_SIZES = """\
+## One to six nodes
+
+`scripts/bench {words}`, on
+
+> {machine}
+
+Topologies like `underlay-3node`: one control plane, the other nodes workers like its own. Each lab once.
+"""
 
 
-def _rows(runs: Runs, names: Mapping[str, str] | None = None) -> Iterator[tuple[str, ...]]:
-    reference = next((name for name in REFERENCES if runs.get(name)), None)
-    ratio = (f"{reference} is",) if reference else ()
-    yield ("command", "runs", "median s", "min", "max", *ratio)
+def _rows(runs: Runs) -> Iterator[tuple[str, ...]]:
+    references = [name for name in REFERENCES if runs.get(name)]
+    yield ("command", "runs", "median s", "min", "max", *(f"{name} is" for name in references))
     for name, found in runs.items():
-        whole = [run.seconds for run in found]
-        if not whole:
-            continue
-        median = statistics.median(whole)
-        base = statistics.median(run.seconds for run in runs[reference]) if reference else 0.0
-        times = (f"{base / median:.1f} times",) if reference else ()
-        label = (names or {}).get(name, name)
-        yield (label, str(len(found)), f"{median:.1f}", f"{min(whole):.1f}", f"{max(whole):.1f}", *times)
+        yield (name, *_figures(found), *_ratios(runs, references, found))
+
+
+def _page_rows(runs: Runs) -> Iterator[tuple[str, ...]]:
+    references = [name for name in REFERENCES if runs.get(name)]
+    heads = {"by-hand": "by hand it takes", "up-cold": "built anew it takes"}
+    yield ("command", "runs", "median s", "min", "max", "goal s", *(heads[name] for name in references))
+    for name, found in runs.items():
+        ratios = _ratios(runs, references, found)
+        yield (LABELS[name].text, *_figures(found), LABELS[name].goal_text, *ratios)
+
+
+def _figures(found: Sequence[Run]) -> tuple[str, ...]:
+    whole = [run.seconds for run in found]
+    return (str(len(whole)), f"{statistics.median(whole):.1f}", f"{min(whole):.1f}", f"{max(whole):.1f}")
+
+
+def _ratios(runs: Runs, references: Sequence[str], found: Sequence[Run]) -> Iterator[str]:
+    for name in references:
+        yield f"{_median(runs[name]) / _median(found):.1f} times"
+
+
+def _median(runs: Sequence[Run]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+def _size_rows(runs: Runs) -> Iterator[tuple[str, ...]]:
+    yield ("nodes", "built anew, s", "from the cache, s", "built anew it takes")
+    for name, cold in runs.items():
+        kind, _, size = name.partition(", ")
+        if kind == COLD:
+            warm = runs.get(f"{WARM}, {size}")
+            seconds = f"{_median(warm):.1f}" if warm else "-"
+            ratio = f"{_median(cold) / _median(warm):.1f} times" if warm else "-"
+            yield (size, f"{_median(cold):.1f}", seconds, ratio)
 
 
 def _step_rows(runs: Sequence[Run]) -> Iterator[tuple[str, ...]]:
-    total = statistics.median(run.seconds for run in runs)
+    total = _median(runs)
     yield ("step", "median s", "min", "max", "share")
     for step in dict.fromkeys(step for run in runs for step in run.steps):
         times = [run.steps[step] for run in runs if step in run.steps]

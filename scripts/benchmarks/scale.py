@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from benchmarks.runs import Run, take_down, timed_up
 NAME = "bench-scale"
 MODEL = Path(__file__).parents[2] / "topologies" / "underlay-3node.yaml"
 COUNTS = range(1, 7)
+COLD = "up-cold"
+WARM = "up-warm"
 
 
 def topology_of(count: int) -> dict[str, Any]:
@@ -32,20 +34,16 @@ def topology_of(count: int) -> dict[str, Any]:
     return {**topology, "name": f"scale-{count}node", "nodes": nodes}
 
 
-def measure_scale(counts: range, mode: str) -> Iterator[tuple[str, Run]]:
-    """For each number of nodes: built anew, and from the cache."""
+def measure_scale(counts: Iterable[int], mode: str) -> Iterator[tuple[str, Run]]:
+    """For each number of nodes: built anew, and from the cache. Named as in `up-cold, 3`."""
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
             path = Path(folder) / f"scale-{count}node.yaml"
             path.write_text(yaml.safe_dump(topology_of(count), sort_keys=False))
             words = ("--topology", str(path), "--mode", mode)
             try:
-                yield f"up-cold, {_nodes(count)}", timed_up(NAME, *words, "--cold")
+                yield f"{COLD}, {count}", timed_up(NAME, *words, "--cold")
                 take_down(NAME)
-                yield f"up-warm, {_nodes(count)}", timed_up(NAME, *words)
+                yield f"{WARM}, {count}", timed_up(NAME, *words)
             finally:
                 take_down(NAME)
-
-
-def _nodes(count: int) -> str:
-    return "1 node" if count == 1 else f"{count} nodes"
