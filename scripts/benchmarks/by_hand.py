@@ -166,11 +166,7 @@ class JoinOneByOne(ByHand):
 def images_of(node: NodePlan, software: Software, mode: Mode) -> tuple[Image, ...]:
     """The images that pods on this node are made from."""
     names = {*ON_ALL, *mode.images, *(ON_CONTROL_PLANE if node.role is NodeRole.CONTROL_PLANE else ())}
-    return tuple(image for image in software.images if _name(image) in names)
-
-
-def _name(image: Image) -> str:
-    return image.reference.rpartition("/")[2].partition(":")[0]
+    return tuple(image for image in software.images if image.name in names)
 
 
 def _scp(lab: Lab, node: NodePlan, files: Sequence[Path]) -> None:
