@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from benchmarks.commands import MEASUREMENTS, Commands
-from benchmarks.report import Runs, as_json, as_markdown, as_text
+from benchmarks.report import Machine, Runs, as_json, as_markdown, as_text
 from benchmarks.runs import Run, lab
 from benchmarks.scale import COUNTS, measure_scale
 
@@ -40,6 +40,7 @@ def main() -> int:
     wishes = arguments.what or [Wish(name) for name in KNOWN if name not in LONG]
     counts = {wish.name: wish.runs or arguments.runs for wish in wishes}
     lab("box", "build")
+    machine = Machine.this()
     runs, failed = measure(Commands(arguments.topology, arguments.mode), counts)
     if SCALE in counts:
         try:
@@ -47,14 +48,14 @@ def main() -> int:
                 runs.setdefault(name, []).append(run)
         except subprocess.CalledProcessError as error:
             failed.append(_failure(SCALE, error))
-    sys.stdout.write(_text(runs, arguments.form).rstrip("\n") + "\n")
+    sys.stdout.write(_text(runs, machine, arguments.form).rstrip("\n") + "\n")
     return 1 if failed else 0
 
 
-def _text(runs: Runs, form: str | None) -> str:
+def _text(runs: Runs, machine: Machine, form: str | None) -> str:
     if form == "json":
-        return as_json(runs)
-    return as_markdown(runs, sys.argv[1:]) if form == "markdown" else as_text(runs)
+        return as_json(runs, machine)
+    return as_markdown(runs, machine, sys.argv[1:]) if form == "markdown" else as_text(runs, machine)
 
 
 def _parser() -> argparse.ArgumentParser:

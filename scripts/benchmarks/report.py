@@ -13,10 +13,15 @@ from pathlib import Path
 from benchmarks.by_hand import STORY
 from benchmarks.runs import Run
 from benchmarks.scale import COLD, WARM
+from lab.foundation.paths import cache_root
+from lab.foundation.wait import Deadline
+from lab.host.kvm import probe
+from lab.supply.box import newest_box
 
 Runs = Mapping[str, Sequence[Run]]
 REFERENCES = ("by-hand", "up-cold")
 """What the other figures are shares of, where it was measured in the same call."""
+KVM_LIMIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class Machine:
     memory_gib: float
     kernel: str
     kvm: bool
+    """Whether a guest was seen to boot with it."""
+    load: float
+    """Processes that wanted a processor, on average over the minute before."""
 
     @classmethod
     def this(cls) -> Machine:
@@ -58,30 +66,36 @@ class Machine:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         models = [line for line in lines if line.startswith("model name")]
         processor = models[0].partition(": ")[2] if models else platform.processor()
-        kvm = Path("/dev/kvm").exists()
-        return cls(processor, os.cpu_count() or 1, round(memory, 1), platform.release(), kvm)
+        box = newest_box(cache_root())
+        kvm = (
+            box is not None and probe(box.kernel, Deadline(KVM_LIMIT), cache=cache_root() / "kvm.json").usable
+        )
+        return cls(
+            processor, os.cpu_count() or 1, round(memory, 1), platform.release(), kvm, os.getloadavg()[0]
+        )
 
     def __str__(self) -> str:
         how = "KVM" if self.kvm else "no KVM, guests are emulated"
-        return f"{self.processor}, {self.cores} cores, {self.memory_gib} GiB, Linux {self.kernel}, {how}"
+        what = f"{self.processor}, {self.cores} cores, {self.memory_gib} GiB, Linux {self.kernel}, {how}"
+        return f"{what}; load before: {self.load:.1f}"
 
 
-def as_json(runs: Runs) -> str:
+def as_json(runs: Runs, machine: Machine) -> str:
     figures = {name: [asdict(run) for run in found] for name, found in runs.items()}
-    return json.dumps({"machine": asdict(Machine.this()), "runs": figures}, indent=2)
+    return json.dumps({"machine": asdict(machine), "runs": figures}, indent=2)
 
 
-def as_text(runs: Runs) -> str:
-    return "\n".join((str(Machine.this()), *_aligned(_rows(runs)), *_text_steps(runs)))
+def as_text(runs: Runs, machine: Machine) -> str:
+    return "\n".join((str(machine), *_aligned(_rows(runs)), *_text_steps(runs)))
 
 
-def as_markdown(runs: Runs, words: Sequence[str]) -> str:
+def as_markdown(runs: Runs, machine: Machine, words: Sequence[str]) -> str:
     """The page: how the figures were made, on what, and what they are. `scale` alone makes one part of it."""
     of_commands = {name: found for name, found in runs.items() if name in LABELS}
     of_sizes = {name: found for name, found in runs.items() if name not in LABELS}
     parts = []
     if of_commands:
-        parts += [_INTRODUCTION.format(words=" ".join(words), machine=Machine.this())]
+        parts += [_INTRODUCTION.format(words=" ".join(words), machine=machine)]
         parts += [_markdown(_page_rows(of_commands))]
         if "by-hand" in of_commands:
             parts += ["## The cluster by hand", STORY.strip()]
@@ -89,7 +103,7 @@ def as_markdown(runs: Runs, words: Sequence[str]) -> str:
             if any(run.steps for run in found):
                 parts += [f"## Steps of {LABELS[name].text}", _markdown(_step_rows(found))]
     if of_sizes:
-        parts += [_SIZES.format(words=" ".join(words), machine=Machine.this())]
+        parts += [_SIZES.format(words=" ".join(words), machine=machine)]
         parts += [_markdown(_size_rows(of_sizes))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -101,8 +115,8 @@ Whole commands, from the shell's prompt to the next, as `scripts/bench {words}` 
 
 > {machine}
 
-with nothing else running. The software and the box are in the cache. All figures are of one call, so ratios
-compare like with like; absolute times are those of this machine.
+The software and the box are in the cache. All figures are of one call, so ratios compare like with like;
+absolute times are those of this machine.
 """
 
 _SIZES = """\

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from benchmarks.__main__ import Wish, measure
 from benchmarks.by_hand import images_of
 from benchmarks.commands import MEASUREMENTS, Commands
-from benchmarks.report import as_markdown, as_text
+from benchmarks.report import Machine, as_markdown, as_text
 from benchmarks.runs import Run
 from benchmarks.scale import COUNTS, topology_of
 
@@ -31,6 +31,7 @@ def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.runs.LAB", ("false",))
 
 
+MACHINE = Machine("a processor", 2, 23.4, "6.1", kvm=False, load=0.31)
 RUNS = {
     "up-cold": [Run(200.0, {"kubeadm init": 60.0, "pod network": 20.0})],
     "rebuild": [Run(4.0), Run(6.0), Run(5.0)],
@@ -47,13 +48,16 @@ def test_topologies_of_any_size_are_right(count: int, tmp_path: Path) -> None:
 
 
 def test_the_table_compares_with_a_lab_built_anew() -> None:
-    lines = as_text(RUNS).splitlines()
+    lines = as_text(RUNS, MACHINE).splitlines()
     assert any(line.split() == ["rebuild", "3", "5.0", "4.0", "6.0", "40.0", "times"] for line in lines)
+    assert (
+        lines[0] == "a processor, 2 cores, 23.4 GiB, Linux 6.1, no KVM, guests are emulated; load before: 0.3"
+    )
     assert any(line.split() == ["kubeadm", "init", "60.0", "60.0", "60.0", "30%"] for line in lines)
 
 
 def test_by_hand_comes_first_where_it_was_measured() -> None:
-    page = as_markdown({"by-hand": [Run(800.0)], **RUNS}, ["by-hand", "up-cold"])
+    page = as_markdown({"by-hand": [Run(800.0)], **RUNS}, MACHINE, ["by-hand", "up-cold"])
     assert "| by hand it takes | built anew it takes |" in page
     assert "| `lab rebuild` | 3 | 5.0 | 4.0 | 6.0 | 10 | 160.0 times | 40.0 times |" in page
     assert "`scripts/bench by-hand up-cold`" in page
@@ -61,15 +65,17 @@ def test_by_hand_comes_first_where_it_was_measured() -> None:
 
 def test_sizes_are_a_table_of_their_own() -> None:
     sizes = {"up-cold, 1": [Run(90.0)], "up-warm, 1": [Run(3.0)], "up-cold, 3": [Run(200.0)]}
-    page = as_markdown({**RUNS, **sizes}, ["up-cold", "rebuild", "scale"])
+    page = as_markdown({**RUNS, **sizes}, MACHINE, ["up-cold", "rebuild", "scale"])
     assert "| 1 | 90.0 | 3.0 | 30.0 times |" in page
     assert "| 3 | 200.0 | - | - |" in page
-    assert as_markdown(sizes, ["scale"]).startswith("## One to six nodes")
+    assert as_markdown(sizes, MACHINE, ["scale"]).startswith("## One to six nodes")
 
 
 def test_the_page_tells_how_the_cluster_by_hand_is_made() -> None:
-    assert "scp" not in as_markdown(RUNS, [])
-    assert "`kubeadm join` on one worker after the other" in as_markdown({"by-hand": [Run(800.0)]}, [])
+    assert "scp" not in as_markdown(RUNS, MACHINE, [])
+    assert "`kubeadm join` on one worker after the other" in as_markdown(
+        {"by-hand": [Run(800.0)]}, MACHINE, []
+    )
 
 
 @pytest.mark.parametrize(
