@@ -83,12 +83,12 @@ class Commands:
 
 
 MEASUREMENTS: Mapping[str, Callable[[Commands], Run]] = {
-    "by-hand": Commands.by_hand,
     "up-cold": Commands.up_cold,
     "rebuild": Commands.rebuild,
     "mode-switch": Commands.mode_switch,
     "suite": Commands.suite,
     "down": Commands.down,
     "up-warm": Commands.up_warm,
+    "by-hand": Commands.by_hand,
 }
 """In an order in which each begins where the one before ended."""

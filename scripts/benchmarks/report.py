@@ -91,7 +91,7 @@ def as_text(runs: Runs, machine: Machine) -> str:
 
 def as_markdown(runs: Runs, machine: Machine, words: Sequence[str]) -> str:
     """The page: how the figures were made, on what, and what they are. `scale` alone makes one part of it."""
-    of_commands = {name: found for name, found in runs.items() if name in LABELS}
+    of_commands = {name: runs[name] for name in LABELS if name in runs}
     of_sizes = {name: found for name, found in runs.items() if name not in LABELS}
     parts = []
     if of_commands:

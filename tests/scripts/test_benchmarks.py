@@ -88,7 +88,7 @@ def test_a_measurement_may_say_how_often(text: str, wish: Wish) -> None:
 
 @pytest.mark.parametrize("text", ["rebuilt", "rebuild:0", "rebuild:x", "rebuild:-1", ""])
 def test_what_is_no_measurement_is_refused(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="NAME one of by-hand, "):
+    with pytest.raises(ArgumentTypeError, match="NAME one of up-cold, "):
         Wish.parse(text)
 
 
