@@ -48,19 +48,22 @@ class Footprint:
     memory: int
     """Bytes that stay in use when processes have ended."""
     kept: Mapping[str, tuple[int, int, int]]
-    """Inode, bytes and time of change (ns) of the files of kept labs."""
+    """Inode, bytes and time of change (ns) of the files of one kept lab."""
+    unfinished: frozenset[str]
+    """What was not kept to its end."""
 
     @classmethod
-    def now(cls) -> Footprint:
+    def now(cls, kept_lab: Path) -> Footprint:
         return cls(
             mounts=frozenset(Path("/proc/self/mounts").read_text().splitlines()),
             devices=frozenset(path.name for path in Path("/sys/class/net").iterdir()),
             memory=_memory_in_use(),
-            kept={str(path): _identity(path) for path in _kept_files()},
+            kept={str(path): _identity(path) for path in _files(kept_lab) if path.name != DESCRIPTION},
+            unfinished=frozenset(path.name for path in CACHE.glob(".?*/")),
         )
 
     def assert_as(self, before: Footprint) -> None:
-        """Nothing of a lab is here, the kept ones are as they were, and within their limit."""
+        """Nothing of a lab is here, the kept one is as it was, and all of them are within their limit."""
         assert not children_left()
         assert not [path.name for path in LABS.iterdir() if NAME in path.name]
         assert not os.listdir(os.environ["TMPDIR"])
@@ -68,19 +71,25 @@ class Footprint:
         assert self.devices == before.devices
         assert self.memory - before.memory < MEMORY_SLACK
         assert self.kept == before.kept
+        assert self.unfinished == before.unfinished
         assert kept_bytes() <= KEPT_LIMIT
 
 
 def kept_bytes() -> int:
     """Bytes on disk of all kept labs; what several share counts once."""
-    blocks = {(stat.st_dev, stat.st_ino): stat.st_blocks for stat in map(Path.stat, _kept_files())}
+    blocks = {(stat.st_dev, stat.st_ino): stat.st_blocks for stat in map(Path.stat, _files(CACHE))}
     return sum(blocks.values()) * BLOCK
 
 
-def newest_kept() -> dict[str, str]:
-    """SHA-256 of each file of the kept lab that was used last."""
-    newest = max(CACHE.glob(f"[!.]*/{DESCRIPTION}"), key=lambda path: path.stat().st_mtime).parent
-    return {str(path): _sha256(path) for path in newest.rglob("*") if path.is_file()}
+def newest_kept() -> Path:
+    """The folder of the kept lab that was used last."""
+    found = CACHE.glob(f"[!.]*/{DESCRIPTION}")
+    return max(found, key=lambda description: description.stat().st_mtime).parent
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file."""
+    return {str(path): _sha256(path) for path in _files(folder)}
 
 
 def _sha256(path: Path) -> str:
@@ -88,8 +97,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _kept_files() -> Iterator[Path]:
-    return (path for path in CACHE.rglob("*") if path.is_file() and path.name != DESCRIPTION)
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _identity(path: Path) -> tuple[int, int, int]:

@@ -17,9 +17,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from footprint import MIB, Footprint, adopt_orphans, kept_bytes, newest_kept
+from footprint import MIB, Footprint, adopt_orphans, digests, kept_bytes, newest_kept
 from lab_under_test import TOPOLOGY, HostTrace, Lab
 
 pytestmark = [pytest.mark.real_lab, pytest.mark.endurance]
@@ -40,10 +41,17 @@ ATTEMPTS = 10
 class Start:
     """The host without a lab, but with one in the cache, and how long commands take then."""
 
+    kept_lab: Path
     empty: Footprint
-    kept: dict[str, str]
+    digests: dict[str, str]
     up_seconds: float
     rebuild_seconds: float
+
+    def assert_all_is_as_it_was(self) -> None:
+        now = Footprint.now(self.kept_lab)
+        more, kept = (now.memory - self.empty.memory) / MIB, kept_bytes() / MIB
+        print(f"{more:+.0f} MiB of memory, {kept:.0f} MiB of kept labs")  # noqa: T201
+        now.assert_as(self.empty)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +80,8 @@ def start(lab: Lab, before: HostTrace, own_temporary_files: None) -> Start:
     up_seconds = timed(lab, *UP)
     rebuild_seconds = timed(lab, *REBUILD)
     lab("down")
-    return Start(Footprint.now(), newest_kept(), up_seconds, rebuild_seconds)
+    kept_lab = newest_kept()
+    return Start(kept_lab, Footprint.now(kept_lab), digests(kept_lab), up_seconds, rebuild_seconds)
 
 
 def timed(lab: Lab, *words: str) -> float:
@@ -102,10 +111,7 @@ def test_a_cycle_leaves_nothing(lab: Lab, start: Start, times: dict[str, list[fl
     times["rebuild"].append(timed(lab, *REBUILD))
     assert_works(lab)
     times["down"].append(timed(lab, "down"))
-    now = Footprint.now()
-    more, kept = (now.memory - start.empty.memory) / MIB, kept_bytes() / MIB
-    print(f"cycle {cycle}: {more:+.0f} MiB of memory, {kept:.0f} MiB of kept labs")  # noqa: T201
-    now.assert_as(start.empty)
+    start.assert_all_is_as_it_was()
 
 
 @pytest.mark.parametrize("kill", range(KILLS))
@@ -129,7 +135,7 @@ def test_a_restore_may_be_killed_at_any_moment(lab: Lab, start: Start, kill: int
     lab(*words)
     assert_works(lab)
     lab("down")
-    Footprint.now().assert_as(start.empty)
+    start.assert_all_is_as_it_was()
 
 
 def killed_after(seconds: float, *words: str) -> bool:
@@ -146,4 +152,4 @@ def killed_after(seconds: float, *words: str) -> bool:
 
 
 def test_the_kept_lab_is_as_it_was(start: Start) -> None:
-    assert newest_kept() == start.kept
+    assert digests(start.kept_lab) == start.digests
