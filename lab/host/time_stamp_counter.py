@@ -17,7 +17,7 @@ from dataclasses import dataclass
 READ_COUNTER = bytes.fromhex("0f31 48c1e220 4809d0 c3")
 """rdtsc; shl rdx, 32; or rax, rdx; ret: Intel's manual, volume 2."""
 
-INTERVAL_SECONDS = 0.5
+INTERVAL_SECONDS = 0.1
 ATTEMPTS = 50
 """Readings at either end, of which the least disturbed one counts."""
 
