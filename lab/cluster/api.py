@@ -25,6 +25,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 
 FIELD_MANAGER = "lab"
+OPENED = "kubeconfig.opened"
 REQUEST_SECONDS = 60
 ESTABLISHED_SECONDS = 60
 CLUSTER_FIRST = ("Namespace", "CustomResourceDefinition")
@@ -50,13 +51,22 @@ class ClusterApi:
     """The API server of one lab. Safe to share between threads, which must be in the lab's network."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        """Raises LabError when the kubeconfig cannot be read; connects to nothing yet."""
+        """Raises LabError when the kubeconfig cannot be read; connects to nothing yet.
+
+        The client wants certificates and key as files, which it removes at the end of this process. They lie
+        beside the kubeconfig, so that those of a process that was killed go with the lab.
+        """
         settings = client.Configuration()
         settings.client_side_validation = False
         settings.retries = False
+        opened = kubeconfig.parent / OPENED
         try:
+            opened.mkdir(exist_ok=True)
             config.load_kube_config(  # type: ignore[no-untyped-call]
-                str(kubeconfig), client_configuration=settings, persist_config=False
+                str(kubeconfig),
+                client_configuration=settings,
+                persist_config=False,
+                temp_file_path=str(opened),
             )
         except (config.ConfigException, OSError) as error:
             raise LabError(f"cannot read {kubeconfig}", details=str(error), resolution="lab up") from error
