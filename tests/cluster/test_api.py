@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from api_server import ApiServer
 
 from lab.cluster.api import ApiError, ClusterApi
+from lab.cluster.credentials import admin_kubeconfig
 from lab.cluster.labels import label_nodes, nodes_labelled
 from lab.cluster.objects import Rollout, Workload, WorkloadKind
+from lab.cluster.secrets import load_or_make_secrets
 from lab.foundation.errors import LabError
 from lab.foundation.wait import NotYetError
 from lab.topology.plan import Plan
@@ -155,6 +158,21 @@ def test_a_label_is_taken_away(api: ClusterApi, server: ApiServer) -> None:
 def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot read"):
         ClusterApi(tmp_path / "missing")
+
+
+def test_a_killed_process_leaves_nothing_outside_the_labs_folder(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, folder = tmp_path / "temporary", tmp_path / "lab"
+    temporary.mkdir()
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(admin_kubeconfig(plan, load_or_make_secrets(folder / "secrets.json")))
+    ClusterApi(kubeconfig)
+    assert not list(temporary.iterdir())
+    opened = [path.stat().st_mode & 0o777 for path in (folder / "kubeconfig.opened").iterdir()]
+    assert opened == [0o600] * 3
 
 
 DEFINITION = {
