@@ -111,7 +111,8 @@ def as_markdown(runs: Runs, machine: Machine, words: Sequence[str]) -> str:
 _INTRODUCTION = """\
 # Performance
 
-Whole commands, from the shell's prompt to the next, as `scripts/bench {words}` printed them on
+Whole commands, from the shell's prompt to the next, as
+`scripts/bench {words}` printed them on
 
 > {machine}
 
