@@ -20,7 +20,7 @@ def kube_proxy(subject: Subject) -> list[str]:
             f"kube-proxy on {name} is stopped (process {stopped[0].pid} is in state {stopped[0].state}):"
             " it is there and does nothing"
         )
-    if all("nat KUBE-SERVICES" not in rule for rule in _nat_jumps(facts)):
+    if not _jumps_to_services(facts):
         said.append(f"there are no kube-proxy rules on {name}: no chain KUBE-SERVICES in iptables' table nat")
     elif subject.service is not None and not _has_rule_for(facts, subject.service.cluster_ip):
         said.append(
@@ -30,12 +30,12 @@ def kube_proxy(subject: Subject) -> list[str]:
     return said
 
 
-def _nat_jumps(facts: NodeFacts) -> list[str]:
-    return [
-        "nat KUBE-SERVICES" if rule.endswith("-j KUBE-SERVICES") and rule.startswith("nat -A ") else ""
+def _jumps_to_services(facts: NodeFacts) -> bool:
+    return any(
+        rule.startswith("nat -A ") and rule.endswith("-j KUBE-SERVICES")
         for firewall in facts.firewalls
         for rule in firewall.rules
-    ]
+    )
 
 
 def _has_rule_for(facts: NodeFacts, cluster_ip: IPv4Address) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,31 @@ def pack(folder: Path, names: tuple[str, ...], target: Path, total: int, step: S
         ),
         on_line=_advance(step, total),
     )
+
+
+def pack_whole(
+    folder: Path,
+    names: tuple[str, ...],
+    target: Path,
+    total: int,
+    step: StepContext,
+    *,
+    private: bool = False,
+) -> None:
+    """As `pack`, but the archive appears when it is whole and on the disk, and until then `target` stays.
+
+    With `private` only its owner may read it.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        if private:
+            partial.touch(mode=0o600)
+        pack(folder, names, partial, total, step)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def unpack_one(archive: Path, name: str, folder: Path) -> Completed:

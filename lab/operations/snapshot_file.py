@@ -6,7 +6,6 @@ and their disk layers in `layers/`.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,8 @@ from typing import Literal, Self
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from lab.foundation.archive import pack, unpack, unpack_one
+from lab.foundation.archive import pack_whole, unpack, unpack_one
 from lab.foundation.errors import LabError, WrongUseError
-from lab.foundation.files import sha256_of
 from lab.foundation.process import ProcessFailedError
 from lab.foundation.progress import Progress
 from lab.machines.layers import Layers
@@ -109,25 +107,18 @@ def write_snapshot_file(lab: Lab, snapshot: SnapshotRecord, target: Path, progre
     if not target.parent.is_dir():
         raise LabError(f"there is no folder {target.parent} to write the snapshot into")
     store = lab.machines.store
-    partial = target.with_name(f".{target.name}.partial")
-    # The memory holds the cluster's keys.
-    partial.touch(mode=0o600)
     with store.staging() as folder:
         store.link(snapshot.name, _staged(folder))
         with progress.step("digests"):
-            files = {str(path.relative_to(folder)): _entry(path) for path in _files(folder)}
+            files = {str(path.relative_to(folder)): FileEntry.of(path) for path in _files(folder)}
         manifest = Manifest(FORMAT, Origin.of(lab), snapshot, files)
         (folder / NAME).write_bytes(_MANIFEST.dump_json(manifest, indent=1))
         try:
             with progress.step(f"write {target}") as step:
-                pack(folder, (NAME, SNAPSHOTS, LAYERS), partial, manifest.size, step)
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(target)
+                # The memory holds the cluster's keys.
+                pack_whole(folder, (NAME, SNAPSHOTS, LAYERS), target, manifest.size, step, private=True)
         except ProcessFailedError as failed:
             raise LabError(f"cannot write {target}", details=failed.details) from failed
-        finally:
-            partial.unlink(missing_ok=True)
     return manifest
 
 
@@ -181,10 +172,6 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def _entry(path: Path) -> FileEntry:
-    return FileEntry(path.stat().st_size, sha256_of(path))
-
-
 def _require_fit(lab: Lab, file: Path, manifest: Manifest) -> None:
     reasons = manifest.origin.refusals(Origin.of(lab))
     if reasons:
@@ -203,7 +190,7 @@ def _check(file: Path, folder: Path, manifest: Manifest) -> None:
         )
     for name, entry in manifest.files.items():
         path = folder / name
-        if path.is_symlink() or _entry(path) != entry:
+        if path.is_symlink() or FileEntry.of(path) != entry:
             raise _damaged(file, f"{name} is not what its manifest says")
 
 

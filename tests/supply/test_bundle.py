@@ -20,7 +20,7 @@ from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.supply.box import Box, find_box
 from lab.supply.box.model import write_record
-from lab.supply.bundle import export_bundle, exporting, import_bundle
+from lab.supply.bundle import export_bundle, import_bundle
 from lab.supply.cache import Cache
 from lab.supply.stock import Contents, kept
 from lab.topology.models import Runtime, Supply
@@ -286,13 +286,13 @@ def test_nothing_damaged_is_exported(full: Cache, contents: Contents, box: Box, 
 def test_an_export_that_fails_leaves_the_older_bundle_and_nothing_else(
     bundle: Path, full: Cache, contents: Contents, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = sha256_of(bundle)
+    before, pack = sha256_of(bundle), archive.pack
 
     def fail(folder: Path, names: tuple[str, ...], target: Path, total: int, step: object) -> None:
         target.write_text("half")
-        archive.pack(folder, ("no-such-file",), target, total, SilentProgress().step("x"))
+        pack(folder, ("no-such-file",), target, total, SilentProgress().step("x"))
 
-    monkeypatch.setattr(exporting, "pack", fail)
+    monkeypatch.setattr(archive, "pack", fail)
     with pytest.raises(LabError, match="cannot be written"):
         export_bundle(contents.software(full), box, bundle, full, SilentProgress())
     assert sha256_of(bundle) == before

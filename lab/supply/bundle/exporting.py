@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from lab.foundation.archive import pack
+from lab.foundation.archive import pack_whole
 from lab.foundation.errors import LabError
-from lab.foundation.files import link_or_copy, sha256_of
+from lab.foundation.files import link_or_copy
 from lab.foundation.process import ProcessFailedError
 from lab.foundation.progress import Progress
 from lab.supply.box import Box
@@ -28,7 +27,6 @@ def export_bundle(software: Software, box: Box, target: Path, cache: Cache, prog
     if not target.parent.is_dir():
         raise LabError(f"there is no folder {target.parent} to write the bundle into")
     contents = Contents.of(software)
-    partial = target.with_name(f".{target.name}.partial")
     with cache.locked(progress), cache.work_folder() as folder:
         with progress.step("bundle: digests"):
             manifest = Manifest(
@@ -42,18 +40,13 @@ def export_bundle(software: Software, box: Box, target: Path, cache: Cache, prog
             write_manifest(manifest, folder)
         try:
             with progress.step(f"bundle: writing {target.name}") as step:
-                pack(folder, (NAME, BLOBS, BOX), partial, manifest.size, step)
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.replace(target)
+                pack_whole(folder, (NAME, BLOBS, BOX), target, manifest.size, step)
         except ProcessFailedError as failed:
             raise LabError(
                 f"the bundle {target} cannot be written",
                 details=failed.details,
                 resolution="see that its disk has room for it, then run the same command again",
             ) from failed
-        finally:
-            partial.unlink(missing_ok=True)
     return manifest
 
 
@@ -61,7 +54,7 @@ def _link_blobs(contents: Contents, cache: Cache, folder: Path) -> dict[str, Fil
     (folder / BLOBS).mkdir()
     entries = {}
     for digest in sorted(contents.digests):
-        entry = _entry(cache.blob(digest))
+        entry = FileEntry.of(cache.blob(digest))
         if entry.sha256 != digest:
             raise LabError(
                 f"a content of the cache is damaged: {cache.blob(digest)}",
@@ -77,8 +70,4 @@ def _link_box(box: Box, folder: Path) -> dict[str, FileEntry]:
     files = sorted(path for path in box.folder.iterdir() if path.is_file())
     for path in files:
         link_or_copy(path, folder / BOX / path.name)
-    return {f"{BOX}/{path.name}": _entry(path) for path in files}
-
-
-def _entry(path: Path) -> FileEntry:
-    return FileEntry(path.stat().st_size, sha256_of(path))
+    return {f"{BOX}/{path.name}": FileEntry.of(path) for path in files}

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from lab.foundation.files import sha256_of
 from lab.supply.stock import Contents, Digest
 
 NAME = "manifest.json"
@@ -30,6 +32,11 @@ class FileEntry:
 
     size: int
     sha256: Digest
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Of a file that is there."""
+        return cls(path.stat().st_size, sha256_of(path))
 
 
 @dataclass(frozen=True, config=_STRICT)
