@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +26,8 @@ from scripts.fault_words import line_that_names  # noqa: E402
 PAGE = ROOT / "docs" / "faults.md"
 RECORDS = ROOT / "reports" / "faults.jsonl"
 BEGIN, END = "<!-- trials -->", "<!-- end of trials -->"
+ELSEWHERE = "elsewhere: "
+"""How the suite begins a cause that is not on the nodes that a check is about."""
 POD_SECONDS = 90
 SUITE_LIMIT = 1800
 HEADER = "| mode | fault | found by | in the words | failing checks | that name it |"
@@ -45,7 +46,7 @@ class Trial:
     naming: int
     """Those of them whose message names the fault."""
     check: str
-    """The one of those that says least besides; empty when none names it."""
+    """The one of those that says it of its own node, and least besides; empty when none names it."""
     words: str
     """Its line that names the fault."""
     seconds: float
@@ -79,7 +80,10 @@ def judge(mode: str, fault: str, node: str, checks: Sequence[Check], seconds: fl
     """What the checks of a run of the suite come to for one fault."""
     failed = [check for check in checks if check.outcome is Outcome.FAILED]
     naming = [check for check in failed if line_that_names(fault, node, check.evidence)]
-    best = min(naming, key=lambda check: len(check.evidence), default=None)
+    words = {check: line_that_names(fault, node, check.evidence) for check in naming}
+    best = min(
+        naming, key=lambda check: (words[check].startswith(ELSEWHERE), len(check.evidence)), default=None
+    )
     return Trial(
         mode,
         fault,
@@ -87,7 +91,7 @@ def judge(mode: str, fault: str, node: str, checks: Sequence[Check], seconds: fl
         len(failed),
         len(naming),
         _title(best) if best else "",
-        line_that_names(fault, node, best.evidence).removeprefix("cause: ") if best else "",
+        words[best].removeprefix("cause: ").removeprefix(ELSEWHERE) if best else "",
         round(seconds, 1),
     )
 
@@ -119,16 +123,15 @@ def run_suite(report: Path) -> tuple[Check, ...]:
 
 
 def try_faults(mode: str, wanted: Sequence[Wanted]) -> list[Trial]:
-    """Put the faults in, let the suite judge, take them out whatever happens."""
+    """Put the faults in, let the suite judge, take them out whatever happens. The suite's report stays."""
     names = [each.fault for each in wanted]
     try:
         for each in wanted:
             lab("fault", "inject", each.fault, *(["--node", each.node] if each.node else []))
         nodes = {row["name"]: row["node"] for row in json.loads(lab("fault", "list", "--json"))}
-        with tempfile.TemporaryDirectory() as folder:
-            started = time.monotonic()
-            checks = run_suite(Path(folder) / "report.xml")
-            seconds = time.monotonic() - started
+        started = time.monotonic()
+        checks = run_suite(RECORDS.parent / f"faults-{mode}-{names[0]}-and-{len(names) - 1}.xml")
+        seconds = time.monotonic() - started
         return [
             replace(
                 judge(mode, name, nodes[name], checks, seconds),

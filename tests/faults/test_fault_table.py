@@ -54,8 +54,19 @@ def test_the_check_that_says_least_besides_is_the_one_that_found_it() -> None:
     assert judge("macvlan", "forward-drop", "k8s-node2", checks, 60.04) == Trial(
         "macvlan", "forward-drop", "k8s-node2", 3, 2, "data path: node [k8s-node2]", cause, 60.0
     )
-    elsewhere = judge("macvlan", "forward-drop", "k8s-node1", checks, 60.0)
-    assert (elsewhere.naming, elsewhere.check) == (0, "")
+    missed = judge("macvlan", "forward-drop", "k8s-node1", checks, 60.0)
+    assert (missed.naming, missed.check) == (0, "")
+
+
+def test_the_check_of_its_own_node_goes_before_others_that_say_it_too() -> None:
+    cause = "FORWARD policy is DROP on k8s-node2 (iptables-legacy)"
+    checks = (
+        _check("of another node", Outcome.FAILED, f"elsewhere: {cause}"),
+        _check("of its own", Outcome.FAILED, f"a table\ncause: {cause}"),
+    )
+    trial = judge("macvlan", "forward-drop", "k8s-node2", checks, 60.0)
+    assert (trial.check, trial.words) == ("data path: of its own [k8s-node2]", cause)
+    assert judge("macvlan", "forward-drop", "k8s-node2", checks[:1], 60.0).words == cause
 
 
 @pytest.mark.parametrize(
