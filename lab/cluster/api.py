@@ -89,15 +89,21 @@ class ClusterApi:
         path = f"/api/v1/namespaces/{namespace}/pods"
         return [pod_state(item) for item in self._list(f"pods of {namespace}", path)]
 
-    def check_kubelet(self, node: str) -> None:
+    def check_kubelet(self, node: str, seconds: float = REQUEST_SECONDS) -> None:
         """Return when the node's kubelet answers the API server now. Raises ApiError else."""
         with _explained(f"ask the kubelet of {node}"):
-            self._request("GET", f"/api/v1/nodes/{node}/proxy/healthz")
+            self._request("GET", f"/api/v1/nodes/{node}/proxy/healthz", seconds=seconds)
 
-    def check_pod(self, namespace: str, pod: str, port: int, path: str) -> None:
-        """Return when the pod answers the API server by HTTP now. Raises ApiError else."""
+    def check_pod(
+        self, namespace: str, pod: str, port: int, path: str, seconds: float = REQUEST_SECONDS
+    ) -> None:
+        """Return when the pod answers the API server by HTTP now.
+
+        Raises ApiError else: without a status when there was no answer in that time, else with the answer's.
+        """
         with _explained(f"ask the pod {namespace}/{pod}"):
-            self._request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}")
+            path = f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy{path}"
+            self._request("GET", path, seconds=seconds)
 
     def last_warnings(self, namespace: str) -> dict[str, str]:
         """The newest event of type Warning about each object of the namespace, by the object's name."""
@@ -200,6 +206,7 @@ class ClusterApi:
         query: list[tuple[str, str]] | None = None,
         body: Manifest | None = None,
         content_type: str = "application/json",
+        seconds: float = REQUEST_SECONDS,
     ) -> str:
         request = self._client.param_serialize(
             method,
@@ -209,7 +216,7 @@ class ClusterApi:
             body=body,
             auth_settings=["BearerToken"],
         )
-        answer = self._client.call_api(*request, _request_timeout=REQUEST_SECONDS)
+        answer = self._client.call_api(*request, _request_timeout=seconds)
         text = bytes(answer.read()).decode()  # type: ignore[no-untyped-call]
         if not 200 <= answer.status <= 299:
             raise ApiError(f"{method} {path}", _said(text), answer.status)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-from lab.cluster.api import ClusterApi
+from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.objects import NodeState, PodState, Workload, WorkloadKind
-from lab.cluster.readiness import nodes_not_ready
+from lab.cluster.readiness import KUBE_PROXY, KUBE_PROXY_HEALTH_PORT, nodes_not_ready
 from lab.topology.plan import Plan
+
+ANSWER_SECONDS = 5.0
+"""How long kube-proxy or kubelet of a node may take to answer before it counts as silent."""
 
 
 def cluster_problems(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> tuple[str, ...]:
     """One line each: nodes not Ready, workloads without pods, pods that no node takes, and why.
 
-    Raises ApiError when the API server does not answer.
+    Pods of kube-proxy that are ready are asked too: it has no readiness probe, so one that is halted stays
+    ready. Raises ApiError when the API server does not answer.
     """
     nodes = {node.name: node for node in api.nodes()}
     pods = {namespace: api.pods(namespace) for namespace in sorted({each.namespace for each in workloads})}
@@ -24,6 +29,8 @@ def cluster_problems(api: ClusterApi, plan: Plan, workloads: Sequence[Workload])
             found += _daemons(workload, own, plan)
         else:
             found += _deployment(workload, own, nodes)
+        if workload == KUBE_PROXY:
+            found += _kube_proxies(api, [pod for pod in own if pod.ready])
     return tuple(found)
 
 
@@ -38,6 +45,43 @@ def _daemons(workload: Workload, pods: Sequence[PodState], plan: Plan) -> list[s
         elif not pod.ready:
             found.append(f"{workload.name} is not running on {node.name}: {_said(pod)}")
     return found
+
+
+def _kube_proxies(api: ClusterApi, pods: Sequence[PodState]) -> list[str]:
+    """What is wrong with kube-proxy where the cluster takes it for ready, all nodes asked at once."""
+    with ThreadPoolExecutor(max(1, len(pods))) as pool:
+        return [said for said in pool.map(lambda pod: _kube_proxy(api, pod), pods) if said]
+
+
+def _kube_proxy(api: ClusterApi, pod: PodState) -> str:
+    """Empty when it answers and keeps up: its /healthz is 503 when an update waits for over a minute."""
+    namespace, port = KUBE_PROXY.namespace, KUBE_PROXY_HEALTH_PORT
+    try:
+        api.check_pod(namespace, pod.name, port, "/healthz", ANSWER_SECONDS)
+    except ApiError as error:
+        if not _kubelet_answers(api, pod.node):
+            return (
+                f"{pod.node} does not answer the API server, neither kubelet nor kube-proxy;"
+                f" `lab logs {pod.node}.console` shows its console"
+            )
+        if error.status is None:
+            return (
+                f"kube-proxy on {pod.node} does not answer on port {port}: it is there and does nothing;"
+                f" `lab kubectl delete pod -n {namespace} {pod.name}` starts a new one"
+            )
+        return (
+            f"kube-proxy on {pod.node} is not healthy, its rules may be old: {error.details};"
+            f" `lab kubectl logs -n {namespace} {pod.name}` says more"
+        )
+    return ""
+
+
+def _kubelet_answers(api: ClusterApi, node: str) -> bool:
+    try:
+        api.check_kubelet(node, ANSWER_SECONDS)
+    except ApiError:
+        return False
+    return True
 
 
 def _deployment(workload: Workload, pods: Sequence[PodState], nodes: Mapping[str, NodeState]) -> list[str]:

@@ -12,6 +12,9 @@ from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.topology.plan import Plan
 
 KUBE_PROXY = Workload(WorkloadKind.DAEMON_SET, "kube-system", "kube-proxy")
+KUBE_PROXY_HEALTH_PORT = 10256
+"""KubeProxyConfiguration's healthzBindAddress where nothing is said about it, on the node's own addresses."""
+
 COREDNS = Workload(WorkloadKind.DEPLOYMENT, "kube-system", "coredns")
 COREDNS_HEALTH_PORT = 8080
 """The plugin health's, https://coredns.io/plugins/health/."""

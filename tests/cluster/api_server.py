@@ -23,10 +23,12 @@ class Asked:
 
 
 class ApiServer:
-    """`answers` by "METHOD path": a status and an object."""
+    """`answers` by "METHOD path": a status and an object; the `silent` among them get none."""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
+        self.silent: set[str] = set()
+        self._closed = threading.Event()
         self.asked: list[Asked] = []
         owner = self
 
@@ -44,6 +46,9 @@ class ApiServer:
                         body,
                     )
                 )
+                if f"{self.command} {url.path}" in owner.silent:
+                    owner._closed.wait()
+                    return
                 missing = (404, {"kind": "Status", "message": "not found here"})
                 status, answer = owner.answers.get(f"{self.command} {url.path}", missing)
                 text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
@@ -73,5 +78,6 @@ class ApiServer:
         path.write_text(yaml.safe_dump(document))
 
     def close(self) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from api_server import ApiServer
 
+from lab.cluster import problems as problems_module
 from lab.cluster.api import ClusterApi
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.problems import cluster_problems
@@ -35,6 +36,14 @@ def pod(name: str, node: str, ready: bool = True, selector: dict[str, str] | Non
     return {"metadata": {"name": name}, "spec": spec, "status": {"phase": phase, "conditions": [condition]}}
 
 
+def health(pod: str) -> str:
+    return f"GET /api/v1/namespaces/kube-system/pods/{pod}:10256/proxy/healthz"
+
+
+def kubelet(node: str) -> str:
+    return f"GET /api/v1/nodes/{node}/proxy/healthz"
+
+
 @pytest.fixture
 def server(plan: Plan) -> Iterator[ApiServer]:
     server = ApiServer()
@@ -43,6 +52,9 @@ def server(plan: Plan) -> Iterator[ApiServer]:
         NODES: (200, {"items": [node(each.name, {}) for each in plan.nodes]}),
         PODS: (200, {"items": [*proxies, pod("hybridnet-manager-a", "k8s-master1")]}),
     }
+    for index, each in enumerate(plan.nodes):
+        server.answers[health(f"kube-proxy-{index}")] = (200, {"lastUpdated": "now", "currentTime": "now"})
+        server.answers[kubelet(each.name)] = (200, "ok")
     yield server
     server.close()
 
@@ -76,4 +88,47 @@ def test_a_node_without_kube_proxy(api: ClusterApi, server: ApiServer, plan: Pla
     assert problems(api, plan) == (
         "kube-proxy is not running on k8s-node1: its pod kube-proxy-1 is Running",
         "kube-proxy is not running on k8s-node2: it has no pod there",
+    )
+
+
+def test_a_kube_proxy_that_is_not_ready_is_named_once(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
+    server.answers[PODS][1]["items"][1] = pod("kube-proxy-1", "k8s-node1", ready=False)
+    server.answers[health("kube-proxy-1")] = (503, {"message": "connection refused"})
+    assert problems(api, plan) == ("kube-proxy is not running on k8s-node1: its pod kube-proxy-1 is Running",)
+
+
+def test_kube_proxies_that_are_there_and_do_nothing(
+    api: ClusterApi, server: ApiServer, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems_module, "ANSWER_SECONDS", 1.5)
+    server.silent = {health("kube-proxy-1"), health("kube-proxy-2")}
+    assert problems(api, plan) == tuple(
+        f"kube-proxy on k8s-node{index} does not answer on port 10256: it is there and does nothing;"
+        f" `lab kubectl delete pod -n kube-system kube-proxy-{index}` starts a new one"
+        for index in (1, 2)
+    )
+    paths = [asked.path for asked in server.asked]
+    waited = [index for index, path in enumerate(paths) if path.startswith("/api/v1/nodes/")]
+    assert all("10256" not in path for path in paths[waited[0] :]), "the nodes were not asked at once"
+
+
+def test_a_kube_proxy_that_lags_behind_is_told_in_its_own_words(
+    api: ClusterApi, server: ApiServer, plan: Plan
+) -> None:
+    answer = '{"lastUpdated": "17:03:28","currentTime": "17:05:02"}'
+    server.answers[health("kube-proxy-1")] = (503, answer)
+    assert problems(api, plan) == (
+        f"kube-proxy on k8s-node1 is not healthy, its rules may be old: {answer};"
+        " `lab kubectl logs -n kube-system kube-proxy-1` says more",
+    )
+
+
+def test_a_node_that_is_cut_off_is_not_called_a_fault_of_kube_proxy(
+    api: ClusterApi, server: ApiServer, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems_module, "ANSWER_SECONDS", 1.5)
+    server.silent = {health("kube-proxy-1"), kubelet("k8s-node1")}
+    assert problems(api, plan) == (
+        "k8s-node1 does not answer the API server, neither kubelet nor kube-proxy;"
+        " `lab logs k8s-node1.console` shows its console",
     )
