@@ -117,6 +117,7 @@ if [ "$(cat {MARK} 2>/dev/null)" = {membership.secrets.identity} ]; then exit 0;
 if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
 {remove_cluster_script(membership.runtime)}fi
 {write_files(files)}\
+: > {LOG}
 kubeadm {command} > {LOG} 2>&1 9>&- &
 kubeadm=$!
 tail --lines=+1 --follow --sleep-interval=0.3 --pid=$kubeadm {LOG} 2>/dev/null 9>&- &
