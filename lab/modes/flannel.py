@@ -24,12 +24,12 @@ from lab.modes.mode import (
     NodeSetup,
     PacketPath,
 )
+from lab.modes.workloads import workload_manifest
 from lab.nodes.files import NodeFile
 from lab.topology.plan import Plan
 
 NAMESPACE = "kube-flannel"
-NAME = "kube-flannel-ds"
-DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NAME)
+DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, "kube-flannel-ds")
 SUBNET_FILE = "/run/flannel/subnet.env"
 SUBNET_SECONDS = 300
 """How long the daemon may take, from being applied, to have its node's block; emulation takes its time."""
@@ -176,15 +176,7 @@ def manifests(plan: Plan, image: str, backend: Backend) -> tuple[Manifest, ...]:
         rights,
         binding,
         configuration,
-        {
-            "apiVersion": "apps/v1",
-            "kind": "DaemonSet",
-            "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": labels},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": _pod(plan, image, backend)},
-            },
-        },
+        workload_manifest(DAEMONS, labels, _pod(plan, image, backend)),
     )
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from lab.cluster.pki import new_authority
 from lab.foundation.errors import WrongUseError
-from lab.modes.hybridnet.mode import MANAGERS, WEBHOOKS
+from lab.modes.hybridnet.names import MANAGERS, WEBHOOKS
 from lab.modes.install import arrange_mode, script_before
 from lab.modes.mode import Images
 from lab.modes.registry import mode_named

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from lab.cluster.api import Manifest
-from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.calico.definitions import definitions
 from lab.modes.calico.names import (
     CNI,
     CNI_FOLDER,
+    CONTROLLER_PODS,
     CONTROLLERS,
     GROUP,
     HEALTH_PORT,
-    NAMESPACE,
     NODE,
+    NODE_DAEMONS,
 )
 from lab.modes.calico.programs import Images as CalicoImages
 from lab.modes.calico.programs import controllers, daemons
@@ -36,8 +36,6 @@ from lab.topology.plan import NodePlan, Plan
 BLOCK_PREFIX = 26
 FELIX_SECONDS = 420
 """How long Felix may take, from being applied, to have its node's rules; emulation takes its time."""
-
-DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NODE)
 
 VXLAN_BYTES = 50
 IPIP_BYTES = 20
@@ -105,12 +103,7 @@ def _arrange(transport: Transport, plan: Plan, images: Images) -> ModeSetup:
     return ModeSetup(
         nodes={node.name: setup(node) for node in plan.nodes},
         manifests=manifests(transport, plan, images),
-        workloads=(
-            KUBE_PROXY,
-            DAEMONS,
-            Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, CONTROLLERS),
-            COREDNS,
-        ),
+        workloads=(KUBE_PROXY, NODE_DAEMONS, CONTROLLER_PODS, COREDNS),
     )
 
 
@@ -206,7 +199,7 @@ CALICO_MODES = tuple(
         summary=f"blocks of the pod network on demand, {transport.summary}",
         arrange=partial(_arrange, transport),
         images=(transport.node_image, CNI, CONTROLLERS),
-        daemon=DAEMONS,
+        daemon=NODE_DAEMONS,
         encapsulation=transport.encapsulation,
         paths=(
             PacketPath(

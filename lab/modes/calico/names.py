@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from lab.cluster.objects import Workload, WorkloadKind
+
 NAMESPACE = "kube-system"
 NODE = "calico-node"
 CNI = "calico-cni"
 CONTROLLERS = "calico-kube-controllers"
+NODE_DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, NODE)
+CONTROLLER_PODS = Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, CONTROLLERS)
 GROUP = "crd.projectcalico.org"
 """The API group of calico's own objects."""
 

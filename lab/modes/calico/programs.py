@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from lab.cluster.api import Manifest
 from lab.cluster.credentials import API_PORT
-from lab.modes.calico.names import CNI_FOLDER, CONTROLLERS, HEALTH_PORT, NAMESPACE, NODE, Json
+from lab.modes.calico.names import (
+    CNI_FOLDER,
+    CONTROLLER_PODS,
+    CONTROLLERS,
+    HEALTH_PORT,
+    NODE,
+    NODE_DAEMONS,
+    Json,
+)
+from lab.modes.workloads import workload_manifest
 from lab.topology.plan import Plan
 
 OTHER_PLUGINS = ("bandwidth", "flannel", "host-local", "install", "loopback", "portmap", "tuning")
@@ -95,7 +104,7 @@ def daemons(plan: Plan, images: Images, environment: dict[str, str], *, speaks_b
         "containers": [node],
         "volumes": volumes,
     }
-    return _workload("DaemonSet", NODE, pod, {})
+    return workload_manifest(NODE_DAEMONS, {"k8s-app": NODE}, pod)
 
 
 def controllers(images: Images) -> Manifest:
@@ -122,7 +131,8 @@ def controllers(images: Images) -> Manifest:
         ],
         "containers": [container],
     }
-    return _workload("Deployment", CONTROLLERS, pod, {"replicas": 1, "strategy": {"type": "Recreate"}})
+    spec: Json = {"replicas": 1, "strategy": {"type": "Recreate"}}
+    return workload_manifest(CONTROLLER_PODS, {"k8s-app": CONTROLLERS}, pod, spec=spec)
 
 
 def _readiness(*, speaks_bgp: bool) -> Json:
@@ -143,17 +153,3 @@ def _environment(values: dict[str, str]) -> list[Json]:
 
 def _from_node(name: str, path: str, kind: str) -> Json:
     return {"name": name, "hostPath": {"path": path, "type": kind}}
-
-
-def _workload(kind: str, name: str, pod: Json, spec: Json) -> Manifest:
-    labels = {"k8s-app": name}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels},
-        "spec": {
-            **spec,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": pod},
-        },
-    }

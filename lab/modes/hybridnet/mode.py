@@ -15,18 +15,18 @@ from pathlib import Path
 import yaml
 
 from lab.cluster.api import Manifest
-from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.hybridnet.admission import mutating, validating
 from lab.modes.hybridnet.names import (
-    DAEMON,
-    MANAGER,
+    DAEMONS,
+    MANAGERS,
     NAMESPACE,
     SOCKET,
     UNDERLAY_LABEL,
     VXLAN_ID,
     WEBHOOK,
     WEBHOOK_SECRET,
+    WEBHOOKS,
 )
 from lab.modes.hybridnet.networks import overlay, underlay
 from lab.modes.hybridnet.programs import Nics, Placement, daemon, manager, webhook
@@ -53,10 +53,6 @@ PLACEMENTS = {"control-plane": CONTROL_PLANE_LABEL, "master": "node-role.kuberne
 RULES_SECONDS = 300
 DAEMON_SECONDS = 300
 """How long kube-proxy's first rules and the daemon may take; emulation takes its time."""
-
-MANAGERS = Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, MANAGER)
-WEBHOOKS = Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, WEBHOOK)
-DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, DAEMON)
 
 
 def _arrange(plan: Plan, images: Images) -> ModeSetup:

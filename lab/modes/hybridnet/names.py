@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from lab.cluster.objects import Workload, WorkloadKind
+
 NAMESPACE = "kube-system"
 ACCOUNT = "hybridnet"
-DAEMON = "hybridnet-daemon"
 MANAGER = "hybridnet-manager"
 WEBHOOK = "hybridnet-webhook"
+DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, "hybridnet-daemon")
+MANAGERS = Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, MANAGER)
+WEBHOOKS = Workload(WorkloadKind.DEPLOYMENT, NAMESPACE, WEBHOOK)
 WEBHOOK_SECRET = "hybridnet-webhook-certificate"  # noqa: S105 - the name of a Secret
 WEBHOOK_PORT = 9898
 SOCKET = "/run/cni/hybridnet.sock"

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from lab.cluster.api import Manifest
 from lab.modes.hybridnet.names import (
     ACCOUNT,
-    DAEMON,
+    DAEMONS,
     MANAGER,
+    MANAGERS,
     NAMESPACE,
     SOCKET,
     WEBHOOK,
     WEBHOOK_PORT,
     WEBHOOK_SECRET,
+    WEBHOOKS,
     Json,
     labels,
 )
+from lab.modes.workloads import workload_manifest
 
 CERTIFICATE_FOLDER = "/tmp/k8s-webhook-server/serving-certs"
 FEATURES = "--feature-gates=MultiCluster=false"
@@ -98,7 +101,7 @@ def daemon(image: str, nics: Nics) -> Manifest:
         "containers": [container],
         "volumes": volumes,
     }
-    return _workload("DaemonSet", DAEMON, "daemon", pod, {})
+    return workload_manifest(DAEMONS, labels("daemon"), pod)
 
 
 def manager(image: str, placement: Placement) -> Manifest:
@@ -127,7 +130,7 @@ def manager(image: str, placement: Placement) -> Manifest:
         **_placed(container, placement),
         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [apart]}},
     }
-    return _deployment(MANAGER, "manager", pod, placement)
+    return workload_manifest(MANAGERS, labels("manager"), pod, spec=_rollout(placement))
 
 
 def webhook(image: str, placement: Placement) -> tuple[Manifest, ...]:
@@ -160,7 +163,10 @@ def webhook(image: str, placement: Placement) -> tuple[Manifest, ...]:
             "ports": [{"name": "webhook-port", "protocol": "TCP", "port": 443, "targetPort": "webhook-port"}],
         },
     }
-    return service, _deployment(WEBHOOK, "webhook", pod, placement)
+    # The webhook must not be asked about its own pods.
+    ignored = {"webhook.hybridnet.io/ignore": "true"}
+    spec = _rollout(placement)
+    return service, workload_manifest(WEBHOOKS, labels("webhook"), pod, only_pods=ignored, spec=spec)
 
 
 _DEFAULTS: list[Json] = [
@@ -180,24 +186,6 @@ def _placed(container: Json, placement: Placement) -> Json:
     }
 
 
-def _deployment(name: str, component: str, pod: Json, placement: Placement) -> Manifest:
-    strategy: Json = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
-    return _workload(
-        "Deployment", name, component, pod, {"replicas": placement.replicas, "strategy": strategy}
-    )
-
-
-def _workload(kind: str, name: str, component: str, pod: Json, spec: Json) -> Manifest:
-    own = labels(component)
-    # The webhook must not be asked about its own pods.
-    pod_labels = {**own, "webhook.hybridnet.io/ignore": "true"} if component == "webhook" else own
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": own},
-        "spec": {
-            **spec,
-            "selector": {"matchLabels": own},
-            "template": {"metadata": {"labels": pod_labels}, "spec": pod},
-        },
-    }
+def _rollout(placement: Placement) -> Json:
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+    return {"replicas": placement.replicas, "strategy": strategy}
