@@ -20,7 +20,8 @@ from acceptance.shell import Command, Output
 HEADERS = 28
 """Bytes of IP and ICMP around a ping's payload."""
 
-_PING = "ping -n -q -M do -c 1 -w 5 -s"
+_PING = "ping -n -M do -c 1 -w 5 -s"
+"""Not with -q: then it goes on for all its time when its own device does not take the packet."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,20 @@ def wire_command(device: str, enter: str, targets: Mapping[str, IPv4Address], mt
     """
     size = mtu - HEADERS
     pings = "\n".join(
-        f"{enter} {_PING} {size} {address} >/dev/null 2>&1; echo fits {node} $?\n"
-        f"{enter} {_PING} {size + 1} {address} >/dev/null 2>&1; echo one-more {node} $?"
+        f"{{ {enter} {_PING} {size} {address} >/dev/null 2>&1; echo fits {node} $?\n"
+        f"{enter} {_PING} {size + 1} {address} >/dev/null 2>&1; echo one-more {node} $?; }} &\n"
+        "pings+=($!)"
         for node, address in targets.items()
     )
     return Command(
         "wire",
         f"""\
 tcpdump -i {device} --immediate-mode -U -s 96 -w wire.pcap 'icmp or udp or ip proto 4' 2>wire.err &
+capture=$! pings=()
 for _ in {{1..100}}; do grep -q 'listening on' wire.err && break; sleep 0.1; done
 {pings}
-kill -INT $! 2>/dev/null; wait $!
+wait "${{pings[@]}}"
+kill -INT $capture 2>/dev/null; wait $capture
 echo capture "$(base64 -w 0 wire.pcap)"
 """,
     )

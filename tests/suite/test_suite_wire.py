@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import os
 import struct
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 
 from acceptance.expectations import Wire, Wrapping
 from acceptance.frames import Frame, read_frames
 from acceptance.problems import Problem
-from acceptance.shell import Output
+from acceptance.shell import LocalShell, Output, run_batch
 from acceptance.wire import Host, WireSight, read_sight, wire_command, wrong_on_the_wire
 
 PODS = (
@@ -98,6 +100,21 @@ def test_the_command_asks_for_the_exact_size_and_one_byte_more() -> None:
     script = wire_command("eth1", "nsenter -t $pod_0 -n", {"k8s-node2": PODS[1].address}, 1450).script
     assert "-s 1422 10.200.2.3" in script
     assert "-s 1423 10.200.2.3" in script
+
+
+def test_all_targets_are_pinged_at_once_and_each_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = tmp_path / "tcpdump"
+    stand_in.write_text("#!/bin/sh\necho listening on lo >&2\nexec sleep 1\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    targets = {"here": IPv4Address("127.0.0.1"), "nowhere": IPv4Address("0.0.0.1")}
+    output = run_batch(LocalShell(), [wire_command("lo", "", targets, 1500)])["wire"]
+    said = set(output.stdout.splitlines())
+    assert {"fits here 0", "one-more here 0"} < said
+    assert {line.rpartition(" ")[0] for line in said} >= {"fits nowhere", "one-more nowhere"}
+    assert not said & {"fits nowhere 0", "one-more nowhere 0"}
 
 
 def test_what_a_node_says_is_read() -> None:
