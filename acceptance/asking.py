@@ -105,25 +105,25 @@ def ask(
     machines: Sequence[Machine],
     probes: Mapping[Endpoint, Sequence[Probe]],
     *,
-    facts_about: Sequence[IPv4Address] | None = None,
+    facts_about: Mapping[str, Sequence[IPv4Address]] | None = None,
     resolve: str | None = None,
 ) -> Round:
     """Ask all probes from their vantages, every machine at once.
 
-    With `facts_about`, nodes also tell their facts and their routes to these addresses; with `resolve`, the
-    first pod of every node resolves that name with the resolver its containers have.
+    The nodes named in `facts_about` also tell their facts and their routes to the addresses there; with
+    `resolve`, the first pod of every node resolves that name with the resolver its containers have.
     """
+    telling = facts_about or {}
     answers: Answers = {}
     facts: dict[str, NodeFacts | Problem] = {}
     names: dict[Endpoint, frozenset[IPv4Address] | Problem] = {}
     with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
         running: list[tuple[Machine, Future[_Outputs]]] = []
         for machine in machines:
-            commands = _commands(machine, probes, facts_about, resolve)
+            commands = _commands(machine, probes, telling, resolve)
             if commands:
                 running.append((machine, pool.submit(_run, machine, commands)))
         for machine, future in running:
-            is_node = machine.name != EndpointKind.LAN_HOST
             try:
                 seen = future.result()
             except SuiteError as error:
@@ -131,14 +131,14 @@ def ask(
                 for sender in machine.vantages:
                     for probe in probes.get(sender, ()):
                         answers[sender, probe.key] = Answer(False, error=problem.text)
-                if facts_about is not None and is_node:
+                if machine.name in telling:
                     facts[machine.name] = problem
                 continue
             outputs = seen.by_key
             for sender, vantage in machine.vantages.items():
                 for key, answer in read_answers(vantage, probes.get(sender, ()), outputs).items():
                     answers[sender, key] = answer
-            if facts_about is not None and is_node:
+            if machine.name in telling:
                 facts[machine.name] = parse_facts(machine.name, outputs, seen.asked)
             for pod in machine.pods[:1]:
                 if output := outputs.get(f"resolve {pod.endpoint}"):
@@ -162,12 +162,12 @@ def _run(machine: Machine, commands: Sequence[Command]) -> _Outputs:
 def _commands(
     machine: Machine,
     probes: Mapping[Endpoint, Sequence[Probe]],
-    facts_about: Sequence[IPv4Address] | None,
+    telling: Mapping[str, Sequence[IPv4Address]],
     resolve: str | None,
 ) -> list[Command]:
     commands: list[Command] = []
-    if facts_about is not None and machine.name != EndpointKind.LAN_HOST:
-        commands += fact_commands(facts_about, [pod.name for pod in machine.pods])
+    if machine.name in telling:
+        commands += fact_commands(telling[machine.name], [pod.name for pod in machine.pods])
     for sender, vantage in machine.vantages.items():
         commands += probe_commands(vantage, probes.get(sender, ()))
     if resolve is not None:

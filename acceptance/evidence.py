@@ -10,7 +10,7 @@ from acceptance.arp import ArpAnswers
 from acceptance.asking import Answers
 from acceptance.cluster import ClusterNode, ClusterPod
 from acceptance.diagnosis import Finding, PlacedPod
-from acceptance.expectations import Expectations, Reach, ServiceReach, Source
+from acceptance.expectations import Expectations, Reach, ServiceReach, ServiceWay, Source
 from acceptance.inventory import Inventory
 from acceptance.manifests import BACKEND, probe_name
 from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources, pairs, pod_endpoints
@@ -18,6 +18,7 @@ from acceptance.node_facts import NodeFacts
 from acceptance.probes import Protocol
 from acceptance.problems import Problem
 from acceptance.questions import Address, ServiceQuestion, matrix_probe
+from acceptance.scope import WHOLE_LAB, Scope
 from acceptance.transfer import Transfer
 from acceptance.wire import WireSight
 from acceptance.workload import BackendService
@@ -77,6 +78,10 @@ class Evidence:
     transfers: tuple[Transfer | Problem, ...] = ()
     first_look: Mapping[str, NodeFacts | Problem] = field(default_factory=dict)
     """What the nodes said of themselves before the suite did anything."""
+    scope: Scope = WHOLE_LAB
+    """What was asked."""
+    facts_before: Mapping[str, NodeFacts | Problem] = field(default_factory=dict)
+    """Of nodes out of the scope: what they said when the whole lab was asked."""
     arp: ArpAnswers | Problem | None = None
     """Who answers for pods and gateway on the underlay; None when there is no LAN host to ask."""
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -84,8 +89,12 @@ class Evidence:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """Every cell of the matrix."""
-        return pairs(self.inventory, self.expectations)
+        """Every cell of the matrix, within the scope."""
+        return self.scope.pairs(pairs(self.inventory, self.expectations))
+
+    def last_facts(self, node: str) -> NodeFacts | Problem | None:
+        """What a node said of itself when it was last asked; None when it never was."""
+        return self.facts.get(node, self.facts_before.get(node))
 
     def expected(self, pair: Pair) -> Reach:
         """What must be seen in a cell of the matrix."""
@@ -113,6 +122,14 @@ class Evidence:
         """What the headless Service's name must resolve to."""
         return frozenset(pod.address for role, pod in self.pods.items() if role != BACKEND and pod.address)
 
+    @property
+    def wrong_names(self) -> Mapping[Endpoint, frozenset[IPv4Address] | Problem]:
+        """What the headless Service's name resolves to in the pods where it should be something else."""
+        if not self.expectations.services[ServiceWay.HEADLESS].answers:
+            return {}
+        wanted = self.headless_addresses
+        return {sender: seen for sender, seen in self.names.items() if seen != wanted}
+
     def problem_of(self, endpoint: Endpoint) -> Problem | None:
         """Why an endpoint can neither ask nor be asked."""
         match endpoint.kind:
@@ -136,7 +153,7 @@ class Evidence:
             found[Source.POD] = frozenset({self.addresses[sender].ip})
         if sender.node is not None:
             node = self.inventory.node(sender.node)
-            facts = self.facts.get(sender.node)
+            facts = self.last_facts(sender.node)
             known = facts.addresses if isinstance(facts, NodeFacts) else frozenset()
             nic = self.inventory.nic(node, "underlay")
             found[Source.NODE] = node.addresses | known
@@ -146,7 +163,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class AfterReboot:
-    """A node was booted anew, and everything was asked again."""
+    """A node was booted anew, and everything that touches it was asked again."""
 
     node: str
     seconds: float

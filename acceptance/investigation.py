@@ -28,6 +28,7 @@ from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
 from acceptance.questions import Address, service_questions
 from acceptance.reboot import reboot
+from acceptance.scope import WHOLE_LAB, Scope
 from acceptance.shell import SshConnections
 from acceptance.uplink import UplinkServer
 from acceptance.workload import API_ERRORS, BackendService, Pods, Workload, api_reason
@@ -78,12 +79,11 @@ class Investigation:
             machine_problems = {
                 name: problem for name, future in starting.items() if (problem := future.result()) is not None
             }
-        asked_crowd: Crowd | Problem = Problem("left out")
-        if not self._brief:
-            asked_crowd = self._crowd(self._unasked(service, pods, machine_problems), crowd)
-        with self._asked(service, pods, machine_problems) as seen, self._timed("wire"):
-            evidence = self._questioner.watch_the_wire(seen)
-        evidence = replace(evidence, crowd=asked_crowd, first_look=first_look)
+        unasked = self._unasked(service, pods, machine_problems)
+        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, crowd)
+        evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
+        with self._timed("wire"):
+            evidence = self._questioner.watch_the_wire(evidence)
         if not self._brief:
             with self._timed("100 MB from pod to pod"):
                 evidence = replace(evidence, transfers=self._questioner.transfer(evidence))
@@ -95,7 +95,10 @@ class Investigation:
         return replace(evidence, replacement=self._replace(evidence), seconds=dict(self._seconds))
 
     def boot_anew(self, node: Node, evidence: Evidence) -> AfterReboot | Problem:
-        """Reboot the node, then ask everything again. What the lab does wrong becomes Problems."""
+        """Reboot the node, then ask all that touches it again. What the lab does wrong becomes Problems.
+
+        `evidence` is what was seen before.
+        """
         started = time.monotonic()
         if isinstance(evidence.service, Problem) or self._workload is None:
             return Problem("the suite has no pods on the cluster")
@@ -117,28 +120,26 @@ class Investigation:
                 self._wait_for_endpoints(self._workload, pods)
         except (SuiteError, *API_ERRORS) as error:
             return Problem(f"after the reboot of {node.name}: {error}")
-        with self._asked(evidence.service, pods, {node.name: problem} if problem else {}) as seen:
-            return AfterReboot(node.name, seconds, self._with_findings(seen))
+        problems = {node.name: problem} if problem is not None else {}
+        unasked = self._unasked(evidence.service, pods, problems, Scope(node.name))
+        seen = self._asked(replace(unasked, facts_before=evidence.facts))
+        return AfterReboot(node.name, seconds, self._with_findings(seen))
 
-    @contextmanager
-    def _asked(
-        self, service: BackendService | Problem, pods: Pods, machine_problems: Mapping[str, Problem]
-    ) -> Iterator[Evidence]:
-        """Everything asked of these pods; while the context is open the uplink still answers."""
+    def _asked(self, evidence: Evidence) -> Evidence:
+        """With the answers to everything in its scope."""
         with UplinkServer.open(self._inventory) as uplink:
-            evidence = self._unasked(service, pods, machine_problems, uplink.port)
+            evidence = _with_uplink(evidence, uplink)
             with self._timed("first round"):
                 evidence = self._questioner.first_round(evidence)
             with self._timed("further rounds"):
-                evidence = self._questioner.further_rounds(evidence)
-            yield evidence
+                return self._questioner.further_rounds(evidence)
 
     def _unasked(
         self,
         service: BackendService | Problem,
         pods: Pods,
         machine_problems: Mapping[str, Problem],
-        uplink_port: int = 0,
+        scope: Scope = WHOLE_LAB,
     ) -> Evidence:
         inventory, expectations = self._inventory, self._expectations
         return Evidence(
@@ -150,15 +151,16 @@ class Investigation:
             pods=pods.found,
             pod_problems=pods.problems,
             machine_problems=machine_problems,
-            addresses=self._addresses(pods, uplink_port),
+            addresses=self._addresses(pods),
             answers={},
             questions=()
             if isinstance(service, Problem)
-            else service_questions(inventory, expectations, service),
+            else scope.questions(service_questions(inventory, expectations, service), inventory),
             facts={},
             names={},
             replacement=Problem("not tried"),
             findings={},
+            scope=scope,
         )
 
     def _with_findings(self, evidence: Evidence) -> Evidence:
@@ -252,7 +254,7 @@ class Investigation:
         except API_ERRORS as error:
             return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
-    def _addresses(self, pods: Pods, uplink_port: int) -> dict[Endpoint, Address]:
+    def _addresses(self, pods: Pods) -> dict[Endpoint, Address]:
         inventory = self._inventory
         found: dict[Endpoint, Address] = {}
         for node in inventory.nodes:
@@ -265,8 +267,6 @@ class Investigation:
         if inventory.lan_host is not None:
             lan = inventory.lan_host
             found[Endpoint(EndpointKind.LAN_HOST)] = Address(lan.address, lan.http_port, lan.udp_port)
-        if inventory.uplink is not None:
-            found[Endpoint(EndpointKind.UPLINK)] = Address(inventory.uplink.host_address.ip, uplink_port, 0)
         return found
 
     def _crowd(self, evidence: Evidence, crowd: Pods) -> Crowd | Problem:
@@ -319,3 +319,12 @@ class Investigation:
         finally:
             self._seconds[phase] = time.monotonic() - started
             self._say(f"{phase}: {self._seconds[phase]:.0f} s")
+
+
+def _with_uplink(evidence: Evidence, uplink: UplinkServer) -> Evidence:
+    """With the server on the uplink as a target, where there is one."""
+    network = evidence.inventory.uplink
+    if network is None:
+        return evidence
+    address = Address(network.host_address.ip, uplink.port, 0)
+    return replace(evidence, addresses={**evidence.addresses, Endpoint(EndpointKind.UPLINK): address})

@@ -36,7 +36,7 @@ def claims(evidence: Evidence) -> tuple[Claim, ...]:
     for pod in placed_pods(evidence):
         if underlay is None or pod.address not in underlay.cidr:
             continue
-        facts = evidence.facts.get(pod.node)
+        facts = evidence.last_facts(pod.node)
         links = facts.pod_links.get(pod.name, ()) if isinstance(facts, NodeFacts) else ()
         macs = {link.mac for link in links} | {nic.mac for nic in evidence.inventory.node(pod.node).nics}
         found.append(Claim(pod.name, pod.node, pod.address, frozenset(macs)))

@@ -21,9 +21,9 @@ from acceptance.asking import (
 )
 from acceptance.cluster import ClusterPod
 from acceptance.evidence import Evidence, placed_pods, role_of
-from acceptance.expectations import Expectations, ServiceWay, Way
+from acceptance.expectations import Expectations, Way
 from acceptance.findings import findings_of
-from acceptance.inventory import Inventory
+from acceptance.inventory import Inventory, Node
 from acceptance.lan_claims import arp_question
 from acceptance.lan_route import lan_routes
 from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pod_endpoints
@@ -55,10 +55,10 @@ class Questioner:
         """What nodes say before anything is done: starting a pod may set right what is wrong."""
         nodes = self._inventory.nodes
         machines = [node_machine(node, self._ssh.to(node.name), ()) for node in nodes]
-        return ask(machines, {}, facts_about=()).facts
+        return ask(machines, {}, facts_about={node.name: () for node in nodes}).facts
 
     def first_round(self, evidence: Evidence) -> Evidence:
-        """Ask everything."""
+        """Ask everything that is in the evidence's scope."""
         probes: Probes = {}
         for pair in evidence.pairs:
             if evidence.problem_of(pair.sender) is None and pair.target in evidence.addresses:
@@ -72,19 +72,24 @@ class Questioner:
         by_arp = arp_question(evidence)
         with ThreadPoolExecutor(max_workers=1) as pool:
             answering = pool.submit(by_arp.ask, LocalShell()) if by_arp is not None else None
-            seen = self._ask(evidence, probes, not isinstance(evidence.service, Problem))
+            telling = evidence.scope.nodes(self._inventory)
+            seen = self._ask(evidence, probes, telling, not isinstance(evidence.service, Problem))
             answers = answering.result() if answering is not None else None
         return replace(self._with(evidence, seen), arp=answers)
 
     def further_rounds(self, evidence: Evidence) -> Evidence:
-        """Ask again what should have been answered or looks wrong, until it is right or time is up."""
+        """Ask again what should have been answered or looks wrong, until it is right or time is up.
+
+        Then all nodes tell of themselves, also those out of the scope: the cause may be there.
+        """
         end = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < end:
-            silent, names_are_wrong = _silent(evidence), _names_are_wrong(evidence)
+            silent, names_are_wrong = _silent(evidence), bool(evidence.wrong_names)
             if not silent and not names_are_wrong and not any(findings_of(evidence).values()):
                 break
             started = time.monotonic()
-            evidence = self._with(evidence, self._ask(evidence, silent, names_are_wrong))
+            seen = self._ask(evidence, silent, self._inventory.nodes, names_are_wrong)
+            evidence = self._with(evidence, seen)
             _pause(started)
         return evidence
 
@@ -247,11 +252,12 @@ class Questioner:
         answers = ask(machines, {sender: [probe] for sender in senders}).answers
         return tuple(sender for sender in senders if answers[sender, probe.key].answered)
 
-    def _ask(self, evidence: Evidence, probes: Probes, resolve: bool) -> Round:
+    def _ask(self, evidence: Evidence, probes: Probes, telling: Iterable[Node], resolve: bool) -> Round:
+        pods = [placed.address for placed in placed_pods(evidence)]
         return ask(
             self._machines(evidence),
             probes,
-            facts_about=[placed.address for placed in placed_pods(evidence)],
+            facts_about={node.name: pods for node in telling},
             resolve=headless_name(self._inventory) if resolve else None,
         )
 
@@ -304,12 +310,6 @@ def _silent(evidence: Evidence) -> Probes:
         if wanted and answer is not None and not answer.answered:
             silent.setdefault(question.sender, []).append(question.probe)
     return silent
-
-
-def _names_are_wrong(evidence: Evidence) -> bool:
-    if not evidence.expectations.services[ServiceWay.HEADLESS].answers:
-        return False
-    return any(addresses != evidence.headless_addresses for addresses in evidence.names.values())
 
 
 def _pause(started: float) -> None:

@@ -39,6 +39,8 @@ class ServiceQuestion:
     """What is asked, for people: "ClusterIP 10.96.1.2 tcp"."""
     by_backend: bool
     """The pod behind the Service must answer with its name; else any answer is right."""
+    port_of: str | None = None
+    """The node whose port is asked, where a NodePort is."""
 
 
 def matrix_probe(pair: Pair, protocol: Protocol, address: Address) -> Probe | None:
@@ -128,6 +130,7 @@ def _node_port_questions(node: Node, here: bool, service: BackendService) -> Seq
             Probe(f"nodeport:{node.name}:{protocol}", protocol, str(node.internal_address), port, "hostname"),
             f"NodePort {node.internal_address}:{port} {protocol}",
             by_backend=True,
+            port_of=node.name,
         )
         for protocol, port in ports.items()
     )

@@ -7,6 +7,7 @@ import pytest
 from acceptance.evidence import AfterReboot, Evidence
 from acceptance.manifests import BACKEND, CROWD
 from acceptance.problems import Problem
+from acceptance.questions import headless_name
 from acceptance.report import SEEN, Record, causes, judge, matrix_table
 from acceptance.transfer import MEGABYTES
 from acceptance.verdicts import wrong_answer
@@ -79,7 +80,7 @@ def test_pods_return_after_a_reboot(after_reboot: AfterReboot | Problem, record_
 
 @pytest.mark.reboot
 def test_matrix_after_a_reboot(after_reboot: AfterReboot | Problem, record_property: Record) -> None:
-    """Every cell of the matrix is as the mode's expectations say."""
+    """Every cell of the matrix that touches the node is as the mode's expectations say."""
     evidence = _after(after_reboot).evidence
     record_property(SEEN, matrix_table(evidence))
     wrong = [(pair, lines) for pair in evidence.pairs if (lines := judge(evidence, pair))]
@@ -95,7 +96,7 @@ def test_matrix_after_a_reboot(after_reboot: AfterReboot | Problem, record_prope
 
 @pytest.mark.reboot
 def test_services_after_a_reboot(after_reboot: AfterReboot | Problem, record_property: Record) -> None:
-    """ClusterIP, NodePort and names answer, or do not, as the mode's expectations say."""
+    """ClusterIP, NodePort and names by way of the node answer, or do not, as the mode's expectations say."""
     evidence = _after(after_reboot).evidence
     assert evidence.questions, "nothing was asked"
     backend = evidence.pods[BACKEND].name if BACKEND in evidence.pods else ""
@@ -107,6 +108,9 @@ def test_services_after_a_reboot(after_reboot: AfterReboot | Problem, record_pro
             wrong.append(f"{asked}: not tried: {evidence.problem_of(question.sender)}")
         elif said := wrong_answer(question, answer, evidence.expected_answer(question), backend):
             wrong.append(f"{asked}: {said}")
+    for sender, resolved in evidence.wrong_names.items():
+        said = str(resolved) if isinstance(resolved, Problem) else ", ".join(map(str, sorted(resolved)))
+        wrong.append(f"{headless_name(evidence.inventory)} in {sender}: {said or 'no address'}")
     if wrong:
         said = "\n".join(wrong)
         pytest.fail(f"{said}\n{causes(evidence, ())}", pytrace=False)
@@ -115,13 +119,15 @@ def test_services_after_a_reboot(after_reboot: AfterReboot | Problem, record_pro
 
 @pytest.mark.reboot
 def test_data_path_after_a_reboot(after_reboot: AfterReboot | Problem) -> None:
-    """Devices, routes and rules of every node are there."""
-    evidence = _after(after_reboot).evidence
+    """Devices, routes and rules of the node are there."""
+    seen = _after(after_reboot)
+    evidence = seen.evidence
     wrong = [finding.text for found in evidence.findings.values() for finding in found]
     wrong += [
         f"{node} cannot be asked: {facts}"
         for node, facts in evidence.facts.items()
         if isinstance(facts, Problem)
     ]
+    if seen.node not in evidence.facts:
+        wrong.append(f"{seen.node} was not asked")
     assert not wrong, "\n".join(wrong)
-    assert evidence.facts, "no node was asked"

@@ -86,7 +86,7 @@ def test_a_node_that_cannot_be_reached_is_a_problem_of_its_probes(short_folder: 
     lab_config.write_text("Host gone\n  HostName 127.0.0.1\n  Port 9\n")
     connections = SshConnections.open(lab_config, short_folder)
     machine = Machine("gone", connections.to("gone"), {HERE: Vantage("node.gone", "", 1)})
-    seen = ask([machine], {HERE: [Probe("p", Protocol.PING, "127.0.0.1")]}, facts_about=[])
+    seen = ask([machine], {HERE: [Probe("p", Protocol.PING, "127.0.0.1")]}, facts_about={"gone": ()})
     assert not seen.answers[HERE, "p"].answered
     assert "commands on gone failed" in seen.answers[HERE, "p"].error
     assert "Connection refused" in str(seen.facts["gone"])

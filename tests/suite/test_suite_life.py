@@ -15,13 +15,17 @@ from acceptance import reboot as rebooting
 from acceptance import test_life as life
 from acceptance import transfer
 from acceptance.evidence import AfterReboot, Crowd, Evidence
+from acceptance.expectations import ServiceWay
 from acceptance.manifests import CROWD
 from acceptance.matrix import Endpoint, EndpointKind
-from acceptance.probes import Answer
+from acceptance.probes import Answer, Protocol
 from acceptance.problems import Problem, SuiteError
+from acceptance.questions import cluster_ip_questions
 from acceptance.reboot import reboot
+from acceptance.scope import Scope
 from acceptance.shell import LocalShell, Output, run_batch
 from acceptance.transfer import Transfer, read_transfer, receive_command, send_command
+from acceptance.workload import BackendService
 
 SENDER = Endpoint(EndpointKind.POD, "k8s-node1")
 
@@ -167,6 +171,51 @@ def test_after_a_reboot_everything_is_judged_again(healthy: Evidence) -> None:
         life.test_pods_return_after_a_reboot(replace(seen, evidence=lost), _nothing)
     with pytest.raises(pytest.fail.Exception, match="k8s-node2 is not back"):
         life.test_matrix_after_a_reboot(Problem("k8s-node2 is not back"), _nothing)
+
+
+def _of_node(healthy: Evidence, node: str) -> Evidence:
+    """What is seen when only what touches a node was asked; the others told of themselves before."""
+    touching = replace(healthy, scope=Scope(node))
+    keys = {(pair.sender, f"{pair.target}:{protocol}") for pair in touching.pairs for protocol in Protocol}
+    return replace(
+        touching,
+        answers={key: answer for key, answer in healthy.answers.items() if key in keys},
+        facts={node: healthy.facts[node]},
+        facts_before=healthy.facts,
+    )
+
+
+def test_after_a_reboot_what_touches_the_node_is_enough_and_nothing_less(healthy: Evidence) -> None:
+    evidence = _of_node(healthy, "k8s-node2")
+    assert 0 < len(evidence.answers) < len(healthy.answers)
+    seen = AfterReboot("k8s-node2", 30.0, evidence)
+    shown: list[object] = []
+    life.test_matrix_after_a_reboot(seen, lambda _, value: shown.append(value))
+    life.test_data_path_after_a_reboot(seen)
+    (matrix,) = shown
+    assert "NOT TRIED" not in str(matrix)
+    pair = evidence.pairs[-1]
+    left_out = {key: answer for key, answer in evidence.answers.items() if key[0] != pair.sender}
+    with pytest.raises(pytest.fail.Exception, match="could not be tried: nothing was asked"):
+        life.test_matrix_after_a_reboot(replace(seen, evidence=replace(evidence, answers=left_out)), _nothing)
+    with pytest.raises(AssertionError, match="k8s-node2 was not asked"):
+        life.test_data_path_after_a_reboot(replace(seen, evidence=replace(evidence, facts={})))
+
+
+def test_a_name_that_resolves_to_addresses_from_before_is_told(healthy: Evidence) -> None:
+    assert isinstance(healthy.service, BackendService)
+    (question, *_) = cluster_ip_questions(SENDER, ServiceWay.POD_TO_CLUSTERIP_HERE, healthy.service)
+    right = Answer(True, healthy.pods["backend"].name)
+    evidence = replace(
+        healthy,
+        questions=(question,),
+        answers={(SENDER, question.probe.key): right},
+        names={SENDER: healthy.headless_addresses},
+    )
+    life.test_services_after_a_reboot(AfterReboot("k8s-node2", 30.0, evidence), _nothing)
+    stale = replace(evidence, names={SENDER: frozenset({IPv4Address("172.31.6.99")})})
+    with pytest.raises(pytest.fail.Exception, match=r"in pod\.k8s-node1: 172\.31\.6\.99"):
+        life.test_services_after_a_reboot(AfterReboot("k8s-node2", 30.0, stale), _nothing)
 
 
 def test_batches_of_both_ends_are_shell_that_parses() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer, Probe, Protocol
 from acceptance.questioner import Probes, Questioner
 from acceptance.questions import ServiceQuestion
+from acceptance.scope import Scope
 from acceptance.shell import SshConnections
 
 NODE1 = Endpoint(EndpointKind.NODE, "k8s-node1")
@@ -30,10 +32,18 @@ class Asked:
 
     def __init__(self, answer: Callable[[int], Answer]) -> None:
         self.rounds: list[Probes] = []
+        self.telling: list[set[str]] = []
         self._answer = answer
 
-    def __call__(self, machines: Sequence[Machine], probes: Probes, **_: Any) -> Round:
+    def __call__(
+        self,
+        machines: Sequence[Machine],
+        probes: Probes,
+        facts_about: Mapping[str, Sequence[IPv4Address]] | None = None,
+        **_: Any,
+    ) -> Round:
         self.rounds.append(probes)
+        self.telling.append(set(facts_about or {}))
         said = self._answer(len(self.rounds))
         return Round({(sender, probe.key): said for sender, each in probes.items() for probe in each}, {}, {})
 
@@ -63,6 +73,21 @@ def test_the_first_round_asks_everything(
     evidence = asking.first_round(replace(healthy, answers={}))
     assert set(evidence.answers) == set(healthy.answers)
     assert len(asked.rounds) == 1
+
+
+def test_one_node_is_asked_about_and_the_others_tell_of_themselves_only_when_something_is_wrong(
+    healthy: Evidence, asking: Questioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _asked(monkeypatch, lambda _: SILENT)
+    evidence = asking.first_round(replace(healthy, answers={}, scope=Scope("k8s-node2")))
+    assert asked.telling == [{"k8s-node2"}]
+    assert {probe.key.partition(":")[0] for probe in asked.rounds[0][NODE1]} == {
+        "pod.k8s-node2",
+        "node.k8s-node2",
+    }
+    assert all(evidence.cell(pair).problem is None for pair in evidence.pairs)
+    asking.further_rounds(evidence)
+    assert asked.telling[1] == {"k8s-master1", "k8s-node1", "k8s-node2"}
 
 
 def test_what_is_right_is_not_asked_again(
