@@ -118,6 +118,18 @@ class Api:
             for address in endpoint.addresses
         )
 
+    def remove_pods(self, namespace: str) -> None:
+        """Remove all Deployments and pods of a namespace; nothing is waited for.
+
+        Pods go at once: with pods in it that take their time, a namespace takes several times theirs.
+        """
+        # ReplicaSets too: one that has lost its Deployment and is not collected yet makes new pods.
+        self.apps.delete_collection_namespaced_deployment(namespace, _request_timeout=REQUEST_TIMEOUT)
+        self.apps.delete_collection_namespaced_replica_set(namespace, _request_timeout=REQUEST_TIMEOUT)
+        self.core.delete_collection_namespaced_pod(
+            namespace, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT
+        )
+
     def warnings(self, namespace: str, name: str, limit: int = 3) -> tuple[str, ...]:
         """The latest warning events about an object, newest first."""
         found = self.core.list_namespaced_event(

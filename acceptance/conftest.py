@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -226,9 +227,11 @@ def _teller(config: pytest.Config) -> Callable[[str], None]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     capture = config.pluginmanager.get_plugin("capturemanager")
 
+    at_once = threading.Lock()
+
     def say(text: str) -> None:
         if reporter is not None and capture is not None and config.get_verbosity() >= 0:
-            with capture.global_and_fixture_disabled():
+            with at_once, capture.global_and_fixture_disabled():
                 reporter.ensure_newline()
                 reporter.write_line(f"  {text}")
 

@@ -98,6 +98,7 @@ class Coursework:
             return
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            self._api.remove_pods(NAMESPACE)
             if self._gone():
                 return
             time.sleep(1)

@@ -15,7 +15,7 @@ from acceptance.inventory import Inventory
 from acceptance.manifests import BACKEND, probe_name
 from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources, pairs, pod_endpoints
 from acceptance.node_facts import NodeFacts
-from acceptance.probes import Protocol
+from acceptance.probes import Probe, Protocol
 from acceptance.problems import Problem
 from acceptance.questions import Address, ServiceQuestion, matrix_probe
 from acceptance.scope import WHOLE_LAB, Scope
@@ -31,10 +31,25 @@ class Replacement:
     old: ClusterPod
     new: ClusterPod
     endpoints_problem: Problem | None
-    questions: tuple[ServiceQuestion, ...]
-    answers: Answers
-    old_address_answers: tuple[Endpoint, ...] = ()
-    """Who still gets an answer from the deleted pod's address, which no other pod has yet."""
+    questions: tuple[ServiceQuestion, ...] = ()
+    answers: Answers = field(default_factory=dict)
+
+    @property
+    def pings_of_the_old(self) -> Probe | None:
+        """What is asked of the deleted pod's address; None when the successor has it."""
+        if self.old.address is None or self.old.address == self.new.address:
+            return None
+        return Probe("deleted pod", Protocol.PING, str(self.old.address))
+
+    @property
+    def old_address_answers(self) -> tuple[Endpoint, ...]:
+        """Who still gets an answer from the deleted pod's address, which no other pod has yet."""
+        pings = self.pings_of_the_old
+        return tuple(
+            sender
+            for (sender, key), answer in self.answers.items()
+            if pings is not None and key == pings.key and answer.answered
+        )
 
 
 @dataclass(frozen=True)

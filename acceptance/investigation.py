@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -68,31 +68,38 @@ class Investigation:
     def gather(self) -> Evidence:
         """Never raises for what the lab does wrong: that becomes Problems in the evidence."""
         nodes = self._inventory.nodes
-        with self._timed("first look"):
-            first_look = self._questioner.first_look()
-        with ThreadPoolExecutor(max_workers=len(nodes)) as pool, self._timed("all pods"):
-            starting = {
-                node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
-                for node in nodes
-            }
-            service, pods, crowd = self._set_up()
-            machine_problems = {
-                name: problem for name, future in starting.items() if (problem := future.result()) is not None
-            }
+        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+            preparing = pool.submit(self._prepare)
+            with self._timed("first look"):
+                first_look = self._questioner.first_look()
+            with self._timed("all pods"):
+                starting = {
+                    node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
+                    for node in nodes
+                }
+                service, pods, crowd = self._set_up(preparing)
+                started = {name: future.result() for name, future in starting.items()}
+        machine_problems = {name: problem for name, problem in started.items() if problem is not None}
         unasked = self._unasked(service, pods, machine_problems)
         asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, crowd)
         evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
         with self._timed("wire"):
             evidence = self._questioner.watch_the_wire(evidence)
-        if not self._brief:
-            with self._timed("100 MB from pod to pod"):
-                evidence = replace(evidence, transfers=self._questioner.transfer(evidence))
-        evidence = self._with_findings(evidence)
         if self._expectations.lan_route is not None:
+            evidence = self._with_nodes(evidence)
             with self._timed("LAN host with routes"):
                 answers = self._questioner.from_the_lan_with_routes(evidence)
             evidence = replace(evidence, with_lan_routes=answers)
-        return replace(evidence, replacement=self._replace(evidence), seconds=dict(self._seconds))
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            replacing = pool.submit(self._replace, evidence)
+            if not self._brief:
+                with self._timed("100 MB from pod to pod"):
+                    evidence = replace(evidence, transfers=self._questioner.transfer(evidence))
+            replacement = replacing.result()
+        if not isinstance(replacement, Problem):
+            replacement = self._asked_for(replacement, evidence)
+        evidence = self._with_findings(replace(evidence, replacement=replacement))
+        return replace(evidence, seconds=dict(self._seconds))
 
     def boot_anew(self, node: Node, evidence: Evidence) -> AfterReboot | Problem:
         """Reboot the node, then ask all that touches it again. What the lab does wrong becomes Problems.
@@ -163,26 +170,31 @@ class Investigation:
             scope=scope,
         )
 
+    def _with_nodes(self, evidence: Evidence) -> Evidence:
+        """With what the cluster says of its nodes now."""
+        nodes = self._nodes(evidence.service)
+        return replace(evidence, cluster_nodes=nodes, blocks=self._blocks(nodes))
+
     def _with_findings(self, evidence: Evidence) -> Evidence:
         """With what the cluster says of itself now, and what all of it means."""
-        evidence = replace(evidence, all_pods=self._all_pods(), cluster_nodes=self._nodes(evidence.service))
-        evidence = replace(evidence, blocks=self._blocks(evidence.cluster_nodes))
+        evidence = replace(self._with_nodes(evidence), all_pods=self._all_pods())
         return replace(evidence, findings=findings_of(evidence))
 
     def clean_up(self) -> None:
         """Remove what the suite put on the lab. Raises SuiteError when something stays."""
+        nodes, workload = self._inventory.nodes, self._workload
         errors: list[str] = []
-        with ThreadPoolExecutor(max_workers=len(self._inventory.nodes)) as pool:
-            if self._workload is not None:
+        with ThreadPoolExecutor(max_workers=len(nodes) + 1) as pool:
+            removing: list[Future[None]] = []
+            if workload is not None:
                 try:
-                    self._workload.remove(CLEAN_UP_SECONDS)
+                    workload.remove_pods(CLEAN_UP_SECONDS)
+                    removing.append(pool.submit(workload.remove_namespace, CLEAN_UP_SECONDS))
                 except SuiteError as error:
                     errors.append(str(error))
-            stopping = [
-                pool.submit(stop_netexec, self._ssh.to(node.name), sorted(self._pod_uids))
-                for node in self._inventory.nodes
-            ]
-            errors += [str(failure) for future in stopping if (failure := future.exception()) is not None]
+            uids = sorted(self._pod_uids)
+            removing += [pool.submit(stop_netexec, self._ssh.to(node.name), uids) for node in nodes]
+            errors += [str(failure) for future in removing if (failure := future.exception()) is not None]
         self.disconnect()
         if errors:
             raise SuiteError("; ".join(errors))
@@ -190,19 +202,26 @@ class Investigation:
     def disconnect(self) -> None:
         self._ssh.close([node.name for node in self._inventory.nodes])
 
-    def _set_up(self) -> tuple[BackendService | Problem, Pods, Pods]:
+    def _prepare(self) -> tuple[Workload, BackendService]:
+        """The namespace with its Services. Raises SuiteError, and what the Kubernetes client does."""
+        self._api = Api.connect(self._inventory.kubeconfig)
+        self._workload = workload = Workload(self._api, self._inventory, self._expectations)
+        return workload, workload.prepare(self._pod_seconds)
+
+    def _set_up(
+        self, preparing: Future[tuple[Workload, BackendService]]
+    ) -> tuple[BackendService | Problem, Pods, Pods]:
         """The Service, the suite's pods, and the crowd."""
         try:
-            self._api = Api.connect(self._inventory.kubeconfig)
-            self._workload = Workload(self._api, self._inventory, self._expectations)
+            workload, service = preparing.result()
             with self._timed("making pods"):
-                service = self._workload.create(self._pod_seconds, with_crowd=not self._brief)
+                workload.start_pods(with_crowd=not self._brief)
             with self._timed("pods ready"):
-                pods = self._workload.wait_until_usable(self._workload.roles, self._pod_seconds)
-                crowd = self._workload.wait_until_usable(() if self._brief else CROWD, self._pod_seconds)
+                pods = workload.wait_until_usable(workload.roles, self._pod_seconds)
+                crowd = workload.wait_until_usable(() if self._brief else CROWD, self._pod_seconds)
             self._pod_uids.update(pod.uid for each in (pods, crowd) for pod in each.found.values())
             with self._timed("endpoints"):
-                self._wait_for_endpoints(self._workload, pods)
+                self._wait_for_endpoints(workload, pods)
             return service, pods, crowd
         except SuiteError as error:
             problem = Problem(str(error))
@@ -283,6 +302,7 @@ class Investigation:
         return Crowd(usable, crowd.problems, answers)
 
     def _replace(self, evidence: Evidence) -> Replacement | Problem:
+        """Delete the pod behind the Service, until the endpoints are its successor's; nobody is asked yet."""
         old = evidence.pods.get(BACKEND)
         if isinstance(evidence.service, Problem) or old is None or self._workload is None:
             return evidence.pod_problems.get(BACKEND, Problem("there is no pod to replace"))
@@ -298,18 +318,18 @@ class Investigation:
                 problem = self._workload.wait_for_endpoints(BACKEND, [new.address], self._pod_seconds)
             except (SuiteError, *API_ERRORS) as error:
                 return Problem(str(error))
+        return Replacement(old, new, problem)
+
+    def _asked_for(self, replacement: Replacement, evidence: Evidence) -> Replacement:
+        """With what everyone is told who asks for the successor, and for the pod that was deleted."""
         questions = tuple(
             question
             for question in evidence.questions
             if question.probe.key.startswith("clusterip:") and evidence.problem_of(question.sender) is None
         )
         with self._timed("asking it"):
-            answers = self._questioner.ask_until_right(evidence, questions, new)
-        still: tuple[Endpoint, ...] = ()
-        if old.address is not None and old.address != new.address:
-            with self._timed("asking the old one"):
-                still = self._questioner.who_reaches(evidence, old.address)
-        return Replacement(old, new, problem, questions, answers, still)
+            answers = self._questioner.ask_for_successor(evidence, questions, replacement)
+        return replace(replacement, questions=questions, answers=answers)
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from ipaddress import IPv4Address
 
 from acceptance.asking import (
     POD_HTTP_PORT,
@@ -20,7 +19,7 @@ from acceptance.asking import (
     run_on_each,
 )
 from acceptance.cluster import ClusterPod
-from acceptance.evidence import Evidence, placed_pods, role_of
+from acceptance.evidence import Evidence, Replacement, placed_pods, role_of
 from acceptance.expectations import Expectations, Way
 from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
@@ -157,17 +156,30 @@ class Questioner:
             return Problem(str(error))
         return answers
 
-    def ask_until_right(
-        self, evidence: Evidence, questions: Sequence[ServiceQuestion], backend: ClusterPod
+    def ask_for_successor(
+        self, evidence: Evidence, questions: Sequence[ServiceQuestion], replacement: Replacement
     ) -> Answers:
-        """Ask for the pod behind the Service; kube-proxy follows the endpoints within moments."""
+        """Ask for the new pod behind the Service, and from nodes and LAN host for the address of the old one.
+
+        kube-proxy follows the endpoints within moments; within moments too nobody has the old address.
+        """
         by_key = {(question.sender, question.probe.key): question for question in questions}
+        wanted = [(question.sender, question.probe) for question in questions]
+        if (old := replacement.pings_of_the_old) is not None:
+            wanted += [
+                (endpoint, old)
+                for machine in self._machines(evidence)
+                for endpoint in machine.vantages
+                if endpoint.kind is not EndpointKind.POD
+            ]
 
         def right(sender: Endpoint, probe: Probe, answer: Answer) -> bool:
+            if probe == old:
+                return not answer.answered
             expected = evidence.expected_answer(by_key[sender, probe.key])
-            return not expected.answers or answer.body == backend.name
+            return not expected.answers or answer.body == replacement.new.name
 
-        return self._until_right(evidence, _probes((q.sender, q.probe) for q in questions), right)
+        return self._until_right(evidence, _probes(wanted), right)
 
     def ask_crowd(self, evidence: Evidence, crowd: Mapping[str, ClusterPod]) -> Answers:
         """Let a pod on every node ask each of these pods, by role, for its name."""
@@ -238,19 +250,6 @@ class Questioner:
             if left:
                 _pause(started)
         return answers
-
-    def who_reaches(self, evidence: Evidence, address: IPv4Address) -> tuple[Endpoint, ...]:
-        """The nodes and the LAN host that get an answer to a ping to that address."""
-        probe = Probe("ping", Protocol.PING, str(address))
-        machines = self._machines(evidence)
-        senders = [
-            endpoint
-            for machine in machines
-            for endpoint in machine.vantages
-            if endpoint.kind is not EndpointKind.POD
-        ]
-        answers = ask(machines, {sender: [probe] for sender in senders}).answers
-        return tuple(sender for sender in senders if answers[sender, probe.key].answered)
 
     def _ask(self, evidence: Evidence, probes: Probes, telling: Iterable[Node], resolve: bool) -> Round:
         pods = [placed.address for placed in placed_pods(evidence)]

@@ -42,7 +42,10 @@ def receive_command(enter: str) -> Command:
 
 
 def send_command(enter: str, receiver: IPv4Address) -> Command:
-    """For the sender's node: prints the digest of what is sent and how many microseconds it took."""
+    """For the sender's node: prints the digest of what is sent and how many microseconds it took.
+
+    The digest is made while the data is on its way.
+    """
     tries = f"retry={SECONDS * 2},interval=0.5"
     return Command(
         "send",
@@ -50,10 +53,12 @@ def send_command(enter: str, receiver: IPv4Address) -> Command:
 set -o pipefail
 head -c 1000000 /dev/urandom >block || exit 1
 content() {{ cat $(printf 'block %.0s' {{1..{MEGABYTES}}}); }}
-content | md5sum
+content | md5sum >digest & hashing=$!
 started=${{EPOCHREALTIME/./}}
 content | timeout {SECONDS} {enter} socat -u -b {BLOCK} - TCP:{receiver}:{PORT},{tries} || exit 1
-echo "took $(( ${{EPOCHREALTIME/./}} - started ))"
+took=$(( ${{EPOCHREALTIME/./}} - started ))
+wait $hashing && cat digest || exit 1
+echo "took $took"
 """,
     )
 

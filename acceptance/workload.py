@@ -72,27 +72,31 @@ class Workload:
         )
         return (*probes, BACKEND)
 
-    def create(self, deadline_seconds: float, *, with_crowd: bool = True) -> BackendService:
-        """Make namespace, pods and Services; what an earlier run left is removed first. Raises SuiteError."""
-        self.remove(deadline_seconds)
+    def prepare(self, deadline_seconds: float) -> BackendService:
+        """Make namespace and Services; what an earlier run left is removed first. Raises SuiteError."""
+        self.remove_pods(deadline_seconds)
+        self.remove_namespace(deadline_seconds)
         core, namespace = self._api.core, NAMESPACE
         core.create_namespace({"metadata": {"name": namespace}}, _request_timeout=REQUEST_TIMEOUT)
         core.create_namespaced_service(namespace, headless_service(), _request_timeout=REQUEST_TIMEOUT)
         made = core.create_namespaced_service(namespace, backend_service(), _request_timeout=REQUEST_TIMEOUT)
         self._wait_for_service_account(deadline_seconds)
+        ports = {port.name: port.node_port for port in made.spec.ports}
+        return BackendService(BACKEND, IPv4Address(made.spec.cluster_ip), ports["http"], ports["udp"])
+
+    def start_pods(self, *, with_crowd: bool = True) -> None:
+        """Make all pods at once in the namespace that is prepared."""
         pods = [
             self._manifests.probe(node.name, of_group)
             for of_group in self._expectations.groups
             for node in self._inventory.nodes
         ]
         self._api.apps.create_namespaced_deployment(
-            namespace, self._manifests.backend(), _request_timeout=REQUEST_TIMEOUT
+            NAMESPACE, self._manifests.backend(), _request_timeout=REQUEST_TIMEOUT
         )
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             # Each waits for the answers of admission webhooks, where there are any.
             list(pool.map(self._create_pod, [*pods, *(self._manifests.crowd() if with_crowd else ())]))
-        ports = {port.name: port.node_port for port in made.spec.ports}
-        return BackendService(BACKEND, IPv4Address(made.spec.cluster_ip), ports["http"], ports["udp"])
 
     def wait_until_usable(
         self,
@@ -184,18 +188,18 @@ class Workload:
         _until(ready, deadline_seconds)
         return tuple(latest)
 
-    def remove(self, deadline_seconds: float) -> None:
-        """Remove the namespace and all in it, and wait until it is gone. Raises SuiteError when it stays."""
+    def remove_pods(self, deadline_seconds: float) -> None:
+        """Remove all pods and wait until the cluster knows none. Raises SuiteError when one stays."""
 
         def emptied() -> bool:
-            self._api.apps.delete_collection_namespaced_deployment(
-                NAMESPACE, _request_timeout=REQUEST_TIMEOUT
-            )
-            # At once: with pods in it that take their time, the namespace takes several times theirs.
-            self._api.core.delete_collection_namespaced_pod(
-                NAMESPACE, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT
-            )
+            self._api.remove_pods(NAMESPACE)
             return not self._api.pods(NAMESPACE)
+
+        if not _until(emptied, deadline_seconds):
+            raise self._stays(deadline_seconds)
+
+    def remove_namespace(self, deadline_seconds: float) -> None:
+        """Remove the namespace and wait until it is gone. Raises SuiteError when it stays."""
 
         def gone() -> bool:
             try:
@@ -207,11 +211,15 @@ class Workload:
                     raise
             return False
 
-        if not _until(emptied, deadline_seconds) or not _until(gone, deadline_seconds):
-            raise SuiteError(
-                f"the namespace {NAMESPACE} is not gone after {deadline_seconds:.0f} s;"
-                f" `lab kubectl get all -n {NAMESPACE}` shows what is left"
-            )
+        if not _until(gone, deadline_seconds):
+            raise self._stays(deadline_seconds)
+
+    @staticmethod
+    def _stays(seconds: float) -> SuiteError:
+        return SuiteError(
+            f"the namespace {NAMESPACE} is not gone after {seconds:.0f} s;"
+            f" `lab kubectl get all -n {NAMESPACE}` shows what is left"
+        )
 
     def _create_pod(self, pod: dict[str, Any]) -> None:
         self._api.core.create_namespaced_pod(NAMESPACE, pod, _request_timeout=REQUEST_TIMEOUT)

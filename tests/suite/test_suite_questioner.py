@@ -13,7 +13,7 @@ import pytest
 from acceptance import questioner
 from acceptance.asking import Machine, Round
 from acceptance.diagnosis import Finding, Topic
-from acceptance.evidence import Evidence
+from acceptance.evidence import Evidence, Replacement
 from acceptance.expectations import ServiceWay
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer, Probe, Protocol
@@ -133,6 +133,38 @@ def test_the_successor_is_waited_for(
     asked = _asked(monkeypatch, lambda turn: Answer(True, "backend-new" if turn == 2 else "backend-old"))
     probe = Probe("clusterip:tcp", Protocol.TCP, "10.96.1.2", 80, "hostname")
     question = ServiceQuestion(NODE1, ServiceWay.NODE_TO_CLUSTERIP_HERE, probe, "ClusterIP", by_backend=True)
-    answers = asking.ask_until_right(healthy, (question,), new)
+    replacement = Replacement(healthy.pods["backend"], new, None)
+    answers = asking.ask_for_successor(healthy, (question,), replacement)
     assert answers[NODE1, "clusterip:tcp"].body == "backend-new"
     assert len(asked.rounds) == 2
+
+
+def test_nodes_and_the_lan_host_ask_for_the_deleted_pod_until_it_is_silent(
+    healthy: Evidence, asking: Questioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = healthy.pods["backend"]
+    new = replace(old, name="backend-new", address=IPv4Address("172.31.6.77"))
+    lasting = Replacement(old, new, None)
+    gone = _asked(monkeypatch, lambda turn: Answer(True) if turn == 1 else SILENT)
+    answers = asking.ask_for_successor(healthy, (), lasting)
+    assert replace(lasting, answers=answers).old_address_answers == ()
+    assert len(gone.rounds) == 2
+    assert {str(sender) for sender in gone.rounds[0]} == {
+        "node.k8s-master1",
+        "node.k8s-node1",
+        "node.k8s-node2",
+        "lan-host",
+    }
+    assert {probe.host for each in gone.rounds[0].values() for probe in each} == {str(old.address)}
+    _asked(monkeypatch, lambda _: Answer(True))
+    answers = asking.ask_for_successor(healthy, (), lasting)
+    assert NODE1 in replace(lasting, answers=answers).old_address_answers
+
+
+def test_an_address_that_the_successor_has_again_is_not_asked_for(
+    healthy: Evidence, asking: Questioner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = healthy.pods["backend"]
+    asked = _asked(monkeypatch, lambda _: SILENT)
+    assert asking.ask_for_successor(healthy, (), Replacement(old, replace(old, name="new"), None)) == {}
+    assert asked.rounds == []

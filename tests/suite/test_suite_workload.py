@@ -15,7 +15,7 @@ from acceptance.expectations import Expectations, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.manifests import BACKEND, CROWD, Manifests, probe_name
 from acceptance.problems import Problem, SuiteError
-from acceptance.workload import Workload
+from acceptance.workload import BackendService, Workload
 
 
 class PretendedCluster:
@@ -29,6 +29,7 @@ class PretendedCluster:
         self.events: list[Any] = []
         self.slices: list[list[str]] = []
         self.created_pods = 0
+        self.replica_sets = 0
 
     def fail_when_broken(self) -> None:
         if self.broken is not None:
@@ -47,10 +48,16 @@ class PretendedCluster:
     def delete_collection_namespaced_deployment(self, namespace: str, **_: Any) -> None:
         self.fail_when_broken()
 
+    def delete_collection_namespaced_replica_set(self, namespace: str, **_: Any) -> None:
+        self.fail_when_broken()
+        self.replica_sets = 0
+
     def delete_collection_namespaced_pod(self, namespace: str, label_selector: str = "", **_: Any) -> None:
         for name, pod in list(self.pods.items()):
             if not label_selector or label_selector == f"app={pod.metadata.labels['app']}":
                 del self.pods[name]
+        if not label_selector and self.replica_sets:
+            self._grow()
 
     def read_namespaced_service_account(self, name: str, namespace: str, **_: Any) -> None:
         pass
@@ -63,6 +70,7 @@ class PretendedCluster:
 
     def create_namespaced_deployment(self, namespace: str, body: Any, **_: Any) -> None:
         self.deployment = body
+        self.replica_sets = 1
         self._grow()
 
     def _grow(self) -> None:
@@ -143,9 +151,15 @@ def made(cluster: PretendedCluster, inventory: Inventory, macvlan: Expectations)
     return Workload(Api(cluster, cluster, cluster, cluster), inventory, macvlan)
 
 
+def _start(made: Workload, *, with_crowd: bool = True) -> BackendService:
+    service = made.prepare(1)
+    made.start_pods(with_crowd=with_crowd)
+    return service
+
+
 def test_a_pod_on_every_node_and_one_behind_the_service(cluster: PretendedCluster, made: Workload) -> None:
     cluster.namespace = True  # left by an earlier run
-    service = made.create(1)
+    service = _start(made)
     assert (service.cluster_ip, service.http_node_port, service.udp_node_port) == (
         IPv4Address("10.96.7.8"),
         30000,
@@ -171,7 +185,7 @@ def test_a_pod_that_does_not_start_is_a_problem_with_its_events(
             reason="FailedCreatePodSandBox", message='plugin type="macvlan" failed\n', last_timestamp=1
         )
     ]
-    made.create(1)
+    _start(made)
     pods = made.wait_until_usable(made.roles, 0.05)
     assert set(pods.problems) == {role}
     assert str(pods.problems[role]) == (
@@ -181,7 +195,7 @@ def test_a_pod_that_does_not_start_is_a_problem_with_its_events(
 
 
 def test_the_successor_of_a_deleted_pod(cluster: PretendedCluster, made: Workload) -> None:
-    made.create(1)
+    _start(made)
     old = made.wait_until_usable(made.roles, 1).found[BACKEND]
     new = made.replace_backend(old, 1)
     assert not isinstance(new, Problem)
@@ -204,7 +218,7 @@ def test_an_api_that_fails_is_an_error_with_its_reason(cluster: PretendedCluster
     with pytest.raises(
         SuiteError, match="the API server does not answer as it should: HTTP 503 Service Unavailable"
     ):
-        made.remove(0.05)
+        made.remove_namespace(0.05)
 
 
 def test_without_readiness_probes_a_running_pod_is_enough(
@@ -213,7 +227,7 @@ def test_without_readiness_probes_a_running_pod_is_enough(
     bare = Workload(
         Api(cluster, cluster, cluster, cluster), inventory, load_expectations("macvlan", {"host_shim": False})
     )
-    bare.create(1)
+    _start(bare)
     for pod in cluster.pods.values():
         pod.status.conditions = []
     assert bare.wait_until_usable(bare.roles, 1).problems == {}
@@ -251,7 +265,7 @@ def test_every_group_has_a_pod_on_every_node_with_its_annotation(
     cluster: PretendedCluster, inventory: Inventory
 ) -> None:
     both = Workload(Api(cluster, cluster, cluster, cluster), inventory, load_expectations("hybridnet", {}))
-    both.create(1)
+    _start(both)
     pods = both.wait_until_usable(both.roles, 1)
     assert pods.problems == {}
     key = "networking.alibaba.com/network-type"
@@ -273,7 +287,7 @@ def test_a_pod_without_statuses_does_not_run(inventory: Inventory, macvlan: Expe
 def test_ten_pods_start_with_the_others_on_all_nodes_and_are_removed_alone(
     cluster: PretendedCluster, made: Workload
 ) -> None:
-    made.create(1)
+    _start(made)
     crowd = made.wait_until_usable(CROWD, 1)
     assert crowd.problems == {}
     assert len(crowd.found) == 10
@@ -285,7 +299,7 @@ def test_ten_pods_start_with_the_others_on_all_nodes_and_are_removed_alone(
 def test_after_a_reboot_what_the_api_still_says_from_before_does_not_count(
     cluster: PretendedCluster, made: Workload
 ) -> None:
-    made.create(1)
+    _start(made)
     role = probe_name("k8s-node2")
     before = {role: made.wait_until_usable(made.roles, 1).found[role]}
     stale = made.wait_until_usable(made.roles, 0.05, before)
@@ -295,6 +309,16 @@ def test_after_a_reboot_what_the_api_still_says_from_before_does_not_count(
 
 
 def test_a_brief_run_makes_no_crowd(made: Workload) -> None:
-    made.create(1, with_crowd=False)
+    _start(made, with_crowd=False)
     assert made.wait_until_usable(made.roles, 1).problems == {}
     assert set(made.pods()) == set(made.roles)
+
+
+def test_all_is_removed_and_nothing_makes_new_pods_meanwhile(
+    cluster: PretendedCluster, made: Workload
+) -> None:
+    _start(made)
+    made.remove_pods(0.05)
+    assert cluster.pods == {}
+    made.remove_namespace(0.05)
+    assert not cluster.namespace
