@@ -54,7 +54,7 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Crowd:
-    """Ten pods that started at once with all others; by role."""
+    """Ten pods of the first group that started at once; by role."""
 
     pods: Mapping[str, ClusterPod]
     problems: Mapping[str, Problem]

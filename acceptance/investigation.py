@@ -22,7 +22,7 @@ from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement, role_
 from acceptance.expectations import Expectations
 from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
-from acceptance.manifests import BACKEND, CROWD, HEADLESS
+from acceptance.manifests import BACKEND, HEADLESS
 from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
@@ -81,7 +81,7 @@ class Investigation:
                 started = {name: future.result() for name, future in starting.items()}
         machine_problems = {name: problem for name, problem in started.items() if problem is not None}
         unasked = self._unasked(service, pods, machine_problems)
-        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, crowd)
+        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, pods, crowd)
         evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
         with self._timed("wire"):
             evidence = self._questioner.watch_the_wire(evidence)
@@ -218,7 +218,8 @@ class Investigation:
                 workload.start_pods(with_crowd=not self._brief)
             with self._timed("pods ready"):
                 pods = workload.wait_until_usable(workload.roles, self._pod_seconds)
-                crowd = workload.wait_until_usable(() if self._brief else CROWD, self._pod_seconds)
+                wanted = () if self._brief else workload.crowd_roles
+                crowd = workload.wait_until_usable(wanted, self._pod_seconds)
             self._pod_uids.update(pod.uid for each in (pods, crowd) for pod in each.found.values())
             with self._timed("endpoints"):
                 self._wait_for_endpoints(workload, pods)
@@ -288,18 +289,21 @@ class Investigation:
             found[Endpoint(EndpointKind.LAN_HOST)] = Address(lan.address, lan.http_port, lan.udp_port)
         return found
 
-    def _crowd(self, evidence: Evidence, crowd: Pods) -> Crowd | Problem:
-        """Ask the crowd, and let it go: it takes time from what comes after."""
+    def _crowd(self, evidence: Evidence, pods: Pods, crowd: Pods) -> Crowd | Problem:
+        """Ask the pods that started at once, and let the crowd go: it takes time from what comes after."""
         if isinstance(evidence.service, Problem) or self._workload is None:
             return evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
-        usable = {role: pod for role, pod in crowd.found.items() if role not in crowd.problems}
+        found, problems = {**pods.found, **crowd.found}, {**pods.problems, **crowd.problems}
+        wanted = self._workload.roles_at_once
+        usable = {role: found[role] for role in wanted if role in found and role not in problems}
+        problems = {role: problems[role] for role in wanted if role in problems}
         with self._timed("ten pods at once"):
-            answers = self._questioner.ask_crowd(evidence, usable)
+            answers = self._questioner.ask_for_names(evidence, usable)
             try:
                 self._workload.remove_crowd()
             except API_ERRORS as error:
                 return Problem(f"the ten pods cannot be removed: {api_reason(error)}")
-        return Crowd(usable, crowd.problems, answers)
+        return Crowd(usable, problems, answers)
 
     def _replace(self, evidence: Evidence) -> Replacement | Problem:
         """Delete the pod behind the Service, until the endpoints are its successor's; nobody is asked yet."""

@@ -16,10 +16,10 @@ SERVICE_UDP_PORT = 81
 BACKEND = "backend"
 """The Service, and the Deployment with one pod behind it."""
 HEADLESS = "probes"
-CROWD = tuple(f"crowd-{number}" for number in range(10))
-"""The pods that start at once with all others, to be asked and removed."""
+AT_ONCE = 10
+"""How many pods of the first group are started at once, and asked for their names."""
 CROWD_APP = "crowd"
-"""Their label `app`."""
+"""The label `app` of those that are there for this only."""
 
 
 def probe_name(node: str, group: str = "") -> str:
@@ -38,12 +38,17 @@ class Manifests:
         spec = self._asked_by_kubelet(node)
         return self._pod(probe_name(node, of_group.group), HEADLESS, of_group, spec)
 
+    @property
+    def crowd_names(self) -> tuple[str, ...]:
+        """The pods that make the first group's probes and the backend `AT_ONCE`."""
+        return tuple(f"crowd-{number}" for number in range(AT_ONCE - len(self.inventory.nodes) - 1))
+
     def crowd(self) -> list[dict[str, Any]]:
         """Pods of the first group, spread over all nodes; kubelet does not ask them, the suite does."""
         nodes = self.inventory.nodes
         return [
             self._pod(name, CROWD_APP, self.expectations, self._spec(nodes[number % len(nodes)].name))
-            for number, name in enumerate(CROWD)
+            for number, name in enumerate(self.crowd_names)
         ]
 
     def backend(self) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class Questioner:
 
         return self._until_right(evidence, _probes(wanted), right)
 
-    def ask_crowd(self, evidence: Evidence, crowd: Mapping[str, ClusterPod]) -> Answers:
+    def ask_for_names(self, evidence: Evidence, pods: Mapping[str, ClusterPod]) -> Answers:
         """Let a pod on every node ask each of these pods, by role, for its name."""
         first = evidence.expectations.group
         senders = [
@@ -191,10 +191,12 @@ class Questioner:
         ]
         probes = [
             Probe(role, Protocol.TCP, str(pod.address), POD_HTTP_PORT, "hostname")
-            for role, pod in crowd.items()
+            for role, pod in pods.items()
         ]
         wanted = _probes((sender, probe) for sender in senders for probe in probes)
-        return self._until_right(evidence, wanted, lambda _, probe, answer: answer.body == probe.key)
+        return self._until_right(
+            evidence, wanted, lambda _, probe, answer: answer.body == pods[probe.key].name
+        )
 
     def transfer(self, evidence: Evidence) -> tuple[Transfer | Problem, ...]:
         """Send much from a pod of each group to one of another node; nothing where there is only one node."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acceptance.evidence import AfterReboot, Evidence
-from acceptance.manifests import BACKEND, CROWD
+from acceptance.manifests import AT_ONCE, BACKEND
 from acceptance.problems import Problem
 from acceptance.questions import headless_name
 from acceptance.report import SEEN, Record, causes, judge, matrix_table
@@ -22,8 +22,10 @@ def test_ten_pods_at_once(evidence: Evidence, record_property: Record) -> None:
         pytest.fail(f"not tried: {crowd}\n{causes(evidence, ())}", pytrace=False)
     wrong = [str(problem) for problem in crowd.problems.values()]
     assert crowd.answers or wrong, "nobody could ask"
+    started = len(crowd.pods) + len(crowd.problems)
+    assert started >= AT_ONCE, f"only {started} were started"
     for (sender, role), answer in crowd.answers.items():
-        if answer.body != role:
+        if answer.body != crowd.pods[role].name:
             said = f"{answer.body} answered" if answer.answered else f"no answer: {answer.error}"
             wrong.append(f"{sender} to {role} ({crowd.pods[role].address}): {said}")
     addresses = {pod.address for pod in crowd.pods.values()}
@@ -32,7 +34,9 @@ def test_ten_pods_at_once(evidence: Evidence, record_property: Record) -> None:
     if wrong:
         said = "\n".join(wrong)
         pytest.fail(f"{said}\n{causes(evidence, ())}", pytrace=False)
-    record_property(SEEN, f"{len(CROWD)} pods answer with their own names, {len(crowd.answers)} times asked")
+    record_property(
+        SEEN, f"{len(crowd.pods)} pods answer with their own names, {len(crowd.answers)} times asked"
+    )
 
 
 def test_large_transfer(evidence: Evidence, record_property: Record) -> None:

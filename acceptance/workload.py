@@ -72,6 +72,18 @@ class Workload:
         )
         return (*probes, BACKEND)
 
+    @property
+    def crowd_roles(self) -> tuple[str, ...]:
+        """Of the pods that start at once: those that are there for this only."""
+        return self._manifests.crowd_names
+
+    @property
+    def roles_at_once(self) -> tuple[str, ...]:
+        """All pods that start at once and are asked for their names."""
+        first = self._expectations.group
+        probes = (probe_name(node.name, first) for node in self._inventory.nodes)
+        return (*probes, BACKEND, *self.crowd_roles)
+
     def prepare(self, deadline_seconds: float) -> BackendService:
         """Make namespace and Services; what an earlier run left is removed first. Raises SuiteError."""
         self.remove_pods(deadline_seconds)

@@ -16,7 +16,6 @@ from acceptance import test_life as life
 from acceptance import transfer
 from acceptance.evidence import AfterReboot, Crowd, Evidence
 from acceptance.expectations import ServiceWay
-from acceptance.manifests import CROWD
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer, Protocol
 from acceptance.problems import Problem, SuiteError
@@ -27,6 +26,7 @@ from acceptance.shell import LocalShell, Output, run_batch
 from acceptance.transfer import Transfer, read_transfer, receive_command, send_command
 from acceptance.workload import BackendService
 
+TEN = tuple(f"crowd-{number}" for number in range(10))
 SENDER = Endpoint(EndpointKind.POD, "k8s-node1")
 
 
@@ -38,9 +38,9 @@ def _crowd(healthy: Evidence, answers: dict[str, Answer]) -> Evidence:
     pod = next(iter(healthy.pods.values()))
     pods = {
         role: replace(pod, name=role, address=IPv4Address(f"172.31.6.{number}"))
-        for number, role in enumerate(CROWD, start=100)
+        for number, role in enumerate(TEN, start=100)
     }
-    said = {(SENDER, role): answers.get(role, Answer(True, role)) for role in CROWD}
+    said = {(SENDER, role): answers.get(role, Answer(True, role)) for role in TEN}
     return replace(healthy, crowd=Crowd(pods, {}, said))
 
 
@@ -72,6 +72,14 @@ def test_the_same_address_twice_among_ten_is_told(healthy: Evidence) -> None:
     }
     with pytest.raises(pytest.fail.Exception, match="10 pods have only 1 addresses"):
         life.test_ten_pods_at_once(replace(evidence, crowd=replace(evidence.crowd, pods=pods)), _nothing)
+
+
+def test_nine_pods_are_not_ten(healthy: Evidence) -> None:
+    evidence = _crowd(healthy, {})
+    assert isinstance(evidence.crowd, Crowd)
+    nine = Crowd(dict(list(evidence.crowd.pods.items())[1:]), {}, evidence.crowd.answers)
+    with pytest.raises(AssertionError, match="only 9 were started"):
+        life.test_ten_pods_at_once(replace(evidence, crowd=nine), _nothing)
 
 
 def _both_ends(monkeypatch: pytest.MonkeyPatch, port: int) -> tuple[Output, Output]:
