@@ -9,24 +9,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from acceptance.asking import (
-    NODE_HTTP_PORT,
-    NODE_UDP_PORT,
-    POD_HTTP_PORT,
-    POD_UDP_PORT,
-    start_netexec,
-    stop_netexec,
-)
+from acceptance.addresses import addresses_of, with_uplink
+from acceptance.asking import start_netexec, stop_netexec
 from acceptance.cluster import Api, ClusterNode, ClusterPod
-from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement, role_of
+from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement
 from acceptance.expectations import Expectations
 from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
 from acceptance.manifests import BACKEND, HEADLESS
-from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
-from acceptance.questions import Address, service_questions
+from acceptance.questions import service_questions
 from acceptance.reboot import reboot
 from acceptance.scope import WHOLE_LAB, Scope
 from acceptance.shell import SshConnections
@@ -68,7 +61,7 @@ class Investigation:
     def gather(self) -> Evidence:
         """Never raises for what the lab does wrong: that becomes Problems in the evidence."""
         nodes = self._inventory.nodes
-        with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+        with ThreadPoolExecutor(max_workers=len(nodes) + 1) as pool:
             preparing = pool.submit(self._prepare)
             with self._timed("first look"):
                 first_look = self._questioner.first_look()
@@ -135,7 +128,7 @@ class Investigation:
     def _asked(self, evidence: Evidence) -> Evidence:
         """With the answers to everything in its scope."""
         with UplinkServer.open(self._inventory) as uplink:
-            evidence = _with_uplink(evidence, uplink)
+            evidence = with_uplink(evidence, uplink.port)
             with self._timed("first round"):
                 evidence = self._questioner.first_round(evidence)
             with self._timed("further rounds"):
@@ -158,7 +151,7 @@ class Investigation:
             pods=pods.found,
             pod_problems=pods.problems,
             machine_problems=machine_problems,
-            addresses=self._addresses(pods),
+            addresses=addresses_of(inventory, expectations, pods.found),
             answers={},
             questions=()
             if isinstance(service, Problem)
@@ -274,21 +267,6 @@ class Investigation:
         except API_ERRORS as error:
             return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
-    def _addresses(self, pods: Pods) -> dict[Endpoint, Address]:
-        inventory = self._inventory
-        found: dict[Endpoint, Address] = {}
-        for node in inventory.nodes:
-            itself = Endpoint(EndpointKind.NODE, node.name)
-            found[itself] = Address(node.internal_address, NODE_HTTP_PORT, NODE_UDP_PORT)
-        for endpoint in pod_endpoints(inventory, self._expectations):
-            pod = pods.found.get(role_of(endpoint))
-            if pod is not None and pod.address is not None:
-                found[endpoint] = Address(pod.address, POD_HTTP_PORT, POD_UDP_PORT)
-        if inventory.lan_host is not None:
-            lan = inventory.lan_host
-            found[Endpoint(EndpointKind.LAN_HOST)] = Address(lan.address, lan.http_port, lan.udp_port)
-        return found
-
     def _crowd(self, evidence: Evidence, pods: Pods, crowd: Pods) -> Crowd | Problem:
         """Ask the pods that started at once, and let the crowd go: it takes time from what comes after."""
         if isinstance(evidence.service, Problem) or self._workload is None:
@@ -343,12 +321,3 @@ class Investigation:
         finally:
             self._seconds[phase] = time.monotonic() - started
             self._say(f"{phase}: {self._seconds[phase]:.0f} s")
-
-
-def _with_uplink(evidence: Evidence, uplink: UplinkServer) -> Evidence:
-    """With the server on the uplink as a target, where there is one."""
-    network = evidence.inventory.uplink
-    if network is None:
-        return evidence
-    address = Address(network.host_address.ip, uplink.port, 0)
-    return replace(evidence, addresses={**evidence.addresses, Endpoint(EndpointKind.UPLINK): address})
