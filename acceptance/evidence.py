@@ -35,7 +35,7 @@ class Replacement:
     answers: Answers = field(default_factory=dict)
 
     @property
-    def pings_of_the_old(self) -> Probe | None:
+    def old_address_probe(self) -> Probe | None:
         """What is asked of the deleted pod's address; None when the successor has it."""
         if self.old.address is None or self.old.address == self.new.address:
             return None
@@ -44,11 +44,11 @@ class Replacement:
     @property
     def old_address_answers(self) -> tuple[Endpoint, ...]:
         """Who still gets an answer from the deleted pod's address, which no other pod has yet."""
-        pings = self.pings_of_the_old
+        probe = self.old_address_probe
         return tuple(
             sender
             for (sender, key), answer in self.answers.items()
-            if pings is not None and key == pings.key and answer.answered
+            if probe is not None and key == probe.key and answer.answered
         )
 
 

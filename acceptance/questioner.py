@@ -165,7 +165,7 @@ class Questioner:
         """
         by_key = {(question.sender, question.probe.key): question for question in questions}
         wanted = [(question.sender, question.probe) for question in questions]
-        if (old := replacement.pings_of_the_old) is not None:
+        if (old := replacement.old_address_probe) is not None:
             wanted += [
                 (endpoint, old)
                 for machine in self._machines(evidence)
