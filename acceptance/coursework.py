@@ -98,7 +98,6 @@ class Coursework:
             return
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._api.remove_pods(NAMESPACE)
             if self._gone():
                 return
             time.sleep(1)
@@ -151,6 +150,7 @@ class Coursework:
 
     def _gone(self) -> bool:
         try:
+            self._api.remove_pods(NAMESPACE)
             self._api.core.delete_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
         except ApiException as error:
             return bool(error.status == 404)
