@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from acceptance.coursework import CURL, HTTP_PORT, Coursework, Tomcat
+from acceptance.evidence import Evidence
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory, Node
 from acceptance.shell import SshConnections
@@ -18,7 +19,10 @@ KINDS = ("overlay", "underlay")
 
 
 @pytest.fixture(scope="module")
-def coursework(inventory: Inventory, expectations: Expectations, ssh: SshConnections) -> Iterator[Coursework]:
+def coursework(
+    inventory: Inventory, expectations: Expectations, ssh: SshConnections, evidence: Evidence
+) -> Iterator[Coursework]:
+    """Applied when the rest was looked at: where a pod does not start, it is known why."""
     if {group.group for group in expectations.groups} != set(KINDS):
         pytest.skip("the coursework's pods need a mode that has overlay and underlay")
     made = Coursework(inventory, ssh)
