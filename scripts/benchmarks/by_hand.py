@@ -57,8 +57,9 @@ The coursework's steps in its order, each node only after the one before it:
    kubeadm, kubelet, kubectl and all images are taken out again first, and addresses are randomised as every
    distribution has it (the box does not, for the emulator's sake). That is not counted.
 2. On each node, the names of all nodes and the kernel settings.
-3. Copy the three programs and the images to each node with `scp`; a worker gets only images that it needs.
-4. Load the images there into the container runtime.
+3. Copy the three programs and the images that a node needs to each node with `scp`.
+4. Load the images there into the container runtime. The coursework has one list of images, so workers get
+   those of the control plane too; that is a step of its own, which can be left out of the sum.
 5. `kubeadm init` with the coursework's arguments and kubeadm's own settings.
 6. `kubeadm join` on one worker after the other, with the line that `kubeadm token create` prints.
 7. The pod network, and waiting until all nodes are Ready and DNS answers: the same code as in `lab up`.
@@ -126,11 +127,23 @@ class LoadOnEach(ByHand):
     def run(self, lab: Lab, at: StepContext) -> None:
         for node in lab.plan.nodes:
             at.doing(node.name)
-            lines = "".join(
-                f"ctr --namespace k8s.io images import {FOLDER}/{image.archive.name}\n"
-                for image in images_of(node, self._software, mode_named(lab.plan.mode))
-            )
-            lab.nodes[node.name].run(Script(lines, "load the images"), timeout=KUBEADM_LIMIT)
+            _load(lab, node, images_of(node, self._software, mode_named(lab.plan.mode)))
+
+
+class SameOnWorkers(ByHand):
+    """The coursework has one list of images, whatever a node runs of them."""
+
+    name = "the control plane's images on workers too"
+
+    def __init__(self, software: Software) -> None:
+        self._software = software
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        images = [image for image in self._software.images if image.name in ON_CONTROL_PLANE]
+        for node in lab.plan.workers:
+            at.doing(node.name)
+            _scp(lab, node, [image.archive for image in images])
+            _load(lab, node, images)
 
 
 class Init(ByHand):
@@ -179,6 +192,13 @@ def _scp(lab: Lab, node: NodePlan, files: Sequence[Path]) -> None:
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
 
 
+def _load(lab: Lab, node: NodePlan, images: Sequence[Image]) -> None:
+    lines = "".join(
+        f"ctr --namespace k8s.io images import {FOLDER}/{image.archive.name}\n" for image in images
+    )
+    lab.nodes[node.name].run(Script(lines, "load the images"), timeout=KUBEADM_LIMIT)
+
+
 def _name_address(lab: Lab, node: NodePlan) -> None:
     lab.nodes[node.name].put_text(
         "/etc/default/kubelet", f"KUBELET_EXTRA_ARGS=--node-ip={node.internal_address}\n"
@@ -207,7 +227,8 @@ def build(topology: str, mode: str, name: str) -> dict[str, float]:
         lab.nodes.wait_until_answer(Deadline(BOOT_LIMIT))
         lab.nodes.on_each(plan.nodes, lambda node: lab.nodes[node.name].run(LIKE_A_DISTRIBUTION))
         steps: tuple[Step, ...] = (
-            *(PrepareOneByOne(), CopyToEach(software), LoadOnEach(software), Init(), JoinOneByOne()),
+            *(PrepareOneByOne(), CopyToEach(software), LoadOnEach(software), SameOnWorkers(software)),
+            *(Init(), JoinOneByOne()),
             *(step for step in POD_NETWORK if not isinstance(step, KeepMode)),
         )
         times += _times(lab, steps)

@@ -107,7 +107,7 @@ def fail(_: Commands) -> Run:
     raise CalledProcessError(1, "lab")
 
 
-def test_by_hand_a_worker_gets_only_what_it_runs() -> None:
+def test_by_hand_a_worker_gets_what_it_runs_first() -> None:
     plan = make_plan(load_topology(find_topology("underlay-3node")))
     names = ["kube-apiserver", "etcd", "kube-proxy", "coredns", "flannel", "tomcat"]
     software = Software("v1", {}, {}, tuple(Image(f"r/{name}:1", Path(name), name) for name in names), "")
