@@ -13,7 +13,9 @@ from kubernetes import client, config
 
 from acceptance.inventory import Taint
 
-REQUEST_TIMEOUT = 20
+REQUEST_TIMEOUT = 65
+"""Seconds; a little longer than the API server gives a request itself (its --request-timeout, one minute):
+then it is the one to say why it took so long. Admission webhooks alone may each take ten seconds."""
 
 
 @dataclass(frozen=True)
