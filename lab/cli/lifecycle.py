@@ -123,7 +123,7 @@ def logs(name: str | None, log: str | None) -> None:
     """List the lab's logs, or print one.
 
     \b
-    Example: lab logs vagrant-up
+    Example: lab logs vagrant
     """
     folder = the_lab(name)
     if log is None:

@@ -1,4 +1,4 @@
-"""The acceptance suite is green in every mode."""
+"""The acceptance suite is green in one mode of each kind: underlay, both in one cluster, overlay."""
 
 from __future__ import annotations
 
