@@ -186,7 +186,7 @@ def full_disk(folder: Path) -> LabError:
     """The error for a disk that has no room left."""
     return LabError(
         f"the disk that holds the cache {folder} is full",
-        resolution="free some space (a cache with one version of Kubernetes takes about 6 GB) or name "
+        resolution="free some space (a cache with one version of Kubernetes takes about 9 GB) or name "
         "another folder in LAB_CACHE, then run the same command again: it goes on where it stopped",
     )
 

@@ -100,7 +100,7 @@ class DebianTreeBuilder:
             raise LabError(
                 f"the Debian packages for the base of images ({self.tree.name}) cannot be had",
                 details=failed.details,
-                resolution="see that `apt-get update` works on this host, then run the same command again",
+                resolution="see that this host reaches Debian's own archive, then run the same command again",
             ) from failed
 
 
