@@ -54,7 +54,7 @@ def run_acceptance(
     """Run the suite in each of the modes; with none, in the mode that the lab has.
 
     The lab is rebuilt in a mode unless that is the only one and it is in it already. The JUnit XML of each
-    mode lands in the folder `reports` of the current directory.
+    mode lands in the folder `reports` of the current directory, and the page with all modes so far.
     Raises WrongUseError for a mode that there is not, LabError when the suite is not there.
     """
     if not SUITE.is_dir():
@@ -65,12 +65,14 @@ def run_acceptance(
     for choice in wanted:
         mode_named(choice.name)
     present = Lab.open(folder, SilentProgress()).plan.choice
-    if not wanted or wanted == [present]:
-        runs = [_run_suite(folder, present, 0.0, arguments, progress)]
-    else:
-        runs = [_rebuild_and_run(folder, choice, arguments, progress) for choice in wanted]
     page = Path("reports") / f"acceptance-{folder.name}.html"
-    write_atomically(page, _page(folder, runs))
+    runs: list[SuiteRun] = []
+    for choice in wanted or [present]:
+        if wanted in ([], [present]):
+            runs.append(_run_suite(folder, choice, 0.0, arguments, progress))
+        else:
+            runs.append(_rebuild_and_run(folder, choice, arguments, progress))
+        write_atomically(page, _page(folder, runs))
     progress.note(f"what was seen, to look at in a browser: {page}")
     return tuple(runs)
 

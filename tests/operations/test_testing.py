@@ -66,6 +66,19 @@ def test_a_mode_that_does_not_come_up_does_not_end_the_matrix(
     assert "1 of 2 failed" in page
 
 
+def test_a_matrix_that_is_interrupted_shows_the_modes_so_far(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rebuild(folder: LabFolder, mode: str, progress: Progress) -> None:
+        if mode == "routed":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(testing, "rebuild_lab", rebuild)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, "macvlan", "routed")
+    assert "1 of 2 failed" in Path("reports/acceptance-a-lab.html").read_text()
+
+
 def test_unknown_modes_are_told_before_anything_starts(
     folder: LabFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
