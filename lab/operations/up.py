@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
+from lab.host.layout import EnclosureLayout
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
 from lab.operations.keeping import mode_snapshot
@@ -53,7 +54,8 @@ class UpSummary:
 def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """Make the lab, or finish one that was begun; raises before anything starts when input is wrong.
 
-    Raises WrongUseError for a lab of that name which was made from something else.
+    Raises WrongUseError for a name that no lab can have, and for a lab of that name which was made from
+    something else.
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
@@ -63,7 +65,9 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode = mode_named(plan.mode)
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
-    folder = lab_folder(request.name or topology.name)
+    folder = lab_folder(topology.name if request.name is None else request.name)
+    # A lab that lies too deep is refused before there is anything of it.
+    EnclosureLayout.of(folder)
     with locked(folder):
         record = read_record(folder)
         if record is None or not record.images:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
+from lab.state.strict import STRICT, problems_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class InjectedFault:
     """A fault that is in a lab, or half in when a command was ended meanwhile."""
 
@@ -24,18 +28,21 @@ class InjectedFault:
     """What it takes to undo it: what was there before, by names that the fault knows."""
 
 
+_FAULTS = TypeAdapter(tuple[InjectedFault, ...])
+
+
 def read_faults(folder: LabFolder) -> tuple[InjectedFault, ...]:
     """The faults in the lab, in the order in which they were put in. Raises LabError for a broken file."""
     try:
-        text = folder.faults.read_text()
+        text = folder.faults.read_bytes()
     except FileNotFoundError:
         return ()
     try:
-        return tuple(InjectedFault(**entry) for entry in json.loads(text))
-    except (ValueError, TypeError) as error:
+        return _FAULTS.validate_json(text)
+    except ValidationError as error:
         raise LabError(
             f"the record of the faults in {folder.name} cannot be read: {folder.faults}",
-            details=str(error),
+            details=problems_of(error),
             resolution=f"lab rebuild --name {folder.name}",
         ) from error
 

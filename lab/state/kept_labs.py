@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -74,11 +75,18 @@ def limit_bytes() -> int:
     """How much kept labs may take: LAB_KEPT_GIB, 20 GiB when unset. Raises WrongUseError for no number."""
     text = os.environ.get(LIMIT_VARIABLE)
     try:
-        return int((float(text) if text else DEFAULT_LIMIT_GIB) * GIB)
+        return gib_bytes(float(text) if text else DEFAULT_LIMIT_GIB)
     except ValueError:
         raise WrongUseError(
             f"{LIMIT_VARIABLE} is {text!r}, expected a number of GiB", resolution=f"{LIMIT_VARIABLE}=20"
         ) from None
+
+
+def gib_bytes(gib: float) -> int:
+    """So many GiB in bytes. Raises ValueError for what is no amount: below 0, infinite, no number."""
+    if not 0 <= gib < math.inf:
+        raise ValueError(f"{gib} is no number of GiB")
+    return int(gib * GIB)
 
 
 class KeptLabs:

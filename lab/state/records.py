@@ -6,20 +6,23 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder, labs_root
 from lab.state.faults import InjectedFault
+from lab.state.strict import STRICT, problems_of
+from lab.topology.values import dns_label
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class StepRecord:
     """A step of `lab up` that ended well."""
 
@@ -29,7 +32,7 @@ class StepRecord:
     """UTC, ISO 8601."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class SnapshotRecord:
     """A save point that a user made."""
 
@@ -47,7 +50,7 @@ class SnapshotRecord:
     """As in the lab's record."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class LabRecord:
     """What is known of a lab besides its topology."""
 
@@ -77,6 +80,9 @@ class LabRecord:
         return replace(self, steps=(*others, StepRecord(name, seconds, now())))
 
 
+_RECORD = TypeAdapter(LabRecord)
+
+
 class NoSuchLabError(WrongUseError):
     """A lab was named that does not exist, or none was named and there is not exactly one."""
 
@@ -86,7 +92,15 @@ def now() -> str:
 
 
 def lab_folder(name: str) -> LabFolder:
-    return LabFolder(labs_root() / name)
+    """Where a lab of that name lies, or will lie. Raises WrongUseError when no lab can have that name."""
+    try:
+        return LabFolder(labs_root() / dns_label(name))
+    except ValueError as error:
+        raise WrongUseError(
+            f"{name!r} is no name for a lab",
+            details=f"expected {error}",
+            resolution="give it another with --name or LAB_NAME, such as --name my-lab",
+        ) from None
 
 
 def existing_labs() -> tuple[LabFolder, ...]:
@@ -128,26 +142,17 @@ def choose_lab(name: str | None) -> LabFolder:
 def read_record(folder: LabFolder) -> LabRecord | None:
     """The lab's record, or None when it has none yet. Raises LabError when it cannot be read."""
     try:
-        text = folder.state.read_text()
+        text = folder.state.read_bytes()
     except FileNotFoundError:
         return None
     try:
-        raw = json.loads(text)
-        steps = tuple(StepRecord(**step) for step in raw.pop("steps"))
-        images = tuple(raw.pop("images"))
-        snapshots = tuple(_snapshot(saved) for saved in raw.pop("snapshots", ()))
-        return LabRecord(**raw, images=images, steps=steps, snapshots=snapshots)
-    except (ValueError, TypeError, KeyError) as error:
+        return _RECORD.validate_json(text)
+    except ValidationError as error:
         raise LabError(
             f"the record of lab {folder.name} cannot be read: {folder.state}",
-            details=str(error),
+            details=problems_of(error),
             resolution=f"lab down --name {folder.name}",
         ) from error
-
-
-def _snapshot(raw: dict[str, Any]) -> SnapshotRecord:
-    faults = tuple(InjectedFault(**fault) for fault in raw.pop("faults", ()))
-    return SnapshotRecord(**raw, faults=faults)
 
 
 def write_record(folder: LabFolder, record: LabRecord) -> None:

@@ -1,10 +1,11 @@
+import json
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.state.records import (
     LabRecord,
     NoSuchLabError,
@@ -97,3 +98,33 @@ def test_removing_the_folder_leaves_nothing(tmp_path: Path) -> None:
         write_record(lab_folder("a"), LabRecord("a", mode="m", supply="packages", created=""))
         remove_folder(lab_folder("a"))
     assert list((tmp_path / "labs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"[]", b"3", b"\xff\xfe\x00", b'{"name": "a"}'],
+)
+def test_a_record_that_is_none_is_an_error_whatever_it_is(content: bytes) -> None:
+    _make("a")
+    lab_folder("a").state.write_bytes(content)
+    with pytest.raises(LabError, match="cannot be read") as unreadable:
+        read_record(lab_folder("a"))
+    assert unreadable.value.resolution == "lab down --name a"
+
+
+@pytest.mark.parametrize("change", [{"ready": "perhaps"}, {"steps": None}, {"of_a_later_version": 1}])
+def test_a_record_of_another_version_names_what_is_wrong(change: dict[str, object]) -> None:
+    write_record(lab_folder("a"), LabRecord("a", mode="macvlan", supply="packages", created=""))
+    said = json.loads(lab_folder("a").state.read_text())
+    lab_folder("a").state.write_text(json.dumps({**said, **change}))
+    with pytest.raises(LabError) as unreadable:
+        read_record(lab_folder("a"))
+    assert next(iter(change)) in str(unreadable.value.details)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../a", "a/b", "/a", ".a", "-a", "a b", "A", "实验室", "a\n", "a" * 64]
+)
+def test_a_name_that_is_no_host_name_is_no_name_for_a_lab(name: str) -> None:
+    with pytest.raises(WrongUseError, match="is no name for a lab"):
+        lab_folder(name)
