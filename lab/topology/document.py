@@ -8,10 +8,13 @@ from pathlib import Path
 import yaml
 
 from lab.foundation.errors import WrongUseError
-from lab.topology.findings import Finding, KeyPath, Position, Problem, TopologyError
+from lab.topology.findings import Finding, KeyPath, Position, Problem, TopologyError, shortened
 
 MAXIMUM_VALUES = 20_000
 """More values than any topology has: ends aliases that multiply without end."""
+
+MAXIMUM_BYTES = 256 * 1024
+"""A larger file than any topology is: reading YAML of many megabytes takes minutes."""
 
 _MERGE = "tag:yaml.org,2002:merge"
 _TYPED = ("bool", "int", "float", "null")
@@ -52,9 +55,13 @@ def read_document(file: Path) -> Document:
     Raises WrongUseError when the file cannot be read, TopologyError when it is not YAML.
     """
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as content:
+            raw = content.read(MAXIMUM_BYTES + 1)
     except OSError as error:
         raise WrongUseError(f"cannot read the topology {file}: {error.strerror}") from error
+    if len(raw) > MAXIMUM_BYTES:
+        too_long = f"found more than {MAXIMUM_BYTES} bytes, expected a topology"
+        raise TopologyError(file, [Finding(file, Position(1, 1), too_long)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -123,7 +130,9 @@ class _Reader:
 
     file: Path
     places: dict[KeyPath, Place] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: dict[Finding, None] = field(default_factory=dict)
+    """Each once, in the order in which they were found."""
+    _merges: int = 0
     _open: list[int] = field(default_factory=list)
     _scalars: yaml.SafeLoader = field(default_factory=lambda: yaml.SafeLoader(""))
 
@@ -135,14 +144,7 @@ class _Reader:
             self._wrong(position, "found an alias of the value that holds it, expected a value of its own")
             return None
         if len(self.places) > MAXIMUM_VALUES:
-            raise TopologyError(
-                self.file,
-                [
-                    Finding(
-                        self.file, position, f"found more than {MAXIMUM_VALUES} values, expected a topology"
-                    )
-                ],
-            )
+            raise self._too_many(position)
         self._open.append(id(node))
         try:
             if isinstance(node, yaml.MappingNode):
@@ -171,6 +173,9 @@ class _Reader:
                     if not isinstance(source, yaml.MappingNode) or id(source) in [*merging, id(node)]:
                         self._wrong(position, "found '<<' with another value, expected an alias of a mapping")
                         continue
+                    self._merges += 1
+                    if self._merges > MAXIMUM_VALUES:
+                        raise self._too_many(position)
                     merged = {**self._pairs(source, [*merging, id(node)]), **merged}
             elif not isinstance(key, yaml.ScalarNode):
                 self._wrong(position, "found a mapping or list as a key, expected text")
@@ -178,7 +183,8 @@ class _Reader:
                 first = own[key.value][0].line
                 self._wrong(
                     position,
-                    f"found the key '{key.value}' a second time, expected it once: it stands in line {first}",
+                    f"found the key '{shortened(key.value)}' a second time, expected it once: "
+                    f"it stands in line {first}",
                 )
             else:
                 own[key.value] = (position, value)
@@ -194,10 +200,12 @@ class _Reader:
         try:
             return self._scalars.construct_object(node)
         except (ValueError, yaml.YAMLError):
-            self._wrong(position, f"found '{node.value}' tagged as {kind}, expected such a value")
+            self._wrong(position, f"found '{shortened(node.value)}' tagged as {kind}, expected such a value")
             return None
 
+    def _too_many(self, position: Position) -> TopologyError:
+        text = f"found more than {MAXIMUM_VALUES} values, expected a topology"
+        return TopologyError(self.file, [Finding(self.file, position, text)])
+
     def _wrong(self, position: Position, text: str) -> None:
-        finding = Finding(self.file, position, text)
-        if finding not in self.findings:
-            self.findings.append(finding)
+        self.findings[Finding(self.file, position, text)] = None

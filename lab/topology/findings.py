@@ -12,6 +12,9 @@ from lab.foundation.errors import WrongUseError
 KeyPath = tuple[str | int, ...]
 """The keys and list indices that lead to a value, such as ("nodes", "k8s-node1", "memory")."""
 
+SHOWN_LENGTH = 80
+"""Characters of a value that are shown where it is wrong."""
+
 
 @dataclass(frozen=True, order=True)
 class Position:
@@ -55,6 +58,11 @@ class TopologyError(WrongUseError):
             resolution="correct the file and see with `lab validate` that it is right;"
             " docs/topologies.md explains every key",
         )
+
+
+def shortened(text: str) -> str:
+    """The text as it is shown: of a long one, its beginning."""
+    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}..."
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from lab.topology.findings import KeyPath, Problem, closest, did_you_mean, one_of
+from lab.topology.findings import KeyPath, Problem, closest, did_you_mean, one_of, shortened
 from lab.topology.models import (
     Allowance,
     Kubernetes,
@@ -110,7 +110,7 @@ class _Wording:
         key = str(path[-1])
         model = model_at(path[:-1])
         known = list(model.model_fields) if model else []
-        text = f"found the unknown key '{key}', expected {one_of(known)}"
+        text = f"found the unknown key '{shortened(key)}', expected {one_of(known)}"
         if close := did_you_mean(key, known):
             return text + close
         for other in MODELS:
@@ -142,8 +142,8 @@ class _Wording:
         if isinstance(value, bool):
             return f"{written} (a truth value)"
         if isinstance(value, (int, float)):
-            return f"{written} (a number)"
-        return f"'{written}'"
+            return f"{shortened(written)} (a number)"
+        return f"'{shortened(written)}'"
 
     def _expected(self, path: KeyPath, detail: ErrorDetails) -> str:
         if words := _words_at(path):

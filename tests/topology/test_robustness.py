@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -85,3 +86,42 @@ def test_any_bytes(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "any.yaml"
     file.write_bytes(content)
     judge(file)
+
+
+def bomb(line: str, lines: int) -> str:
+    """Lines of which each holds nine aliases of the one before."""
+    rest = (line.format(i=i, aliases=", ".join([f"*a{i - 1}"] * 9)) for i in range(1, lines))
+    return "".join(("a0: &a0 {k: x}\n", *rest))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (bomb("a{i}: &a{i} [{aliases}]\n", 12), "more than 20000 values"),
+        (bomb("a{i}: &a{i}\n  <<: [{aliases}]\n", 40), "more than 20000 values"),
+        ("a" * 300_000, "more than 262144 bytes"),
+    ],
+    ids=["aliases", "merges", "long"],
+)
+def test_what_would_take_for_ever_to_read_is_refused_at_once(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "bomb.yaml"
+    file.write_text(text)
+    with pytest.raises(TopologyError, match="has 1 error") as refused:
+        load_topology(file)
+    assert reason in str(refused.value)
+
+
+def test_many_errors_of_one_kind_take_no_longer_each(tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text("k: 1\n" * 15_000)
+    with pytest.raises(TopologyError) as refused:
+        load_topology(file)
+    assert len(refused.value.findings) >= 15_000 - 1
+
+
+def test_a_long_value_is_shown_by_its_beginning(tmp_path: Path) -> None:
+    file = tmp_path / "long.yaml"
+    file.write_text(TEXT.replace("name: course-exact", f"name: {'9' * 5000}"))
+    with pytest.raises(TopologyError) as refused:
+        load_topology(file)
+    assert len(str(refused.value.details)) < 1000
