@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
 
 from lab.cli import access, faults, keeping, lifecycle, software, testing, topologies
 from lab.cli.common import show_error
+from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
 from lab.foundation.errors import LabError
 
-INTERRUPTED = 130
+INTERRUPTED = SIGNALLED + signal.SIGINT
+GO_ON = "Interrupted. Run the same command again to go on, or `lab down` to remove the lab."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -32,8 +35,10 @@ for group in (lifecycle, keeping, access, testing, faults, topologies, software)
 
 def main() -> None:
     """Run the command line; exit 0, 1 (failed) or 2 (wrong use)."""
+    heed_signals()
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -42,8 +47,12 @@ def main() -> None:
     except LabError as error:
         show_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:
+        show_error(system_error(error))
+        sys.exit(LabError.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(
-            "Interrupted. Run the same command again to go on, or `lab down` to remove the lab.", err=True
-        )
+        click.echo(GO_ON, err=True)
         sys.exit(INTERRUPTED)
+    except EndedError:
+        click.echo(GO_ON, err=True)
+        raise

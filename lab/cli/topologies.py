@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lab.foundation.files import write_output
 from lab.operations.topologies import checked_plan, rendered_vagrantfile
 from lab.topology.graph import render_svg
 
@@ -53,7 +54,7 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text)
+        write_output(output, text)
         click.echo(f"wrote {output}", err=True)
 
 

@@ -9,17 +9,20 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, refused_by_system
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write `content` to `path` so that a reader sees the old content or all of the new.
 
-    Raises LabError when the disk is full or the folder cannot be written.
+    Raises LabError when it cannot be written, as on a full disk.
     """
     data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise refused_by_system(f"cannot write {path}", error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -29,15 +32,26 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
         Path(name).replace(path)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        if error.errno == errno.ENOSPC:
-            raise LabError(
-                f"cannot write {path}: the disk is full",
-                resolution=f"free some space where {path.parent} lies, then run the same command again",
-            ) from error
-        raise LabError(f"cannot write {path}: {error.strerror}") from error
+        raise refused_by_system(f"cannot write {path}", error) from error
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_output(path: Path, content: str) -> None:
+    """Write what a user asked for into the file that they named, as UTF-8: a file whole or not at all.
+
+    Devices and pipes, such as /dev/stdout, stay what they are. Raises LabError when it cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise LabError(f"cannot write {path}: there is no folder {path.parent}", resolution="make it first")
+    if path.is_file() or not path.exists():
+        write_atomically(path.resolve(), content)
+        return
+    try:
+        path.write_bytes(content.encode())
+    except OSError as error:
+        raise refused_by_system(f"cannot write {path}", error) from error
 
 
 def sha256_of(path: Path) -> str:

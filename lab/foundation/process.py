@@ -97,8 +97,8 @@ def run(
         if cwd is not None and not cwd.is_dir():
             raise LabError(f"{shlex.join(words)}: the folder {cwd} does not exist") from missing
         raise ProgramMissingError(words[0]) from missing
-    reader = _OutputReader(child, on_line, log)
     try:
+        reader = _OutputReader(child, on_line, log)
         reader.feed(stdin)
         _wait(child, timeout, stop)
     except subprocess.TimeoutExpired:

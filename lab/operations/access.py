@@ -13,7 +13,15 @@ from lab.operations.context import Lab
 
 
 def ssh_config(lab: Lab) -> str:
-    """The OpenSSH client configuration of the lab's nodes; works from inside and outside its network."""
+    """The OpenSSH client configuration of the lab's nodes; works from inside and outside its network.
+
+    Raises LabError while there are no nodes.
+    """
+    if not lab.folder.ssh_config.exists():
+        raise LabError(
+            f"the lab {lab.folder.name} has no nodes yet",
+            resolution=f"lab up --topology {lab.plan.topology} --name {lab.folder.name}",
+        )
     return lab.folder.ssh_config.read_text()
 
 

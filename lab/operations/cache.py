@@ -6,8 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress
-from lab.state.kept_labs import GIB, KeptLab, KeptLabs, limit_bytes
+from lab.state.kept_labs import KeptLab, KeptLabs, gib_bytes, limit_bytes
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,14 @@ def kept_rows() -> tuple[KeptRow, ...]:
 
 
 def prune_kept(gib: float | None, progress: Progress) -> tuple[KeptRow, ...]:
-    """Remove the labs used longest ago until the rest takes at most `gib`, by default the limit."""
-    limit = limit_bytes() if gib is None else int(gib * GIB)
+    """Remove the labs used longest ago until the rest takes at most `gib`, by default the limit.
+
+    Raises WrongUseError for what is no amount.
+    """
+    try:
+        limit = limit_bytes() if gib is None else gib_bytes(gib)
+    except ValueError as error:
+        raise WrongUseError(str(error), resolution="lab cache prune --to 5") from None
     with progress.step("make room in the cache"):
         return tuple(_row(kept) for kept in KeptLabs().prune(limit))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.errors import LabError
-from lab.foundation.files import sha256_of, write_atomically
+from lab.foundation.files import sha256_of, write_atomically, write_output
 
 
 def test_content_and_mode_are_written(tmp_path: Path) -> None:
@@ -35,3 +35,31 @@ def test_sha256(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_what_cannot_be_written_is_said_with_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LabError, match=r"cannot write .*/below: File exists"):
+        write_atomically(tmp_path / "file" / "below", "x")
+
+
+def test_output_goes_through_a_link_to_the_file_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("file")
+    write_output(tmp_path / "link", "·")
+    assert (tmp_path / "file").read_bytes() == "·".encode()
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_output_into_a_pipe_leaves_it_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
+    write_output(pipe, "x")
+    assert os.read(reader, 10) == b"x"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_output_makes_no_folders(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="there is no folder"):
+        write_output(tmp_path / "no" / "such", "x")
