@@ -21,8 +21,8 @@ def side_by_side(
     raised, rather than that others were stopped because of it.
     """
     with ThreadPoolExecutor(max_workers=workers or max(1, len(tasks))) as pool:
-        futures = [pool.submit(task) for task in tasks]
         try:
+            futures = [pool.submit(task) for task in tasks]
             wait(futures, return_when=FIRST_EXCEPTION)
             errors = [error for future in futures if future.done() and (error := future.exception())]
             for error in sorted(errors, key=lambda error: isinstance(error, StoppedError)):
