@@ -6,23 +6,26 @@ and their disk layers in `layers/`.
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lab.foundation.archive import pack_whole, unpack, unpack_one
-from lab.foundation.errors import LabError, WrongUseError
-from lab.foundation.process import ProcessFailedError
+from lab.foundation.errors import LabError, WrongUseError, refused_by_system
+from lab.foundation.process import Completed, ProcessFailedError
 from lab.foundation.progress import Progress
 from lab.machines.layers import Layers
 from lab.machines.snapshots import Snapshots
 from lab.operations.context import Lab
 from lab.operations.keeping import plan_digest
 from lab.state.records import SnapshotRecord
+from lab.state.strict import problems_of
 from lab.supply.bundle.manifest import FileEntry
 
 FORMAT: Literal[1] = 1
@@ -32,6 +35,8 @@ SNAPSHOTS = "snapshots"
 LAYERS = "layers"
 CLOCK_TOLERANCE = 0.001
 """By which share the time stamp counters of two hosts may differ: a guest's clock goes wrong by as much."""
+NO_ROOM = os.strerror(errno.ENOSPC)
+"""What tar and zstd say of a full disk."""
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -123,24 +128,27 @@ def write_snapshot_file(lab: Lab, snapshot: SnapshotRecord, target: Path, progre
 
 
 def read_manifest(file: Path) -> Manifest:
-    """What the file says of itself. Raises WrongUseError when it holds no snapshot."""
+    """What the file says of itself.
+
+    Raises WrongUseError when it holds no snapshot, LabError when there is no room to unpack it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        unpack_one(file, NAME, Path(folder))
+        done = unpack_one(file, NAME, Path(folder))
+        _require_room(done, Path(folder))
+        manifest = Path(folder) / NAME
+        if manifest.is_symlink() or not manifest.is_file():
+            raise _foreign(file, f"there is no {NAME} in it")
         try:
-            return _MANIFEST.validate_json((Path(folder) / NAME).read_bytes())
-        except (OSError, ValueError) as error:
-            raise WrongUseError(
-                f"{file} holds no snapshot of a lab",
-                details=str(error),
-                resolution="name a file that `lab snapshot export` of this version has written",
-            ) from error
+            return _MANIFEST.validate_json(manifest.read_bytes())
+        except ValidationError as error:
+            raise _foreign(file, f"its {NAME} is wrong: {problems_of(error)}") from error
 
 
 def read_snapshot_file(lab: Lab, file: Path, name: str, progress: Progress) -> None:
     """Bring the snapshot in the file into the lab under that name.
 
     Nothing of it is in the lab before all of it is found to be right. Raises WrongUseError when the file
-    holds no snapshot or one that does not fit the lab, LabError when it is damaged.
+    holds no snapshot or one that does not fit the lab, LabError when it is damaged or the disk is full.
     """
     manifest = read_manifest(file)
     _require_fit(lab, file, manifest)
@@ -148,6 +156,7 @@ def read_snapshot_file(lab: Lab, file: Path, name: str, progress: Progress) -> N
     with store.staging() as folder:
         with progress.step(f"unpack {file}") as step:
             done = unpack(file, folder, manifest.size, step)
+            _require_room(done, folder)
             if done.returncode != 0:
                 raise _damaged(file, done.stderr)
         with progress.step("check digests"):
@@ -190,8 +199,22 @@ def _check(file: Path, folder: Path, manifest: Manifest) -> None:
         )
     for name, entry in manifest.files.items():
         path = folder / name
-        if path.is_symlink() or FileEntry.of(path) != entry:
+        if path.is_symlink() or not path.is_file() or FileEntry.of(path) != entry:
             raise _damaged(file, f"{name} is not what its manifest says")
+
+
+def _require_room(done: Completed, folder: Path) -> None:
+    """Raises LabError when unpacking ended because the disk of `folder` is full."""
+    if NO_ROOM in done.stderr:
+        raise refused_by_system(f"cannot unpack into {folder.parent}", OSError(errno.ENOSPC, NO_ROOM))
+
+
+def _foreign(file: Path, why: str) -> WrongUseError:
+    return WrongUseError(
+        f"{file} holds no snapshot of a lab",
+        details=why,
+        resolution="name a file that `lab snapshot export` of this version has written",
+    )
 
 
 def _damaged(file: Path, why: str) -> LabError:

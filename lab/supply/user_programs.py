@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.process import ProcessFailedError, run
 from lab.foundation.progress import Progress
-from lab.supply.cache import Cache, Record
+from lab.supply.cache import Cache, Record, explain_full_disk
 from lab.supply.catalogue import UserProgram, load_entry, versions
 
 KIND = "user"
@@ -44,7 +44,8 @@ def add(name: str, file: Path, cache: Cache, progress: Progress) -> Added:
     _check_elf(file)
     with cache.locked(progress), cache.work_folder() as folder:
         copy = folder / name
-        shutil.copyfile(file, copy)
+        with explain_full_disk(cache.root):
+            shutil.copyfile(file, copy)
         copy.chmod(0o755)
         version = _ask_version(copy, wanted)
         digest = cache.put(copy)

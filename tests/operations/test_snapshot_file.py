@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +14,11 @@ import pytest
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
+from lab.foundation.process import Completed
 from lab.foundation.progress import SilentProgress
 from lab.machines.layers import disk_path, volume_name
 from lab.machines.snapshots import memory_file, write_manifest
+from lab.operations import snapshot_file
 from lab.operations.context import Lab
 from lab.operations.snapshot_file import NAME, read_manifest, read_snapshot_file, write_snapshot_file
 from lab.state.records import LabRecord, SnapshotRecord
@@ -181,3 +185,78 @@ def test_a_file_of_another_format_or_none_is_wrong_use(other: Lab, file: Path, t
     for wrong in (repack(file, change, tmp_path), Path(__file__)):
         with pytest.raises(WrongUseError, match="holds no snapshot of a lab"):
             take(other, wrong)
+
+
+def first_in_archive(add: Callable[[tarfile.TarFile], None], tmp_path: Path) -> Path:
+    """A file of the right kind, made by hand."""
+    target = tmp_path / "by-hand.snapshot"
+    with tarfile.open(tmp_path / "by-hand.tar", "w") as archive:
+        add(archive)
+    subprocess.run(["zstd", "-q", tmp_path / "by-hand.tar", "-o", target], check=True)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"), [(tarfile.FIFOTYPE, ""), (tarfile.SYMTYPE, "/dev/zero"), (tarfile.DIRTYPE, "")]
+)
+def test_a_manifest_that_is_no_file_is_not_read(other: Lab, tmp_path: Path, kind: bytes, target: str) -> None:
+    def add(archive: tarfile.TarFile) -> None:
+        entry = tarfile.TarInfo(NAME)
+        entry.type, entry.linkname = kind, target
+        archive.addfile(entry)
+
+    with pytest.raises(WrongUseError, match="holds no snapshot of a lab"):
+        take(other, first_in_archive(add, tmp_path))
+
+
+def memory_of_a_node(folder: Path) -> Path:
+    return folder / "snapshots" / "clean" / "k8s-node1.memory"
+
+
+def as_pipe(folder: Path) -> None:
+    memory_of_a_node(folder).unlink()
+    os.mkfifo(memory_of_a_node(folder))
+
+
+def as_link(folder: Path) -> None:
+    memory_of_a_node(folder).unlink()
+    memory_of_a_node(folder).symlink_to("/etc/hostname")
+
+
+def in_another_folder(folder: Path) -> None:
+    (folder / "snapshots" / "clean").rename(folder.parent / "elsewhere")
+    (folder / "snapshots" / "clean").symlink_to(folder.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("change", [as_pipe, as_link, in_another_folder])
+def test_what_is_no_file_of_its_own_is_damaged(
+    other: Lab, file: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    with pytest.raises(LabError, match="is damaged"):
+        take(other, repack(file, change, tmp_path))
+    assert_nothing_came(other)
+
+
+@pytest.mark.parametrize("name", ["../outside", "{tmp_path}/outside"])
+def test_nothing_is_written_outside(lab: Lab, other: Lab, file: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    subprocess.run(["tar", "--zstd", "-xf", file, "-C", folder], check=True)
+
+    def add(archive: tarfile.TarFile) -> None:
+        for each in (NAME, "snapshots", "layers"):
+            archive.add(folder / each, each)
+        archive.add(__file__, name.format(tmp_path=tmp_path))
+
+    with pytest.raises(LabError, match="is damaged"):
+        take(other, first_in_archive(add, tmp_path))
+    assert list(tmp_path.rglob("outside")) == []
+    assert_nothing_came(other)
+
+
+def test_a_full_disk_is_not_a_damaged_file(other: Lab, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "zstd: error 70 : Write error : cannot write block : No space left on device"
+    monkeypatch.setattr(snapshot_file, "unpack", lambda *_: Completed(("tar",), 2, "", said, 0.0))
+    with pytest.raises(LabError, match="the disk is full"):
+        take(other, file)
+    assert_nothing_came(other)

@@ -6,10 +6,13 @@ import json
 import platform
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from lab.foundation.archive import unpack, unpack_one
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import sha256_of
 from lab.foundation.progress import Progress
+from lab.state.strict import problems_of
 from lab.supply.box import take_box
 from lab.supply.bundle.manifest import BLOBS, BOX, FORMAT, NAME, Manifest, read_manifest
 from lab.supply.cache import Cache, full_disk
@@ -56,7 +59,7 @@ def _check_magic(file: Path) -> None:
 def _manifest(file: Path, folder: Path, cache: Cache) -> Manifest:
     """The manifest, read before the rest is unpacked."""
     done = unpack_one(file, NAME, folder)
-    if not (folder / NAME).is_file():
+    if (folder / NAME).is_symlink() or not (folder / NAME).is_file():
         if "Not found in archive" in done.stderr:
             raise _foreign(file, f"it holds no {NAME}")
         raise _unreadable(file, done.stderr, cache)
@@ -69,6 +72,8 @@ def _manifest(file: Path, folder: Path, cache: Cache) -> Manifest:
                 resolution="export it anew with this version",
             )
         manifest = read_manifest(folder)
+    except ValidationError as error:
+        raise _foreign(file, f"its {NAME} is wrong: {problems_of(error)}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise _foreign(file, f"its {NAME} is wrong: {error}") from error
     if manifest.machine != platform.machine():
