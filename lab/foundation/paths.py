@@ -6,14 +6,22 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.foundation.errors import LabError
+
 
 def cache_root() -> Path:
-    """The software cache shared by all labs: LAB_CACHE, or `lab` in the XDG cache folder."""
+    """The software cache shared by all labs: LAB_CACHE, or `lab` in the XDG cache folder.
+
+    Raises LabError when neither is set and the user has no home.
+    """
     return _root("LAB_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 def labs_root() -> Path:
-    """The folder that holds one folder per lab: `labs` in LAB_HOME, or in `lab` in the XDG data folder."""
+    """The folder that holds one folder per lab: `labs` in LAB_HOME, or in `lab` in the XDG data folder.
+
+    Raises LabError when neither is set and the user has no home.
+    """
     return _root("LAB_HOME", "XDG_DATA_HOME", ".local/share") / "labs"
 
 
@@ -21,7 +29,10 @@ def _root(own: str, xdg: str, default: str) -> Path:
     if named := os.environ.get(own):
         return Path(named).absolute()
     base = os.environ.get(xdg)
-    return (Path(base) if base else Path.home() / default) / "lab"
+    try:
+        return (Path(base) if base else Path.home() / default) / "lab"
+    except RuntimeError as error:
+        raise LabError("this user has no home folder", resolution=f"name a folder in {own}") from error
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from lab.supply.on_demand import with_all_images
 from lab.supply.software import Software
 from lab.supply.stock import all_kept, kept
 from lab.supply.user_programs import Added
+from lab.topology.findings import did_you_mean
 from lab.topology.models import Runtime, Supply
 
 DEFAULT_VERSION = "v1.24.10"
@@ -132,14 +133,20 @@ def supply_named(name: str | None) -> Supply:
     if name is None:
         return Supply.AUTO
     if name not in set(Supply):
-        raise WrongUseError(f"there is no supply {name}", resolution=f"use one of: {', '.join(Supply)}")
+        raise WrongUseError(
+            f"there is no supply {name}{did_you_mean(name, Supply)}",
+            resolution=f"use one of: {', '.join(Supply)}",
+        )
     return Supply(name)
 
 
 def runtime_named(name: str) -> Runtime:
     """The runtime of that name. Raises WrongUseError that lists them."""
     if name not in set(Runtime):
-        raise WrongUseError(f"there is no runtime {name}", resolution=f"use one of: {', '.join(Runtime)}")
+        raise WrongUseError(
+            f"there is no runtime {name}{did_you_mean(name, Runtime)}",
+            resolution=f"use one of: {', '.join(Runtime)}",
+        )
     return Runtime(name)
 
 
