@@ -1,7 +1,6 @@
 """Building programs from Go modules with the ordinary Go client.
 
-Sources, checksums and the results of the compiler lie in the cache, so that a build that was ended goes on
-where it stopped. Each module folder pins its dependencies in go.mod and go.sum, which are never written here.
+Each module folder pins its dependencies in go.mod and go.sum, which are never written here.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import sha256_of
-from lab.foundation.process import Completed, ProcessFailedError, run
+from lab.foundation.process import Completed, ProcessFailedError
 from lab.foundation.progress import StepContext
 from lab.supply.cache import Cache, Record, full_disk, key_of
 from lab.supply.catalogue import GoBuild, GoFolder
+from lab.supply.go_client import UNREACHABLE, GoClient
 from lab.supply.go_toolchain import GoToolchain
 from lab.supply.layers import Layer, write_layer
 
@@ -35,15 +35,6 @@ WITHOUT_DEBUGGER_DATA = "-gcflags=all=-dwarf=false"
 
 COMPILER_GOGC = "200"
 """How much garbage the compiler may keep, in percent: a sixth less time than with 100, the same programs."""
-
-UNREACHABLE = (
-    "dial tcp",
-    "i/o timeout",
-    "TLS handshake",
-    "no such host",
-    "connection refused",
-    "connection reset",
-)
 
 
 @dataclass(frozen=True)
@@ -143,24 +134,10 @@ class GoBuilder:
         return words
 
     def _go(self, words: list[str], on_line: Callable[[str], None]) -> Completed:
-        go_root = self.cache.root / "go"
-        self.cache.temporary.mkdir(parents=True, exist_ok=True)
-        environment = {
-            "GOROOT": str(self.toolchain.root),
-            "GOPATH": str(go_root),
-            "GOMODCACHE": str(go_root / "mod"),
-            "GOCACHE": str(go_root / "build"),
-            "GOTMPDIR": str(self.cache.temporary),
-            "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
-            "GOTOOLCHAIN": "local",
-            "GOWORK": "off",
-            "GO111MODULE": "on",
-            "GOGC": COMPILER_GOGC,
-            "CGO_ENABLED": "1" if self.build.cgo else "0",
-        }
+        settings = {"GOGC": COMPILER_GOGC, "CGO_ENABLED": "1" if self.build.cgo else "0"}
+        client = GoClient(self.toolchain, self._folder, self.cache, self.stop, settings)
         try:
-            command = [str(self.toolchain.program), *words]
-            return run(command, cwd=self._folder, env=environment, on_line=on_line, stop=self.stop)
+            return client.run(words, on_line)
         except ProcessFailedError as failed:
             raise self._explain(failed) from failed
 
