@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.foundation.errors import LabError
-from lab.foundation.process import ProcessFailedError, run
+from lab.foundation.process import ProcessFailedError, ProgramMissingError, run
 from lab.supply.catalogue import GoVersions
 
 USUAL_PLACES = ("/usr/local/go/bin/go", "/usr/lib/go-*/bin/go")
@@ -18,7 +18,7 @@ USUAL_PLACES = ("/usr/local/go/bin/go", "/usr/lib/go-*/bin/go")
 
 @dataclass(frozen=True)
 class GoToolchain:
-    """A Go of this host; `version` is what it says of itself, such as go1.19.8."""
+    """A Go that runs on this host; `version` is what it says of itself, such as go1.19.8."""
 
     program: Path
     root: Path
@@ -39,7 +39,7 @@ def host_toolchains() -> tuple[GoToolchain, ...]:
     programs = {Path(found).resolve() for found in [shutil.which("go")] if found}
     for pattern in USUAL_PLACES:
         programs |= {path.resolve() for path in Path("/").glob(pattern.removeprefix("/"))}
-    found = {toolchain.root: toolchain for toolchain in map(_ask, programs) if toolchain}
+    found = {toolchain.root: toolchain for toolchain in map(ask, programs) if toolchain}
     return tuple(sorted(found.values(), key=lambda toolchain: toolchain.number))
 
 
@@ -53,19 +53,29 @@ def choose(wanted: GoVersions, toolchains: Iterable[GoToolchain], title: str) ->
     for toolchain in known:
         if toolchain.number >= _number(wanted.oldest) and (newest is None or toolchain.number <= newest):
             return toolchain
-    span = f"Go {wanted.oldest}" if wanted.newest == wanted.oldest else f"Go {wanted.oldest} or newer"
-    package = wanted.debian_package
     raise GoMissingError(
-        f"{title} needs {span} to be built",
+        f"{title} needs {span(wanted)} to be built",
         details=f"this host has {', '.join(toolchain.version for toolchain in known) or 'no Go at all'}",
-        resolution=f"apt-get install {package}" if package else f"install {span} and have it on PATH",
+        resolution=how_to_install(wanted),
     )
 
 
-def _ask(program: Path) -> GoToolchain | None:
+def span(wanted: GoVersions) -> str:
+    """The wanted versions in words: Go 1.19, or Go 1.25 or newer."""
+    return f"Go {wanted.oldest}" if wanted.newest == wanted.oldest else f"Go {wanted.oldest} or newer"
+
+
+def how_to_install(wanted: GoVersions) -> str:
+    """What a user does to have such a Go on this host."""
+    package = wanted.debian_package
+    return f"apt-get install {package}" if package else f"install {span(wanted)} and have it on PATH"
+
+
+def ask(program: Path) -> GoToolchain | None:
+    """What the program says of itself; None when it does not run."""
     try:
         said = run([program, "env", "GOROOT", "GOVERSION"], env={"GOROOT": "", "GOTOOLCHAIN": "local"})
-    except (ProcessFailedError, OSError):
+    except (ProcessFailedError, ProgramMissingError, OSError):
         return None
     root, version = said.stdout.split()
     return GoToolchain(program, Path(root), version)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from lab.supply.cache import Cache
 from lab.supply.catalogue import Entry, load_entry
-from lab.supply.go_toolchain import GoMissingError, choose, host_toolchains
+from lab.supply.go_download import toolchain_for
+from lab.supply.go_toolchain import GoMissingError, host_toolchains
 from lab.supply.user_programs import user_programs
 from lab.topology.models import Supply
 
@@ -50,7 +51,7 @@ def _why_not_made(entry: Entry, name: str, cache: Cache) -> str:
     for build in entry.go_builds:
         if build.missing_without_go and programs & {program.name for program in build.programs}:
             try:
-                choose(build.go, host_toolchains(), f"{build.title} {build.version}")
+                toolchain_for(build, host_toolchains(), cache)
             except GoMissingError as missing:
                 return f"{missing.brief}; {missing.details}"
     return ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 
 from lab.foundation.process import ProgramMissingError
@@ -16,7 +16,8 @@ from lab.supply.cache import Cache, Record
 from lab.supply.catalogue import DebianTree, Entry, GoBuild, ImageRecipe, Parts, Use, load_entry
 from lab.supply.debian_tree import DebianTreeBuilder
 from lab.supply.go_build import GoBuilder
-from lab.supply.go_toolchain import GoMissingError, GoToolchain, choose, host_toolchains
+from lab.supply.go_download import ToolchainDownload, toolchain_for
+from lab.supply.go_toolchain import GoMissingError, GoToolchain, host_toolchains
 from lab.supply.lock_file import write_lock_file
 from lab.supply.oci import ImageBuilder
 from lab.supply.side_by_side import side_by_side
@@ -79,6 +80,8 @@ class _Fetch:
 
     def run(self) -> Software:
         builders, left_out = self._go_builders()
+        left_out |= self._bring_toolchains(builders)
+        builders = [builder for builder in builders if not left_out & builder.build.program_names]
         trees = [self._tree_builder(tree) for tree in self._entry.debian_trees]
         made = side_by_side(
             [partial(self._go_build, builder) for builder in builders]
@@ -96,22 +99,55 @@ class _Fetch:
 
     def _go_builders(self) -> tuple[list[GoBuilder], set[str]]:
         """The builds that this host can make, and the names of the programs that it cannot."""
-        toolchains = host_toolchains()
         builders = []
         left_out: set[str] = set()
         for build in self._entry.go_builds:
             try:
-                builders.append(self._go_builder(build, toolchains))
+                builders.append(self._go_builder(build))
             except GoMissingError as missing:
-                if build.missing_without_go is None:
-                    raise
-                self._progress.note(f"{missing.brief}; left out, and with it {build.missing_without_go}")
-                left_out |= {program.name for program in build.programs}
+                left_out |= self._leave_out(build, missing)
         return builders, left_out
 
-    def _go_builder(self, build: GoBuild, toolchains: Iterable[GoToolchain]) -> GoBuilder:
-        toolchain = choose(build.go, toolchains, f"{build.title} {build.version}")
+    def _go_builder(self, build: GoBuild) -> GoBuilder:
+        toolchain = toolchain_for(build, self._host_toolchains, self._cache)
         return GoBuilder(build, toolchain, self._cache, self._stop, moment=self._moment)
+
+    @cached_property
+    def _host_toolchains(self) -> tuple[GoToolchain, ...]:
+        return host_toolchains()
+
+    def _bring_toolchains(self, builders: Sequence[GoBuilder]) -> set[str]:
+        """Download what the host lacks; returns the names of the programs that cannot be built without."""
+        left_out: set[str] = set()
+        brought = set(self._host_toolchains)
+        for builder in builders:
+            toolchain = builder.toolchain
+            if toolchain in brought or builder.made():
+                continue
+            download = ToolchainDownload(
+                builder.build, toolchain, self._host_toolchains, self._cache, self._stop
+            )
+            try:
+                with self._progress.step(f"{toolchain.version}: fetching the toolchain") as step:
+                    download.run(step)
+                brought.add(toolchain)
+            except GoMissingError as missing:
+                left_out |= self._leave_out(builder.build, missing)
+        return left_out
+
+    def _leave_out(self, build: GoBuild, missing: GoMissingError) -> set[str]:
+        """Say that the build is left out, and why; returns the names of its programs.
+
+        Raises `missing` when a lab cannot do without them.
+        """
+        if build.missing_without_go is None:
+            raise missing
+        why = " ".join((missing.details or "").split())
+        self._progress.note(
+            f"{missing.brief} ({why}); left out, and with it {build.missing_without_go}. "
+            f"To mend it: {missing.resolution}"
+        )
+        return build.program_names
 
     def _tree_builder(self, tree: DebianTree) -> DebianTreeBuilder:
         return DebianTreeBuilder(tree, self._moment, self._cache, self._stop)

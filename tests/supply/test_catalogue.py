@@ -10,6 +10,8 @@ import pytest
 from lab.foundation.errors import LabError, WrongUseError
 from lab.supply.catalogue import GoBuild, Use, load_entry, versions
 from lab.supply.go_build import MODULES
+from lab.supply.go_download import MODULE, PINS
+from lab.supply.go_toolchain import GoToolchain, choose
 
 KUBEADM_IMAGES = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
@@ -127,3 +129,15 @@ def test_mirrors_are_asked_for_all_that_a_lab_needs(version: str) -> None:
     for file in downloads.files:
         assert set(file.sha256) == {"amd64", "arm64"}
         assert "{arch}" in file.url
+
+
+def test_what_debians_go_cannot_build_names_a_toolchain_of_the_module_proxy_that_can() -> None:
+    debian = GoToolchain(Path("go"), Path("/usr/lib/go-1.19"), "go1.19.8")
+    pins = (PINS / "go.sum").read_text()
+    for build in (build for version in versions() for build in load_entry(version).go_builds):
+        toolchain = GoToolchain(Path("go"), Path("go"), build.go.toolchain or debian.version)
+        assert choose(build.go, [toolchain], build.title) == toolchain
+        if build.go.toolchain:
+            module = f"{MODULE} v0.0.1-{build.go.toolchain}.linux-amd64"
+            assert re.search(rf"^{re.escape(module)} h1:\S{{44}}$", pins, re.MULTILINE)
+            assert re.search(rf"^{re.escape(module)}/go\.mod h1:\S{{44}}$", pins, re.MULTILINE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import platform
 import tarfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from stand_ins import Conduct, Notes, SmallImage, StandIn, own_network
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.progress import SilentProgress
 from lab.supply import choice, mirror, packages
+from lab.supply.architecture import architecture
 from lab.supply.cache import Cache
 from lab.supply.catalogue import (
     DownloadedFile,
@@ -41,7 +41,7 @@ from lab.supply.stock import Contents, keep, kept
 from lab.topology.models import Supply
 
 VERSION = "v1.24.10"
-ARCHITECTURE = fetching.ARCHITECTURES[platform.machine()]
+ARCHITECTURE = architecture()
 KUBELET = os.urandom(50_000)
 AGNHOST = os.urandom(50_000)
 

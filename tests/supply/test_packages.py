@@ -16,12 +16,14 @@ import yaml
 
 from lab.foundation.errors import LabError
 from lab.foundation.process import ProgramMissingError
-from lab.foundation.progress import SilentProgress
+from lab.foundation.progress import SilentProgress, StepContext
 from lab.foundation.wait import Deadline, NotYetError, wait_for
-from lab.supply import packages
+from lab.supply import go_download, packages
 from lab.supply.cache import Cache
 from lab.supply.catalogue import Entry, GoBuild, GoVersions, ImageRecipe, UserProgram
 from lab.supply.catalogue.models import DebianProgram, DebianTree, GoProgram, Use
+from lab.supply.go_download import ToolchainDownload
+from lab.supply.go_toolchain import GoMissingError
 from lab.supply.lock_file import lock_file
 from lab.supply.software import Software
 from lab.supply.user_programs import add
@@ -201,12 +203,61 @@ def test_what_needs_a_younger_go_is_left_out_with_its_images_when_the_entry_allo
     optional = build(tmp_path, "flanneld", Use.IMAGE, missing_without_go="the modes flannel-*")
     software, progress = fetch_entry(small_entry(tmp_path, optional), cache, monkeypatch)
     assert "registry.lab.internal/flanneld:v1" not in {image.reference for image in software.images}
-    assert progress.notes == [
-        "Flanneld v1 needs Go 99.0 or newer to be built; left out, and with it the modes flannel-*"
-    ]
+    (note,) = progress.notes
+    assert note.startswith("Flanneld v1 needs Go 99.0 or newer to be built (this host has go1.")
+    assert "; left out, and with it the modes flannel-*. " in note
+    assert note.endswith("To mend it: install Go 99.0 or newer and have it on PATH")
     needed = build(tmp_path, "flanneld", Use.IMAGE, missing_without_go=None)
     with pytest.raises(LabError, match="needs Go 99"):
         fetch_entry(small_entry(tmp_path, needed), cache, monkeypatch)
+
+
+@pytest.mark.usefixtures("mmdebstrap")
+def test_a_toolchain_that_the_host_lacks_is_downloaded_for_the_build_that_needs_it(
+    tmp_path: Path, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    younger = GoVersions("99.0", toolchain="go99.1.2")
+    optional = build(tmp_path, "flanneld", Use.IMAGE, missing_without_go="the modes flannel-*")
+    entry = small_entry(tmp_path, replace(optional, go=younger))
+
+    monkeypatch.setattr(go_download.ToolchainDownload, "run", refuse)
+    software, progress = fetch_entry(entry, cache, monkeypatch)
+    assert "registry.lab.internal/flanneld:v1" not in {image.reference for image in software.images}
+    assert progress.notes == [
+        "Flanneld v1 needs it (403 Forbidden); left out, and with it the modes flannel-*. "
+        "To mend it: install Go 99"
+    ]
+    assert not packages.is_made("v1.2.3", cache)
+
+    monkeypatch.setattr(go_download.ToolchainDownload, "run", bring_host_go)
+    software, progress = fetch_entry(entry, cache, monkeypatch)
+    assert "registry.lab.internal/flanneld:v1" in {image.reference for image in software.images}
+    assert progress.steps >= {"go99.1.2: fetching the toolchain", "Flanneld v1: building"}
+    assert packages.is_made("v1.2.3", cache)
+
+    monkeypatch.setattr(go_download.ToolchainDownload, "run", refuse)
+    again, progress = fetch_entry(entry, cache, monkeypatch)
+    assert again == software
+    assert progress.steps == set()
+
+    needed = replace(entry.go_builds[0], go=younger)
+    with pytest.raises(LabError, match="needs it"):
+        fetch_entry(replace(entry, go_builds=(needed, *entry.go_builds[1:])), cache, monkeypatch)
+
+
+def refuse(download: ToolchainDownload, step: StepContext) -> None:
+    raise GoMissingError(
+        f"{download.build.title} {download.build.version} needs it",
+        details="403\nForbidden",
+        resolution="install Go 99",
+    )
+
+
+def bring_host_go(download: ToolchainDownload, step: StepContext) -> None:
+    """The host's own Go under another name, where the module cache would have it."""
+    assert download.toolchain.root.parent == download.cache.root / "go" / "mod" / "golang.org"
+    download.toolchain.root.parent.mkdir(parents=True)
+    download.toolchain.root.symlink_to(download.host[-1].root)
 
 
 def test_when_one_part_fails_the_others_are_stopped(
@@ -243,8 +294,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_packages import small_entry
-from lab.foundation.progress import SilentProgress
-from lab.supply import packages
+from lab.foundation.progress import SilentProgress, StepContext
+from lab.supply import go_download, packages
 from lab.supply.cache import Cache
 packages.load_entry = lambda _version: small_entry(Path({folder!r}))
 packages.fetch("v1.2.3", Cache(Path({cache!r})), SilentProgress())

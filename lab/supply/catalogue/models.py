@@ -34,6 +34,11 @@ class GoVersions:
     newest: str | None = None
     debian_package: str | None = None
     """The Debian package that brings such a toolchain."""
+    toolchain: str | None = None
+    """Such a toolchain as Go names it, go1.25.4, which the module proxy gives where the host has none.
+
+    Its checksums are in lab/supply/modules/go-toolchains/go.sum.
+    """
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -78,6 +83,10 @@ class GoBuild:
     folders: tuple[GoFolder, ...] = ()
     missing_without_go: str | None = None
     """When set, the build is left out on a host without such a Go, and this is what a lab then cannot do."""
+
+    @property
+    def program_names(self) -> set[str]:
+        return {program.name for program in self.programs}
 
 
 @dataclass(frozen=True, config=_STRICT)

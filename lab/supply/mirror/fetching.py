@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from functools import partial
 
 from lab.foundation.progress import Progress
 from lab.supply import oci
+from lab.supply.architecture import architecture
 from lab.supply.cache import Cache, Record, key_of
 from lab.supply.catalogue import (
     Download,
@@ -36,8 +36,6 @@ from lab.topology.models import Supply
 
 KIND = "mirror"
 WORKERS = 4
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""The makers' word for what `uname -m` says."""
 IMAGE = "image:"
 """Marks, in a record, the archive of an image among its programs."""
 
@@ -96,7 +94,7 @@ class _Fetch:
         self._progress = progress
         self._stop = threading.Event()
         self._folder = cache.root / "downloads"
-        self._architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
+        self._architecture = architecture()
 
     def run(self) -> Brought:
         items: tuple[Download, ...] = (*self._downloads.files, *self._downloads.images)
