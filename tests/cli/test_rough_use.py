@@ -130,6 +130,7 @@ def test_a_misspelt_word_is_answered_with_the_right_one(option: str, meant: str)
 
 
 LONG_COMMAND = """
+    import signal
     from pathlib import Path
     import click
     from lab.cli import main
@@ -141,6 +142,10 @@ LONG_COMMAND = """
         with Cache().work_folder() as folder:
             run(["sh", "-c", "echo $$; exec sleep 60"], on_line=lambda line: print(line, flush=True))
 
+    # Whoever runs the tests may have these ignored, as nohup and `&` do, and that is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     main.main()
 """
 """A command with a child and a temporary folder; says the child's number."""
