@@ -19,7 +19,7 @@ from lab.modes.registry import MODES, mode_named
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.status import lab_status
-from lab.operations.suite_page import Check, ModeRun, Outcome, read_checks, render_page
+from lab.operations.suite_page import Check, ModeRun, Outcome, judged, read_checks, render_page
 from lab.state.records import now
 from lab.topology.mode_choice import ModeChoice
 
@@ -41,7 +41,8 @@ class SuiteRun:
 
     @property
     def checks(self) -> int:
-        return len(self.results)
+        """How many were run."""
+        return len(judged(self.results))
 
     @property
     def failures(self) -> int:

@@ -60,6 +60,17 @@ def test_a_check_that_only_one_mode_has_leaves_the_others_cell_empty(checks: tup
     ]
 
 
+def test_what_was_skipped_is_not_called_good(checks: tuple[Check, ...]) -> None:
+    skipped = Check("coursework", "addresses", "", Outcome.NOT_RUN, 0, "needs overlay and underlay")
+    run = ModeRun("macvlan", MACVLAN, (checks[0], skipped), 0, 90)
+    assert [row.cells[0].state for row in rows_of([run])] == ["passed", "not-run"]
+    texts = Texts(render_page("x", [], [run])).texts
+    assert "✓ 1 checks" in texts
+    assert {"not run", "needs overlay and underlay"} <= set(texts)
+    nothing = ModeRun("macvlan", MACVLAN, (skipped,), 0, 90)
+    assert not nothing.good
+
+
 class Texts(HTMLParser):
     """All texts and class words of a page, and the elements that are open at its end."""
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lab.foundation.progress import seconds_text
 from lab.modes.mode import Mode
-from lab.operations.suite_page.results import Check, Outcome
+from lab.operations.suite_page.results import Check, Outcome, judged
 
 TEMPLATE = Path(__file__).parent / "page.html.j2"
 
@@ -33,8 +33,12 @@ class ModeRun:
         return sum(check.outcome is Outcome.FAILED for check in self.checks)
 
     @property
+    def judged(self) -> tuple[Check, ...]:
+        return judged(self.checks)
+
+    @property
     def good(self) -> bool:
-        return bool(self.checks) and not self.failed and not self.problem
+        return bool(self.judged) and not self.failed and not self.problem
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,18 @@ class Cell:
         return tuple(check for check in self.checks if check.outcome is Outcome.FAILED)
 
     @property
+    def judged(self) -> tuple[Check, ...]:
+        return judged(self.checks)
+
+    @property
     def worst_first(self) -> tuple[Check, ...]:
         return tuple(sorted(self.checks, key=lambda check: check.outcome is not Outcome.FAILED))
 
     @property
     def state(self) -> str:
-        """none, failed or passed."""
-        if not self.checks:
-            return "none"
+        """none, not-run, failed or passed."""
+        if not self.judged:
+            return "not-run" if self.checks else "none"
         return "failed" if self.failed else "passed"
 
 

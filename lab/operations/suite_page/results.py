@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -30,6 +31,11 @@ class Check:
     seconds: float
     evidence: str
     """What was seen; for a failed check, its message."""
+
+
+def judged(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Those that were run; a check that was skipped says nothing of a lab."""
+    return tuple(check for check in checks if check.outcome is not Outcome.NOT_RUN)
 
 
 def read_checks(report: Path) -> tuple[Check, ...]:
