@@ -79,10 +79,11 @@ class Wanted:
 def judge(mode: str, fault: str, node: str, checks: Sequence[Check], seconds: float) -> Trial:
     """What the checks of a run of the suite come to for one fault."""
     failed = [check for check in checks if check.outcome is Outcome.FAILED]
-    naming = [check for check in failed if line_that_names(fault, node, check.evidence)]
-    words = {check: line_that_names(fault, node, check.evidence) for check in naming}
-    best = min(
-        naming, key=lambda check: (words[check].startswith(ELSEWHERE), len(check.evidence)), default=None
+    naming = [(line, check) for check in failed if (line := line_that_names(fault, node, check.evidence))]
+    line, best = min(
+        naming,
+        key=lambda named: (named[0].startswith(ELSEWHERE), len(named[1].evidence)),
+        default=("", None),
     )
     return Trial(
         mode,
@@ -91,7 +92,7 @@ def judge(mode: str, fault: str, node: str, checks: Sequence[Check], seconds: fl
         len(failed),
         len(naming),
         _title(best) if best else "",
-        words[best].removeprefix("cause: ").removeprefix(ELSEWHERE) if best else "",
+        line.removeprefix("cause: ").removeprefix(ELSEWHERE),
         round(seconds, 1),
     )
 
@@ -108,6 +109,7 @@ def lab(*words: str) -> str:
 
 def run_suite(report: Path) -> tuple[Check, ...]:
     """The checks of one run of the suite. Raises SystemExit when it did not begin."""
+    report.unlink(missing_ok=True)
     words = ["acceptance/", "-q", "--no-header", "--tb=no", "--brief", f"--pod-seconds={POD_SECONDS}"]
     subprocess.run(
         [sys.executable, "-m", "pytest", *words, f"--junitxml={report}"],

@@ -10,7 +10,19 @@ import pytest
 
 from lab.faults.registry import FAULTS
 from lab.operations.suite_page.results import Check, Outcome
-from scripts.fault_table import BEGIN, END, PAGE, Trial, Wanted, judge, read_records, table, write_page
+from scripts import fault_table
+from scripts.fault_table import (
+    BEGIN,
+    END,
+    PAGE,
+    Trial,
+    Wanted,
+    judge,
+    read_records,
+    run_suite,
+    table,
+    write_page,
+)
 from scripts.fault_words import WORDS, line_that_names
 
 TRIAL = Trial("macvlan", "forward-drop", "k8s-node2", 2, 1, "data path: node [forwarding]", "FORWARD", 60.0)
@@ -101,6 +113,16 @@ def test_a_later_trial_stands_for_an_earlier_one(tmp_path: Path) -> None:
     trials = (TRIAL, beside, replace(TRIAL, failed=7))
     file.write_text("".join(json.dumps(asdict(trial)) + "\n" for trial in trials))
     assert read_records(file) == [trials[2], trials[1]]
+
+
+def test_an_earlier_report_does_not_stand_for_a_suite_that_did_not_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text('<testsuites><testsuite><testcase classname="a" name="b"/></testsuite></testsuites>')
+    monkeypatch.setattr(fault_table.subprocess, "run", lambda *words, **settings: None)
+    with pytest.raises(SystemExit, match="did not begin"):
+        run_suite(report)
 
 
 def test_a_fault_is_asked_for_with_its_node_or_without() -> None:
