@@ -13,19 +13,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lab.foundation.archive import pack_whole, unpack, unpack_one
 from lab.foundation.errors import LabError, WrongUseError, refused_by_system
 from lab.foundation.process import Completed, ProcessFailedError
 from lab.foundation.progress import Progress
+from lab.foundation.strict import STRICT, problems_of
 from lab.machines.layers import Layers
 from lab.machines.snapshots import Snapshots
 from lab.operations.context import Lab
 from lab.operations.keeping import plan_digest
 from lab.state.records import SnapshotRecord
-from lab.state.strict import problems_of
 from lab.supply.bundle.manifest import FileEntry
 
 FORMAT: Literal[1] = 1
@@ -37,10 +37,9 @@ CLOCK_TOLERANCE = 0.001
 """By which share the time stamp counters of two hosts may differ: a guest's clock goes wrong by as much."""
 NO_ROOM = os.strerror(errno.ENOSPC)
 """What tar and zstd say of a full disk."""
-_STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Origin:
     """What the lab that a snapshot comes into must be like."""
 
@@ -85,7 +84,7 @@ def _close(one: int, other: int) -> bool:
     return abs(one - other) <= CLOCK_TOLERANCE * max(one, other)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Manifest:
     """The whole of a file."""
 

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
-from lab.state.strict import STRICT, problems_of
+from lab.foundation.strict import STRICT, problems_of
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -17,8 +17,8 @@ from pydantic.dataclasses import dataclass
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder, labs_root
+from lab.foundation.strict import STRICT, problems_of
 from lab.state.faults import InjectedFault
-from lab.state.strict import STRICT, problems_of
 from lab.topology.values import dns_label
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated
 
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lab.foundation.files import write_atomically
+from lab.foundation.strict import STRICT
 from lab.supply.cache import Cache
 from lab.supply.software import Image, Software, software_digest
 from lab.topology.models import Supply
@@ -18,7 +19,7 @@ Digest = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 """A SHA-256 as 64 hexadecimal digits."""
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class Contents:
     """Software by the digests of its parts: what a `Software` is on any machine, wherever its cache lies."""
 

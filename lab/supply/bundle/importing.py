@@ -12,7 +12,7 @@ from lab.foundation.archive import unpack, unpack_one
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import sha256_of
 from lab.foundation.progress import Progress
-from lab.state.strict import problems_of
+from lab.foundation.strict import problems_of
 from lab.supply.box import take_box
 from lab.supply.bundle.manifest import BLOBS, BOX, FORMAT, NAME, Manifest, read_manifest
 from lab.supply.cache import Cache, full_disk

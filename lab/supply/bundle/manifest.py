@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from lab.foundation.files import sha256_of
+from lab.foundation.strict import STRICT
 from lab.supply.stock import Contents, Digest
 
 NAME = "manifest.json"
@@ -23,10 +24,8 @@ FORMAT = 1
 BLOBS = "blobs"
 BOX = "box"
 
-_STRICT = ConfigDict(extra="forbid")
 
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class FileEntry:
     """A file of the bundle: its size in bytes and its digest."""
 
@@ -39,7 +38,7 @@ class FileEntry:
         return cls(path.stat().st_size, sha256_of(path))
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class BoxEntry:
     """The box in the bundle."""
 
@@ -48,7 +47,7 @@ class BoxEntry:
     """Over the inputs it was made from: by it the box is found again."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Manifest:
     """The whole of a bundle."""
 

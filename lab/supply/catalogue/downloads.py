@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import StringConstraints
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid")
+from lab.foundation.strict import STRICT
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
@@ -23,7 +23,7 @@ class Place(StrEnum):
     """In every node's folder of CNI plugins."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Inside:
     """A program inside a download; `path` is its place in the archive or image, None the download itself."""
 
@@ -32,7 +32,7 @@ class Inside:
     path: str | None = None
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DownloadedFile:
     """A program or an archive of programs. `{arch}` in `url` is a key of `sha256`: amd64, arm64."""
 
@@ -43,7 +43,7 @@ class DownloadedFile:
     """When set, a lab can do without it, and this is what it then does; otherwise the file must be had."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DownloadedImage:
     """An image by its upstream name, and the tags it has upstream or at mirrors, in the order to try."""
 
@@ -59,7 +59,7 @@ class DownloadedImage:
 Download = DownloadedFile | DownloadedImage
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Downloads:
     """Everything the supply `mirror` asks for."""
 

@@ -7,12 +7,10 @@ from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from lab.foundation.strict import STRICT
 from lab.supply.catalogue.downloads import Downloads
-
-_STRICT = ConfigDict(extra="forbid")
 
 
 class Use(StrEnum):
@@ -26,7 +24,7 @@ class Use(StrEnum):
     """Into container images only."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class GoVersions:
     """Which Go toolchains may build a module: from `oldest` to `newest`, as major.minor, inclusive."""
 
@@ -41,7 +39,7 @@ class GoVersions:
     """
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class GoProgram:
     """A main package; `name` is what the program is called from then on."""
 
@@ -50,7 +48,7 @@ class GoProgram:
     use: Use
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class GoFolder:
     """A folder of a Go module's sources that images are made of, as a layer named `name`.
 
@@ -64,7 +62,7 @@ class GoFolder:
     at: str
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class GoBuild:
     """Programs that one `go build` makes from one module folder (lab/supply/modules/`module`)."""
 
@@ -89,7 +87,7 @@ class GoBuild:
         return {program.name for program in self.programs}
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DebianProgram:
     """A file of a Debian tree that images are made of; `path` is relative to the tree's root."""
 
@@ -97,7 +95,7 @@ class DebianProgram:
     path: str
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class DebianTree:
     """Debian packages with all they depend on, unpacked: the base layer of images."""
 
@@ -109,7 +107,7 @@ class DebianTree:
     """Patterns of paths, relative to the tree's root, that no program of the images needs."""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ImageRecipe:
     """A container image. `files` maps paths in the image to names of programs."""
 
@@ -128,7 +126,7 @@ class ImageRecipe:
     user: str = ""
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class UserProgram:
     """A program that a user may bring, and the words that make it print its version."""
 
@@ -160,7 +158,7 @@ class Parts:
         return ", ".join((*sorted(self.programs), *(f"image {name}" for name in sorted(self.images))))
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Entry:
     """All that belongs to one version of Kubernetes."""
 

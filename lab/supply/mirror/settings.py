@@ -7,16 +7,17 @@ from dataclasses import field
 from pathlib import Path
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lab.foundation.errors import WrongUseError
+from lab.foundation.strict import STRICT
 from lab.supply.catalogue.loader import FOLDER
 
 NAME = "mirrors.yaml"
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class Mirror:
     """`at` stands in for `of`: beginnings of image names (registry.k8s.io) or of URLs (https://dl.k8s.io).
 
@@ -36,7 +37,7 @@ class Mirror:
             raise ValueError(f"{self.at}: leave out https:// before a registry")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=STRICT)
 class MirrorList:
     """Mirrors in the order in which they are asked."""
 

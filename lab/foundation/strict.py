@@ -1,4 +1,4 @@
-"""Files of a lab's state are read strictly: what is not as this version writes it is an error."""
+"""Files of the program's own are read strictly: what is not as this version writes it is an error."""
 
 from __future__ import annotations
 
