@@ -15,7 +15,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.files import sha256_of
 from lab.foundation.process import Completed, ProcessFailedError
 from lab.foundation.progress import StepContext
-from lab.supply.cache import Cache, Record, full_disk, key_of
+from lab.supply.cache import Cache, Record, key_of
 from lab.supply.catalogue import GoBuild, GoFolder
 from lab.supply.go_client import UNREACHABLE, GoClient
 from lab.supply.go_toolchain import GoToolchain
@@ -142,10 +142,7 @@ class GoBuilder:
             raise self._explain(failed) from failed
 
     def _explain(self, failed: ProcessFailedError) -> LabError:
-        said = failed.completed.stderr
-        if "no space left on device" in said:
-            return full_disk(self.cache.root)
-        unreachable = any(sign in said for sign in UNREACHABLE)
+        unreachable = any(sign in failed.completed.stderr for sign in UNREACHABLE)
         return LabError(
             f"{self.build.title} {self.build.version} cannot be built",
             details=failed.details,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.foundation.process import Completed, run
-from lab.supply.cache import Cache
+from lab.foundation.process import Completed, ProcessFailedError, run
+from lab.supply.cache import Cache, full_disk
 from lab.supply.go_toolchain import GoToolchain
 
 UNREACHABLE = (
@@ -45,7 +45,7 @@ class GoClient:
     def run(self, words: Sequence[str], on_line: Callable[[str], None] | None = None) -> Completed:
         """Run `go` with these words to its end.
 
-        Raises ProcessFailedError, and StoppedError when `stop` is set.
+        Raises LabError when the cache's disk is full, StoppedError for `stop`, else ProcessFailedError.
         """
         go_root = self.cache.root / "go"
         self.cache.temporary.mkdir(parents=True, exist_ok=True)
@@ -62,4 +62,9 @@ class GoClient:
             **self.settings,
         }
         command = [str(self.toolchain.program), *words]
-        return run(command, cwd=self.folder, env=environment, on_line=on_line, stop=self.stop)
+        try:
+            return run(command, cwd=self.folder, env=environment, on_line=on_line, stop=self.stop)
+        except ProcessFailedError as failed:
+            if "no space left on device" in failed.completed.stderr:
+                raise full_disk(self.cache.root) from failed
+            raise

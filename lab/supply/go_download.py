@@ -19,7 +19,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.process import ProcessFailedError
 from lab.foundation.progress import StepContext
 from lab.supply.architecture import architecture
-from lab.supply.cache import Cache, explain_full_disk, full_disk
+from lab.supply.cache import Cache, explain_full_disk
 from lab.supply.catalogue import GoBuild
 from lab.supply.go_build import MODULES
 from lab.supply.go_client import GoClient, module_cache
@@ -84,8 +84,6 @@ class ToolchainDownload:
 
     def _explain(self, failed: ProcessFailedError) -> LabError:
         said = failed.completed.stderr
-        if "no space left on device" in said:
-            return full_disk(self.cache.root)
         if "SECURITY ERROR" in said:
             return LabError(
                 f"{self.toolchain.version} from the Go module proxy is not what the Go project published",
