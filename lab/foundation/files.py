@@ -54,6 +54,11 @@ def write_output(path: Path, content: str) -> None:
         raise refused_by_system(f"cannot write {path}", error) from error
 
 
+def is_plain_file(path: Path) -> bool:
+    """Whether a file itself is there: no link to one, no pipe or device, which may be read without end."""
+    return path.is_file() and not path.is_symlink()
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of the file's content, as 64 hexadecimal digits."""
     with path.open("rb") as file:

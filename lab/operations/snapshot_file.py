@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from lab.foundation.archive import pack_whole, unpack, unpack_one
 from lab.foundation.errors import LabError, WrongUseError, refused_by_system
+from lab.foundation.files import is_plain_file
 from lab.foundation.process import Completed, ProcessFailedError
 from lab.foundation.progress import Progress
 from lab.foundation.strict import STRICT, problems_of
@@ -135,7 +136,7 @@ def read_manifest(file: Path) -> Manifest:
         done = unpack_one(file, NAME, Path(folder))
         _require_room(done, Path(folder))
         manifest = Path(folder) / NAME
-        if manifest.is_symlink() or not manifest.is_file():
+        if not is_plain_file(manifest):
             raise _foreign(file, f"there is no {NAME} in it")
         try:
             return _MANIFEST.validate_json(manifest.read_bytes())
@@ -198,7 +199,7 @@ def _check(file: Path, folder: Path, manifest: Manifest) -> None:
         )
     for name, entry in manifest.files.items():
         path = folder / name
-        if path.is_symlink() or not path.is_file() or FileEntry.of(path) != entry:
+        if not is_plain_file(path) or FileEntry.of(path) != entry:
             raise _damaged(file, f"{name} is not what its manifest says")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lab.foundation.files import is_plain_file
 from lab.supply.cache import explain_full_disk
 
 
@@ -49,7 +50,7 @@ def write_layer(target: Path, layer: Layer, moment: int) -> None:
             else:
                 member = archive.gettarinfo(source, name)
                 # Hard links on this host are none in the image.
-                if source.is_file() and not source.is_symlink():
+                if is_plain_file(source):
                     member.type, member.linkname, member.size = tarfile.REGTYPE, "", source.stat().st_size
             member.mtime = moment
             member.uid = member.gid = 0

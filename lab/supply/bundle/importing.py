@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from lab.foundation.archive import unpack, unpack_one
 from lab.foundation.errors import LabError, WrongUseError
-from lab.foundation.files import sha256_of
+from lab.foundation.files import is_plain_file, sha256_of
 from lab.foundation.progress import Progress
 from lab.foundation.strict import problems_of
 from lab.supply.box import take_box
@@ -59,7 +59,7 @@ def _check_magic(file: Path) -> None:
 def _manifest(file: Path, folder: Path, cache: Cache) -> Manifest:
     """The manifest, read before the rest is unpacked."""
     done = unpack_one(file, NAME, folder)
-    if (folder / NAME).is_symlink() or not (folder / NAME).is_file():
+    if not is_plain_file(folder / NAME):
         if "Not found in archive" in done.stderr:
             raise _foreign(file, f"it holds no {NAME}")
         raise _unreadable(file, done.stderr, cache)
@@ -86,7 +86,7 @@ def _manifest(file: Path, folder: Path, cache: Cache) -> Manifest:
 
 def _check(file: Path, path: Path, name: str, manifest: Manifest) -> None:
     wanted = manifest.files[name]
-    if path.is_symlink() or not path.is_file():
+    if not is_plain_file(path):
         raise LabError(f"the bundle {file} lacks {name}", resolution=NOT_WHOLE)
     if path.stat().st_size != wanted.size or (found := sha256_of(path)) != wanted.sha256:
         found = f"{path.stat().st_size} bytes" if path.stat().st_size != wanted.size else found
