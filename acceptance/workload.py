@@ -29,7 +29,7 @@ from acceptance.manifests import (
 from acceptance.problems import Problem, SuiteError
 
 POLL_SECONDS = 1.0
-AT_ONCE = 8
+REQUESTS_AT_ONCE = 8
 API_ERRORS = (ApiException, HTTPError, OSError)
 
 
@@ -65,12 +65,8 @@ class Workload:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        probes = (
-            probe_name(node.name, of_group.group)
-            for of_group in self._expectations.groups
-            for node in self._inventory.nodes
-        )
-        return (*probes, BACKEND)
+        groups = self._expectations.groups
+        return (*(role for of_group in groups for role in self._probes_of(of_group.group)), BACKEND)
 
     @property
     def crowd_roles(self) -> tuple[str, ...]:
@@ -80,9 +76,10 @@ class Workload:
     @property
     def roles_at_once(self) -> tuple[str, ...]:
         """All pods that start at once and are asked for their names."""
-        first = self._expectations.group
-        probes = (probe_name(node.name, first) for node in self._inventory.nodes)
-        return (*probes, BACKEND, *self.crowd_roles)
+        return (*self._probes_of(self._expectations.group), BACKEND, *self.crowd_roles)
+
+    def _probes_of(self, group: str) -> tuple[str, ...]:
+        return tuple(probe_name(node.name, group) for node in self._inventory.nodes)
 
     def prepare(self, deadline_seconds: float) -> BackendService:
         """Make namespace and Services; what an earlier run left is removed first. Raises SuiteError."""
@@ -106,7 +103,7 @@ class Workload:
         self._api.apps.create_namespaced_deployment(
             NAMESPACE, self._manifests.backend(), _request_timeout=REQUEST_TIMEOUT
         )
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=REQUESTS_AT_ONCE) as pool:
             # Each waits for the answers of admission webhooks, where there are any.
             list(pool.map(self._create_pod, [*pods, *(self._manifests.crowd() if with_crowd else ())]))
 
