@@ -18,7 +18,6 @@ from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_tex
 from lab.modes.registry import MODES, mode_named
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
-from lab.operations.status import lab_status
 from lab.operations.suite_page import Check, ModeRun, Outcome, judged, read_checks, render_page
 from lab.state.records import now
 from lab.topology.mode_choice import ModeChoice
@@ -65,15 +64,17 @@ def run_acceptance(
     wanted = [ModeChoice.parse(mode) for mode in modes]
     for choice in wanted:
         mode_named(choice.name)
-    present = Lab.open(folder, SilentProgress()).plan.choice
+    lab = Lab.open(folder, SilentProgress())
+    present = lab.plan.choice
+    as_it_is = wanted in ([], [present])
     page = Path("reports") / f"acceptance-{folder.name}.html"
     runs: list[SuiteRun] = []
     for choice in wanted or [present]:
-        if wanted in ([], [present]):
+        if as_it_is:
             runs.append(_run_suite(folder, choice, 0.0, arguments, progress))
         else:
             runs.append(_rebuild_and_run(folder, choice, arguments, progress))
-        write_atomically(page, _page(folder, runs))
+        write_atomically(page, _page(lab, runs))
     progress.note(f"what was seen, to look at in a browser: {page}")
     return tuple(runs)
 
@@ -104,18 +105,16 @@ def _rebuild_and_run(
     return _run_suite(folder, mode, time.monotonic() - started, arguments, progress)
 
 
-def _page(folder: LabFolder, runs: Sequence[SuiteRun]) -> str:
-    status = lab_status(folder)
-    nodes = f"{len(status.nodes)} nodes"
+def _page(lab: Lab, runs: Sequence[SuiteRun]) -> str:
     facts = [
-        f"Kubernetes {status.kubernetes}",
-        status.runtime,
-        nodes,
-        f"guests under {status.accelerator}",
+        f"Kubernetes {lab.plan.kubernetes.version}",
+        lab.record.runtime,
+        f"{len(lab.plan.nodes)} nodes",
+        f"guests under {lab.record.accelerator}",
         now(),
     ]
     return render_page(
-        f"Pod networks of the lab {folder.name}",
+        f"Pod networks of the lab {lab.folder.name}",
         facts,
         [
             ModeRun(

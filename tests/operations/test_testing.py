@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -31,13 +30,17 @@ def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(testing, "SUITE", suite)
     images = ("registry.lab.internal/flannel:v0.28.4",)
-    record = LabRecord("a-lab", mode="macvlan", supply="packages", created="", images=images)
+    record = LabRecord(
+        "a-lab",
+        mode="macvlan",
+        supply="packages",
+        created="",
+        runtime="containerd",
+        accelerator="qemu",
+        images=images,
+    )
     opened = Lab(LabFolder(tmp_path), record, plan.in_mode(ModeChoice("macvlan")), SilentProgress())
     monkeypatch.setattr(testing.Lab, "open", lambda folder, progress: opened)
-    status = SimpleNamespace(
-        kubernetes="v1.24.10", runtime="containerd", nodes=plan.nodes, accelerator="qemu"
-    )
-    monkeypatch.setattr(testing, "lab_status", lambda folder: status)
     return LabFolder(tmp_path / "a-lab")
 
 
