@@ -11,13 +11,18 @@ from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.topology.plan import Plan
 
-KUBE_PROXY = Workload(WorkloadKind.DAEMON_SET, "kube-system", "kube-proxy")
+SYSTEM = "kube-system"
+
+KUBE_PROXY = Workload(WorkloadKind.DAEMON_SET, SYSTEM, "kube-proxy")
 KUBE_PROXY_HEALTH_PORT = 10256
 """KubeProxyConfiguration's healthzBindAddress where nothing is said about it, on the node's own addresses."""
 
-COREDNS = Workload(WorkloadKind.DEPLOYMENT, "kube-system", "coredns")
+COREDNS = Workload(WorkloadKind.DEPLOYMENT, SYSTEM, "coredns")
 COREDNS_HEALTH_PORT = 8080
 """The plugin health's, https://coredns.io/plugins/health/."""
+
+HEALTH = {KUBE_PROXY: (KUBE_PROXY_HEALTH_PORT, "/healthz"), COREDNS: (COREDNS_HEALTH_PORT, "/health")}
+"""Port and path where a pod of the workload says how it is."""
 
 
 def wait_serving(api: ClusterApi, at: StepContext, deadline: Deadline) -> None:
@@ -78,27 +83,26 @@ def check_ready(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> N
 def wait_answering(
     api: ClusterApi, plan: Plan, workloads: Sequence[Workload], at: StepContext, deadline: Deadline
 ) -> None:
-    """Wait until all kubelets, and the pods of CoreDNS where it is among the workloads, answer now.
+    """Wait until all kubelets and the workloads' pods of kube-proxy and CoreDNS answer now.
 
     What the API server knows of nodes and pods is as old as their last report: after a snapshot was brought
     back, as old as the snapshot. Raises TimedOutError.
     """
-
-    def check_dns(pod: str) -> None:
-        api.check_pod(COREDNS.namespace, pod, COREDNS_HEALTH_PORT, "/health")
+    asked_for_health = [(each, *HEALTH[each]) for each in workloads if each in HEALTH]
 
     def check() -> None:
-        pods = [pod.name for pod in api.pods(COREDNS.namespace) if COREDNS.owns(pod.name)]
+        pods = [pod.name for pod in api.pods(SYSTEM)]
         with ThreadPoolExecutor() as pool:
             asked = [pool.submit(api.check_kubelet, node.name) for node in plan.nodes]
-            if COREDNS in workloads:
-                asked += [pool.submit(check_dns, pod) for pod in pods]
+            for workload, port, path in asked_for_health:
+                own = [pod for pod in pods if workload.owns(pod)]
+                asked += [pool.submit(api.check_pod, SYSTEM, pod, port, path) for pod in own]
         for answer in asked:
             answer.result()
 
     wait_for(
         check,
-        what="nodes and DNS answer",
+        what="nodes, kube-proxy and DNS answer",
         deadline=deadline,
         interval=0.2,
         retry_on=(ApiError,),

@@ -9,9 +9,8 @@ from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
 from lab.operations.faults import faults_after_revert
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_snapshot
-from lab.operations.status import status_of
 from lab.operations.steps import run_steps
-from lab.operations.up import UpSummary
+from lab.operations.up import UpSummary, summary_of
 from lab.operations.up_steps import BROUGHT_BACK, OF_MODE, POD_NETWORK
 from lab.state.records import locked
 from lab.topology.mode_choice import ModeChoice
@@ -52,7 +51,7 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
             times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:
             times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK))
-        return UpSummary(status_of(lab), (*before, *times))
+        return summary_of(lab, (*before, *times))
 
 
 def pause_lab(folder: LabFolder, progress: Progress) -> None:

@@ -70,12 +70,13 @@ def lab_status(folder: LabFolder) -> LabStatus:
     return status_of(lab)
 
 
-def status_of(lab: Lab) -> LabStatus:
+def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
+    """The state of the lab; with `seen_well`, problems are not looked for: the caller saw there are none."""
     plan = lab.plan
     machines = lab.machine_states()
     asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
     conditions = _conditions(lab) if asked else {}
-    problems = _problems(lab) if asked else ()
+    problems = _problems(lab) if asked and not seen_well else ()
     nodes = []
     for node in plan.nodes:
         seen = conditions.get(node.name)

@@ -16,7 +16,7 @@ from lab.operations.keeping import mode_snapshot
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
-from lab.operations.up_steps import BEFORE_NETWORK, BROUGHT_BACK, CLUSTER, KEEP, POD_NETWORK, WARM
+from lab.operations.up_steps import BEFORE_NETWORK, BROUGHT_BACK, CLUSTER, KEEP, POD_NETWORK, WARM, AllReady
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
@@ -49,6 +49,12 @@ class UpSummary:
     def as_json(self) -> dict[str, Any]:
         steps = [dataclasses.asdict(step) for step in self.times]
         return {"lab": self.status.as_json(), "steps": steps}
+
+
+def summary_of(lab: Lab, times: tuple[StepTime, ...]) -> UpSummary:
+    """The lab after these steps; problems are not looked for when one of them saw that all is ready."""
+    seen_well = any(step.name == AllReady.name for step in times)
+    return UpSummary(status_of(lab, seen_well=seen_well), times)
 
 
 def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
@@ -88,7 +94,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
         if after:
             after += run_steps(lab, (KEEP,))
-        return UpSummary(status_of(lab), (*before, *after))
+        return summary_of(lab, (*before, *after))
 
 
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:

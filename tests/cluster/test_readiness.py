@@ -30,6 +30,7 @@ EVENTS = "GET /api/v1/namespaces/kube-system/events"
 VERSION = {"kubeletVersion": "v1.24.10"}
 WORKLOADS = (KUBE_PROXY, COREDNS)
 COREDNS_HEALTH = "GET /api/v1/namespaces/kube-system/pods/coredns-a:8080/proxy/health"
+KUBE_PROXY_HEALTH = "GET /api/v1/namespaces/kube-system/pods/kube-proxy-b:10256/proxy/healthz"
 
 
 def node(name: str, ready: bool, message: str = "") -> dict[str, Any]:
@@ -178,22 +179,23 @@ def test_the_schedulers_refusal_is_waited_for_and_told(api: ClusterApi, server: 
 
 def answering(server: ApiServer, plan: Plan) -> None:
     """All nodes and one pod of CoreDNS answer through the API server."""
-    pod = {
-        "metadata": {"name": "coredns-a"},
-        "spec": {"nodeName": "k8s-node1"},
-        "status": {"phase": "Running"},
-    }
-    server.answers[PODS] = (200, {"items": [pod]})
+    pods = [
+        {"metadata": {"name": name}, "spec": {"nodeName": "k8s-node1"}, "status": {"phase": "Running"}}
+        for name in ("coredns-a", "kube-proxy-b")
+    ]
+    server.answers[PODS] = (200, {"items": pods})
     for each in plan.nodes:
         server.answers[f"GET /api/v1/nodes/{each.name}/proxy/healthz"] = (200, "ok")
     server.answers[COREDNS_HEALTH] = (200, "OK")
+    server.answers[KUBE_PROXY_HEALTH] = (200, "{}")
 
 
-def test_nodes_and_dns_that_answer(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
+def test_all_that_answer(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
     answering(server, plan)
     with SilentProgress().step("ready") as at:
         wait_answering(api, plan, WORKLOADS, at, Deadline(10))
-    assert COREDNS_HEALTH in {f"{asked.method} {asked.path}" for asked in server.asked}
+    asked = {f"{each.method} {each.path}" for each in server.asked}
+    assert {COREDNS_HEALTH, KUBE_PROXY_HEALTH} <= asked
 
 
 @pytest.mark.parametrize(
@@ -201,6 +203,7 @@ def test_nodes_and_dns_that_answer(api: ClusterApi, server: ApiServer, plan: Pla
     [
         ("GET /api/v1/nodes/k8s-node2/proxy/healthz", "ask the kubelet of k8s-node2"),
         (COREDNS_HEALTH, "ask the pod kube-system/coredns-a"),
+        (KUBE_PROXY_HEALTH, "ask the pod kube-system/kube-proxy-b"),
     ],
 )
 def test_who_does_not_answer_is_named(
