@@ -145,6 +145,15 @@ class ClusterApi:
                 content_type="application/merge-patch+json",
             )
 
+    def delete(self, path: str) -> None:
+        """Delete the object at that path, which may be gone already."""
+        try:
+            with _explained(f"delete {path}"):
+                self._request("DELETE", path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+
     def apply(self, manifests: Iterable[Manifest]) -> None:
         """Server-side apply in the given order, namespaces and definitions first; may be repeated.
 

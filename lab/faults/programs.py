@@ -88,25 +88,39 @@ def _change(site: Site, workload: Workload, affinity: object, strategy: object) 
 
 
 def _halt(site: Site, node: NodePlan, before: Before) -> None:
-    _signal(site, node, "STOP")
+    found = '[ -n "$found" ] || { echo "there is no process kube-proxy" >&2; exit 1; }'
+    site.run(node, _signal("STOP") + found, "halt kube-proxy")
 
 
-def _go_on(site: Site, node: NodePlan, before: Before) -> None:
+def _replace(site: Site, node: NodePlan, before: Before) -> None:
+    """Let it go on, so that it ends when asked to, and wait for the pod that takes its place.
+
+    One that only goes on writes its rules when something changes: there would be nothing to wait for.
+    """
+    site.run(node, _signal("CONT"), "let kube-proxy go on")
     since = _node_time(site, node)
-    _signal(site, node, "CONT")
+    own = [pod for pod in site.api.pods(KUBE_PROXY.namespace) if KUBE_PROXY.owns(pod.name)]
+    halted = {pod.name for pod in own if pod.node == node.name}
+    for name in halted:
+        site.api.delete(f"/api/v1/namespaces/{KUBE_PROXY.namespace}/pods/{name}")
+
+    def replaced() -> None:
+        if not set(daemon_pods(site, KUBE_PROXY, node)) - halted:
+            raise NotYetError(f"no new pod of {KUBE_PROXY} is ready on {node.name}")
+
+    site.wait(replaced, f"a new pod of {KUBE_PROXY} on {node.name}")
     _rules_written(site, node, since)
 
 
-def _signal(site: Site, node: NodePlan, signal: str) -> None:
-    script = f"""\
+def _signal(signal: str) -> str:
+    """Bash that signals kube-proxy, and sets `found` where there is one."""
+    return f"""\
 found=
 for comm in /proc/[0-9]*/comm; do
   read -r name 2>/dev/null <"$comm" || continue
   if [ "$name" = kube-proxy ]; then kill -{signal} "$(basename "${{comm%/comm}}")"; found=yes; fi
 done
-[ -n "$found" ] || {{ echo "there is no process kube-proxy" >&2; exit 1; }}
 """
-    site.run(node, script, f"signal {signal} to kube-proxy")
 
 
 def _node_time(site: Site, node: NodePlan) -> str:
@@ -133,7 +147,7 @@ def _ready_is_enough(site: Site, node: NodePlan, since: str) -> None:
 
 PROGRAM_FAULTS = (
     _leaving("kube-proxy-gone", "kube-proxy has left a node", _kube_proxy, _rules_written),
-    Fault("kube-proxy-halted", "kube-proxy of a node is there and does nothing", _halt, _go_on),
+    Fault("kube-proxy-halted", "kube-proxy of a node is there and does nothing", _halt, _replace),
     _leaving(
         "cni-daemon-stopped",
         "the mode's own daemon has left a node",

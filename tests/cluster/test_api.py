@@ -200,3 +200,17 @@ def test_a_definition_is_waited_for_until_its_objects_may_be_made(api: ClusterAp
     asked = [(each.method, each.path) for each in server.asked]
     assert asked.index(("PATCH", path)) < asked.index(("GET", path))
     assert asked.count(("GET", path)) > 1
+
+
+def test_what_is_deleted_may_be_gone_already(api: ClusterApi, server: ApiServer) -> None:
+    path = "/api/v1/namespaces/kube-system/pods/kube-proxy-b"
+    server.answers[f"DELETE {path}"] = (200, {})
+    api.delete(path)
+    api.delete("/api/v1/namespaces/kube-system/pods/none")
+    assert (server.asked[0].method, server.asked[0].path) == ("DELETE", path)
+
+
+def test_what_may_not_be_deleted_is_named(api: ClusterApi, server: ApiServer) -> None:
+    server.answers["DELETE /api/v1/nodes/k8s-node1"] = (403, {"message": "forbidden"})
+    with pytest.raises(ApiError, match="delete /api/v1/nodes/k8s-node1: refused"):
+        api.delete("/api/v1/nodes/k8s-node1")

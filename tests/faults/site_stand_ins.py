@@ -70,6 +70,7 @@ class MemoryApi:
     states: list[NodeState] = field(default_factory=list)
     merged: Callable[[MemoryApi], None] = lambda api: None
     """Does what a controller does after a change."""
+    deleted: list[str] = field(default_factory=list)
 
     def read(self, path: str) -> dict[str, Any]:
         if path not in self.objects:
@@ -79,6 +80,9 @@ class MemoryApi:
     def merge(self, path: str, change: Mapping[str, Any]) -> None:
         self.objects[path] = _merged(self.objects[path], change)
         self.merged(self)
+
+    def delete(self, path: str) -> None:
+        self.deleted.append(path)
 
     def label_node(self, name: str, labels: Mapping[str, str | None]) -> None:
         self.merge(f"/api/v1/nodes/{name}", {"metadata": {"labels": dict(labels)}})

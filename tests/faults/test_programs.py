@@ -127,17 +127,49 @@ def state_of_kube_proxy(node: BashNode) -> str:
     return node.bash("ps -o stat= -C kube-proxy")[0]
 
 
-def test_kube_proxy_is_halted_and_goes_on(
+def replaced_when_deleted(node: NodePlan) -> MemoryApi:
+    """A cluster whose kube-proxy on the node is kube-proxy-0, and each time it is deleted the next one."""
+    api = MemoryApi()
+    api.pods_of = lambda api: [
+        PodState(f"kube-proxy-{len(api.deleted)}", node.name, "Running", True, (), {}),
+        PodState("kube-proxy-other", "k8s-master1", "Running", True, (), {}),
+    ]
+    return api
+
+
+def test_kube_proxy_is_halted_and_replaced(
     site: MakeSite, node: BashNode, worker: NodePlan, metrics: None
 ) -> None:
     node.bash(START_KUBE_PROXY)
-    here, fault = site("macvlan", node=node), fault_named("kube-proxy-halted")
+    api, fault = replaced_when_deleted(worker), fault_named("kube-proxy-halted")
+    here = site("macvlan", node=node, api=api)
     for _ in range(2):
         fault.inject(here, worker, {})
         assert state_of_kube_proxy(node) == "T"
     for _ in range(2):
         fault.clear(here, worker, {})
-        assert state_of_kube_proxy(node) in ("R", "S")
+        assert state_of_kube_proxy(node) in ("R", "S"), "a halted process does not end when asked to"
+    pods = "/api/v1/namespaces/kube-system/pods"
+    assert api.deleted == [f"{pods}/kube-proxy-0", f"{pods}/kube-proxy-1"]
+
+
+def test_clearing_goes_on_where_kube_proxy_was_just_deleted(
+    site: MakeSite, node: BashNode, worker: NodePlan, metrics: None
+) -> None:
+    """Ended in the middle and run again, before the new process is there."""
+    here = site("macvlan", node=node, api=replaced_when_deleted(worker))
+    fault_named("kube-proxy-halted").clear(here, worker, {})
+
+
+def test_a_kube_proxy_that_nobody_replaces_is_named(
+    site: MakeSite, node: BashNode, worker: NodePlan, metrics: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = MemoryApi()
+    api.pods_of = lambda _: [PodState("kube-proxy-0", worker.name, "Running", True, (), {})]
+    monkeypatch.setattr("lab.faults.fault.SETTLE_SECONDS", 0.0)
+    with pytest.raises(TimedOutError) as caught:
+        fault_named("kube-proxy-halted").clear(site("macvlan", node=node, api=api), worker, {})
+    assert "no new pod of daemonset kube-system/kube-proxy" in (caught.value.details or "")
 
 
 def test_without_kube_proxy_there_is_nothing_to_halt(
@@ -156,8 +188,9 @@ def test_rules_that_are_older_than_the_clearing_are_waited_for(
     node.bash("echo 'kubeproxy_sync_proxy_rules_last_timestamp_seconds 1.7e+09' >/run/metrics")
     monkeypatch.setattr(programs, "METRICS", "file:///run/metrics")
     monkeypatch.setattr("lab.faults.fault.SETTLE_SECONDS", 0.0)
+    here = site("macvlan", node=node, api=replaced_when_deleted(worker))
     with pytest.raises(TimedOutError) as caught:
-        fault_named("kube-proxy-halted").clear(site("macvlan", node=node), worker, {})
+        fault_named("kube-proxy-halted").clear(here, worker, {})
     assert "has not written its rules yet" in (caught.value.details or "")
 
 
