@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from lab.cli.common import console, json_option, print_json, supply_option
-from lab.cli.tables import show_cached, show_findings
+from lab.cli.tables import show_boxes, show_cached, show_findings
+from lab.operations.boxes import box_rows, prune_boxes
 from lab.operations.health import findings as all_findings
 from lab.operations.software import (
     DEFAULT_VERSION,
@@ -146,6 +147,33 @@ def build_box_command(version: str, runtime: str, supply: str | None) -> None:
     """
     built = build_the_box(version, runtime, supply, console())
     click.echo(f"{built.name} {built.version}: {built.image}")
+
+
+@box.command("list")
+@json_option
+def list_boxes(as_json: bool) -> None:
+    """The boxes in the cache, and the labs made from them.
+
+    \b
+    Example: lab box list
+    """
+    rows = box_rows()
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        show_boxes(rows)
+
+
+@box.command("prune")
+def prune_old_boxes() -> None:
+    """Remove the boxes that no lab is made from, but the newest of each kind.
+
+    \b
+    Example: lab box prune
+    """
+    removed = prune_boxes(console())
+    freed = sum(row.size for row in removed)
+    click.echo(f"{len(removed)} removed, {freed / 2**30:.1f} GiB")
 
 
 @click.command()

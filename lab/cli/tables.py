@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
+from lab.operations.boxes import BoxRow
 from lab.operations.cache import KeptRow
 from lab.operations.faults import FaultRow
 from lab.operations.snapshots import SnapshotRow
@@ -91,6 +92,17 @@ def show_kept(rows: Sequence[KeptRow]) -> None:
     table = _table("topology", "mode", "made", "size", "key")
     for row in rows:
         table.add_row(row.topology, row.mode, row.made, f"{row.size / 2**20:.0f} MiB", row.key[:12])
+    _print(table)
+
+
+def show_boxes(rows: Sequence[BoxRow]) -> None:
+    if not rows:
+        click.echo("There is no box. lab up builds it; so does lab box build.")
+        return
+    table = _table("box", "built", "size", "digest", "labs")
+    for row in rows:
+        size = f"{row.size / 2**20:.0f} MiB"
+        table.add_row(row.name, row.built, size, row.digest[:12], ", ".join(row.labs) or "-")
     _print(table)
 
 

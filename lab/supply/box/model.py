@@ -39,6 +39,8 @@ KERNEL_ARGUMENTS = " ".join(
 """The kernel line that all nodes share; each node's name and addresses are added to it."""
 
 RECORD = "box.json"
+BLOCK = 512
+"""Bytes, the unit of st_blocks in stat(2)."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ class Box:
     @property
     def kernel(self) -> Path:
         return self.folder / "vmlinuz"
+
+    @property
+    def built(self) -> float:
+        """Seconds since 1970."""
+        return (self.folder / RECORD).stat().st_mtime
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(path.stat().st_blocks * BLOCK for path in self.folder.iterdir())
 
     @property
     def initrd(self) -> Path:
@@ -103,10 +115,22 @@ def take_box(cache_root: Path, folder: Path, digest: str) -> None:
         folder.replace(target)
 
 
+def all_boxes(cache_root: Path) -> tuple[Box, ...]:
+    """Every box in the cache, the one built last first."""
+    records = sorted(boxes_root(cache_root).glob(f"*/{RECORD}"), key=lambda record: -record.stat().st_mtime)
+    return tuple(_read(record) for record in records)
+
+
 def newest_box(cache_root: Path) -> Box | None:
     """The box that was built last, or None when the cache has none."""
-    records = sorted(boxes_root(cache_root).glob(f"*/{RECORD}"), key=lambda record: record.stat().st_mtime)
-    return _read(records[-1]) if records else None
+    return next(iter(all_boxes(cache_root)), None)
+
+
+def remove_box(cache_root: Path, box: Box) -> None:
+    """Take the box out of the cache, at once, however far the removal of its files comes."""
+    with FileLock(boxes_root(cache_root) / ".lock"):
+        (box.folder / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(box.folder, ignore_errors=True)
 
 
 def load_box(cache_root: Path, digest: str) -> Box:
