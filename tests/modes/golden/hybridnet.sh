@@ -22,7 +22,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/06-hybridnet.conflist.lab-new
-printf %s 'ee85de3fa4b94af07f0eb2626136ffe4cad832ea7770011c1b2ec85604556783
+printf %s 'd7d9fa114ce67212476b7fd5b6f48e8606e8cd1364652f114705915803a185aa
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/cni/net.d/06-hybridnet.conflist
