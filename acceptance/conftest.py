@@ -24,6 +24,8 @@ from acceptance.report import known_causes, matrix_table
 from acceptance.shell import SshConnections
 
 POD_SECONDS = 180.0
+SLOW_RUNTIMES = {"cri-dockerd": 420.0}
+"""Seconds too, by the container runtime: docker takes longer to start a pod."""
 
 _INVENTORY = pytest.StashKey[Inventory]()
 _EXPECTATIONS = pytest.StashKey[Expectations]()
@@ -49,9 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--pod-seconds",
         dest="lab_pod_seconds",
         type=float,
-        default=POD_SECONDS,
         metavar="SECONDS",
-        help="how long the suite's pods may take to become ready (default: %(default)s)",
+        help="how long the suite's pods may take to become ready (default: 180, on cri-dockerd 420)",
     )
     group.addoption(
         "--keep", dest="lab_keep", action="store_true", help="leave the suite's pods in place, to look around"
@@ -172,13 +173,23 @@ def ssh(inventory: Inventory) -> Iterator[SshConnections]:
 
 
 @pytest.fixture(scope="session")
+def pod_seconds(pytestconfig: pytest.Config, inventory: Inventory) -> float:
+    """How long the suite's pods may take to become ready."""
+    given: float | None = pytestconfig.getoption("lab_pod_seconds")
+    return SLOW_RUNTIMES.get(inventory.kubernetes.runtime, POD_SECONDS) if given is None else given
+
+
+@pytest.fixture(scope="session")
 def investigation(
-    pytestconfig: pytest.Config, inventory: Inventory, expectations: Expectations, ssh: SshConnections
+    pytestconfig: pytest.Config,
+    inventory: Inventory,
+    expectations: Expectations,
+    ssh: SshConnections,
+    pod_seconds: float,
 ) -> Iterator[Investigation]:
     """Looks at the lab, and removes at the end what it put there."""
-    seconds: float = pytestconfig.getoption("lab_pod_seconds")
-    brief: bool = pytestconfig.getoption("lab_brief")
-    investigation = Investigation(inventory, expectations, ssh, seconds, _teller(pytestconfig), brief=brief)
+    tell, brief = _teller(pytestconfig), bool(pytestconfig.getoption("lab_brief"))
+    investigation = Investigation(inventory, expectations, ssh, pod_seconds, tell, brief=brief)
     try:
         yield investigation
     finally:

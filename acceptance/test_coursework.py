@@ -34,9 +34,8 @@ def coursework(
 
 
 @pytest.fixture(scope="module")
-def tomcats(coursework: Coursework, pytestconfig: pytest.Config) -> Mapping[str, Tomcat]:
-    seconds: float = pytestconfig.getoption("lab_pod_seconds")
-    return coursework.wait(seconds)
+def tomcats(coursework: Coursework, pod_seconds: float) -> Mapping[str, Tomcat]:
+    return coursework.wait(pod_seconds)
 
 
 def test_addresses(tomcats: Mapping[str, Tomcat], inventory: Inventory) -> None:

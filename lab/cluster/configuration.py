@@ -20,6 +20,7 @@ from lab.cluster.pki import discovery_hash
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
+from lab.topology.models import Runtime
 from lab.topology.plan import NodePlan, Plan
 
 IMAGE_REPOSITORY = "registry.lab.internal"
@@ -53,7 +54,7 @@ def init_configuration(plan: Plan, runtime: ContainerRuntime, secrets: ClusterSe
         "nodeRegistration": _registration(node, runtime),
         "patches": {"directory": PATCHES},
     }
-    return _documents(init, _cluster(plan), _kubelet(), _kube_proxy())
+    return _documents(init, _cluster(plan), _kubelet(plan, runtime), _kube_proxy())
 
 
 def join_configuration(plan: Plan, node: NodePlan, runtime: ContainerRuntime, secrets: ClusterSecrets) -> str:
@@ -145,7 +146,8 @@ def _component(arguments: Mapping[str, str]) -> Document:
     }
 
 
-def _kubelet() -> Document:
+def _kubelet(plan: Plan, runtime: ContainerRuntime) -> Document:
+    looking = runtime.name is not Runtime.CRI_DOCKERD
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -156,13 +158,25 @@ def _kubelet() -> Document:
         # kubelet's first answer to a disk that fills up. 0% takes a threshold away.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
-            "memory.available": "50Mi",
+            "memory.available": "50Mi" if looking else "0%",
             "nodefs.available": "0%",
             "nodefs.inodesFree": "0%",
             "imagefs.available": "0%",
         },
         "runtimeRequestTimeout": "5m0s",
+        **({} if looking else _without_watch(plan.kubernetes.version)),
     }
+
+
+def _without_watch(version: str) -> Document:
+    """What keeps kubelet from measuring all containers every ten seconds, once it never evicts pods.
+
+    cri-dockerd asks docker three times for each container then, which takes a third of an emulated node.
+    """
+    _, minor, _ = version.split(".")
+    if int(minor) < 25:
+        return {"featureGates": {"LocalStorageCapacityIsolation": False}}
+    return {"localStorageCapacityIsolation": False}
 
 
 def _kube_proxy() -> Document:

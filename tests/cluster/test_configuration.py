@@ -27,6 +27,25 @@ def test_init(plan: Plan, known: ClusterSecrets, compare_with_golden: Compare) -
     compare_with_golden(GOLDEN / "init.yaml", init_configuration(plan, Containerd(), known))
 
 
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("v1.24.10", {"featureGates": {"LocalStorageCapacityIsolation": False}}),
+        ("v1.30.4", {"localStorageCapacityIsolation": False}),
+    ],
+)
+def test_on_docker_kubelet_evicts_nothing_and_measures_nothing(
+    plan: Plan, known: ClusterSecrets, version: str, said: dict[str, object]
+) -> None:
+    plan = dataclasses.replace(plan, kubernetes=dataclasses.replace(plan.kubernetes, version=version))
+    documents = {
+        text["kind"]: text for text in yaml.safe_load_all(init_configuration(plan, CriDockerd(), known))
+    }
+    kubelet = documents["KubeletConfiguration"]
+    assert set(kubelet["evictionHard"].values()) == {"0%"}
+    assert {key: kubelet.get(key) for key in said} == said
+
+
 def test_join(
     plan: Plan, known: ClusterSecrets, compare_with_golden: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
