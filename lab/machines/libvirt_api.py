@@ -114,7 +114,7 @@ class Libvirt:
                 DomainFacts(
                     domain.name(),
                     domain.UUIDString(),
-                    _STATES[domain.state()[0]],
+                    _state(domain),
                     domain.XMLDesc().count("<interface "),
                 )
                 for domain in self._connection.listAllDomains()
@@ -139,12 +139,18 @@ class Libvirt:
             self._connection.defineXML(xml)
 
     def suspend(self, name: str) -> None:
+        """Stop the machine's processors; nothing happens when they stand still already."""
         with _explained(f"cannot pause {name}"):
-            self._domain(name).suspend()
+            domain = self._domain(name)
+            if _state(domain) is not DomainState.PAUSED:
+                domain.suspend()
 
     def resume(self, name: str) -> None:
+        """Let the machine go on; nothing happens when it runs."""
         with _explained(f"cannot resume {name}"):
-            self._domain(name).resume()
+            domain = self._domain(name)
+            if _state(domain) is not DomainState.RUNNING:
+                domain.resume()
 
     def set_time(self, name: str, nanoseconds: int) -> None:
         """Set the clock inside the machine, through its guest agent, to `nanoseconds` since 1970 UTC.
@@ -188,6 +194,10 @@ class Libvirt:
 
     def _domain(self, name: str) -> libvirt.virDomain:
         return self._connection.lookupByName(name)
+
+
+def _state(domain: libvirt.virDomain) -> DomainState:
+    return _STATES[domain.state()[0]]
 
 
 @contextmanager
