@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shlex
 import threading
 import time
@@ -26,6 +27,9 @@ CONNECT_SECONDS = 10
 LONGEST_SCRIPT = 120_000
 """Bytes. Linux hands a program at most 128 KiB in one argument (MAX_ARG_STRLEN), and sshd runs what it is
 sent as one argument of the shell."""
+
+# What goes wrong is raised; without a handler Python would print it too, in the middle of the output.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 _UNREACHABLE = (OSError, SSHException, EOFError)
 

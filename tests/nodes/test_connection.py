@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,3 +105,11 @@ def test_nobody_there(key_file: Path) -> None:
 def test_a_script_too_long_for_one_argument_is_refused(connection: NodeConnection) -> None:
     with pytest.raises(LabError, match="more than"):
         connection.run(Script("#" * (LONGEST_SCRIPT + 1)))
+
+
+def test_paramiko_says_nothing_beside_the_errors_that_are_raised() -> None:
+    """Without a handler Python prints what a library logs; here that is a lost connection, told twice."""
+    logs = "logging.getLogger('paramiko.transport').error('Socket exception')"
+    says = f"import logging, lab.nodes.connection; {logs}"
+    done = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
