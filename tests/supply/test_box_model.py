@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from lab.foundation.errors import LabError
-from lab.supply.box import Box, find_box, load_box
+from lab.supply.box import Box, find_box, load_box, newest_box
 from lab.supply.box.model import KERNEL_ARGUMENTS, RECORD, box_folder, write_record
 from lab.supply.box.vagrant import write_vagrant_files
 from lab.topology.models import Runtime
@@ -51,6 +52,14 @@ def test_a_moved_cache_moves_its_boxes(tmp_path: Path, stored: Box) -> None:
     moved.rename(tmp_path / "other" / "box")
     found = load_box(tmp_path / "other", DIGEST)
     assert found.image == tmp_path / "other" / "box" / DIGEST[:16] / "box.img"
+
+
+def test_the_newest_box_is_found_beside_an_old_one_that_cannot_be_read(tmp_path: Path, stored: Box) -> None:
+    old = box_folder(tmp_path, "f" * 64)
+    old.mkdir()
+    (old / RECORD).write_text("{")
+    os.utime(old / RECORD, (1, 1))
+    assert newest_box(tmp_path) == stored
 
 
 def test_no_box_without_its_record(tmp_path: Path, stored: Box) -> None:

@@ -117,13 +117,13 @@ def take_box(cache_root: Path, folder: Path, digest: str) -> None:
 
 def all_boxes(cache_root: Path) -> tuple[Box, ...]:
     """Every box in the cache, the one built last first."""
-    records = sorted(boxes_root(cache_root).glob(f"*/{RECORD}"), key=lambda record: -record.stat().st_mtime)
-    return tuple(_read(record) for record in records)
+    return tuple(_read(record) for record in _newest_first(cache_root))
 
 
 def newest_box(cache_root: Path) -> Box | None:
     """The box that was built last, or None when the cache has none."""
-    return next(iter(all_boxes(cache_root)), None)
+    records = _newest_first(cache_root)
+    return _read(records[0]) if records else None
 
 
 def remove_box(cache_root: Path, box: Box) -> None:
@@ -157,6 +157,11 @@ def write_record(box: Box, folder: Path) -> None:
         "packages": dict(box.packages),
     }
     write_atomically(folder / RECORD, json.dumps(content, indent=2) + "\n")
+
+
+def _newest_first(cache_root: Path) -> list[Path]:
+    """The records of all boxes, not read yet."""
+    return sorted(boxes_root(cache_root).glob(f"*/{RECORD}"), key=lambda record: -record.stat().st_mtime)
 
 
 def _read(record: Path) -> Box:
