@@ -52,7 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="lab_pod_seconds",
         type=float,
         metavar="SECONDS",
-        help="how long the suite's pods may take to become ready (default: 180, on cri-dockerd 420)",
+        help="how long the suite's pods may take to become ready (default: "
+        f"{POD_SECONDS:.0f}{''.join(f', on {name} {limit:.0f}' for name, limit in SLOW_RUNTIMES.items())})",
     )
     group.addoption(
         "--keep", dest="lab_keep", action="store_true", help="leave the suite's pods in place, to look around"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import click
 
@@ -16,6 +16,15 @@ from lab.state.records import choose_lab
 from lab.topology.models import Supply
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Row(Protocol):
+    """One line of a list."""
+
+    def as_json(self) -> Mapping[str, Any]: ...
+
+
+R = TypeVar("R", bound=Row)
 
 
 def name_option(command: F) -> F:
@@ -48,6 +57,14 @@ def the_lab(name: str | None) -> LabFolder:
 
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
+
+
+def show_rows(rows: Sequence[R], show: Callable[[Sequence[R]], None], *, as_json: bool) -> None:
+    """A list, for programs or with `show` for people."""
+    if as_json:
+        print_json([row.as_json() for row in rows])
+    else:
+        show(rows)
 
 
 def console() -> ConsoleProgress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.common import console, json_option, name_option, show_rows, the_lab
 from lab.cli.tables import show_faults
 from lab.operations.faults import clear_faults, fault_rows, inject_fault
 
@@ -54,11 +54,7 @@ def list_faults(name: str | None, as_json: bool) -> None:
     \b
     Example: lab fault list
     """
-    rows = fault_rows(the_lab(name))
-    if as_json:
-        print_json([row.as_json() for row in rows])
-    else:
-        show_faults(rows)
+    show_rows(fault_rows(the_lab(name)), show_faults, as_json=as_json)
 
 
 COMMANDS = (fault,)

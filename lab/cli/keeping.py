@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.common import console, json_option, name_option, show_rows, the_lab
 from lab.cli.tables import show_kept, show_snapshots
 from lab.operations.cache import kept_rows, prune_kept
 from lab.operations.snapshots import (
@@ -60,11 +60,7 @@ def list_snapshots(name: str | None, as_json: bool) -> None:
     \b
     Example: lab snapshot list
     """
-    rows = snapshot_rows(the_lab(name))
-    if as_json:
-        print_json([row.as_json() for row in rows])
-    else:
-        show_snapshots(rows)
+    show_rows(snapshot_rows(the_lab(name)), show_snapshots, as_json=as_json)
 
 
 @snapshots.command()
@@ -121,11 +117,7 @@ def list_kept(as_json: bool) -> None:
     \b
     Example: lab cache list
     """
-    rows = kept_rows()
-    if as_json:
-        print_json([row.as_json() for row in rows])
-    else:
-        show_kept(rows)
+    show_rows(kept_rows(), show_kept, as_json=as_json)
 
 
 @cache.command()

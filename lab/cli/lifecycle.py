@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lab.cli.common import console, json_option, name_option, print_json, supply_option, the_lab
+from lab.cli.common import console, json_option, name_option, print_json, show_rows, supply_option, the_lab
 from lab.cli.tables import show_labs, show_status, show_summary
 from lab.operations.down import take_down
 from lab.operations.logs import log_files, print_log
@@ -109,11 +109,7 @@ def list_labs(as_json: bool) -> None:
     \b
     Example: lab list
     """
-    found = labs_overview()
-    if as_json:
-        print_json([row.as_json() for row in found])
-    else:
-        show_labs(found)
+    show_rows(labs_overview(), show_labs, as_json=as_json)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import console, json_option, print_json, supply_option
+from lab.cli.common import console, json_option, print_json, show_rows, supply_option
 from lab.cli.tables import show_boxes, show_cached, show_findings
 from lab.operations.boxes import box_rows, prune_boxes
 from lab.operations.health import findings as all_findings
@@ -61,11 +61,7 @@ def list_cached(as_json: bool) -> None:
     \b
     Example: lab supply list
     """
-    found = cached_software()
-    if as_json:
-        print_json([row.as_json() for row in found])
-    else:
-        show_cached(found)
+    show_rows(cached_software(), show_cached, as_json=as_json)
 
 
 @supply.command()
@@ -157,11 +153,7 @@ def list_boxes(as_json: bool) -> None:
     \b
     Example: lab box list
     """
-    rows = box_rows()
-    if as_json:
-        print_json([row.as_json() for row in rows])
-    else:
-        show_boxes(rows)
+    show_rows(box_rows(), show_boxes, as_json=as_json)
 
 
 @box.command("prune")

@@ -20,7 +20,6 @@ from lab.cluster.pki import discovery_hash
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
-from lab.topology.models import Runtime
 from lab.topology.plan import NodePlan, Plan
 
 IMAGE_REPOSITORY = "registry.lab.internal"
@@ -147,7 +146,6 @@ def _component(arguments: Mapping[str, str]) -> Document:
 
 
 def _kubelet(plan: Plan, runtime: ContainerRuntime) -> Document:
-    looking = runtime.name is not Runtime.CRI_DOCKERD
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -158,21 +156,18 @@ def _kubelet(plan: Plan, runtime: ContainerRuntime) -> Document:
         # kubelet's first answer to a disk that fills up. 0% takes a threshold away.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
-            "memory.available": "50Mi" if looking else "0%",
+            "memory.available": "50Mi" if runtime.cheap_statistics else "0%",
             "nodefs.available": "0%",
             "nodefs.inodesFree": "0%",
             "imagefs.available": "0%",
         },
         "runtimeRequestTimeout": "5m0s",
-        **({} if looking else _without_watch(plan.kubernetes.version)),
+        **({} if runtime.cheap_statistics else _without_statistics(plan.kubernetes.version)),
     }
 
 
-def _without_watch(version: str) -> Document:
-    """What keeps kubelet from measuring all containers every ten seconds, once it never evicts pods.
-
-    cri-dockerd asks docker three times for each container then, which takes a third of an emulated node.
-    """
+def _without_statistics(version: str) -> Document:
+    """What keeps kubelet from measuring all containers, once it never evicts pods."""
     _, minor, _ = version.split(".")
     if int(minor) < 25:
         return {"featureGates": {"LocalStorageCapacityIsolation": False}}

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.objects import NodeState, PodState, Workload, WorkloadKind
-from lab.cluster.readiness import KUBE_PROXY, KUBE_PROXY_HEALTH_PORT, nodes_not_ready
+from lab.cluster.readiness import HEALTH, KUBE_PROXY, nodes_not_ready
 from lab.topology.plan import Plan
 
 ANSWER_SECONDS = 5.0
@@ -55,9 +55,9 @@ def _kube_proxies(api: ClusterApi, pods: Sequence[PodState]) -> list[str]:
 
 def _kube_proxy(api: ClusterApi, pod: PodState) -> str:
     """Empty when it answers and keeps up: its /healthz is 503 when an update waits for over a minute."""
-    namespace, port = KUBE_PROXY.namespace, KUBE_PROXY_HEALTH_PORT
+    namespace, (port, path) = KUBE_PROXY.namespace, HEALTH[KUBE_PROXY]
     try:
-        api.check_pod(namespace, pod.name, port, "/healthz", ANSWER_SECONDS)
+        api.check_pod(namespace, pod.name, port, path, ANSWER_SECONDS)
     except ApiError as error:
         if not _kubelet_answers(api, pod.node):
             return (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lab.cluster.api import ClusterApi
-from lab.cluster.objects import Workload
+from lab.cluster.objects import PodState, Workload
 from lab.foundation.wait import Deadline, wait_for
 from lab.host.enclosure import Enclosure
 from lab.machines.machines import Machines
@@ -108,10 +108,12 @@ class Fault:
     workers_only: bool = False
 
 
+def pods_on(site: Site, workload: Workload, node: NodePlan) -> list[PodState]:
+    """The workload's pods on the node."""
+    pods = site.api.pods(workload.namespace)
+    return [pod for pod in pods if workload.owns(pod.name) and pod.node == node.name]
+
+
 def daemon_pods(site: Site, workload: Workload, node: NodePlan) -> list[str]:
     """The names of the workload's pods on the node that are ready."""
-    return [
-        pod.name
-        for pod in site.api.pods(workload.namespace)
-        if workload.owns(pod.name) and pod.node == node.name and pod.ready
-    ]
+    return [pod.name for pod in pods_on(site, workload, node) if pod.ready]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from lab.cluster.objects import Workload
 from lab.cluster.readiness import KUBE_PROXY
-from lab.faults.fault import Before, Fault, Site, daemon_pods, fits_every_mode
+from lab.faults.fault import Before, Fault, Site, daemon_pods, fits_every_mode, pods_on
 from lab.foundation.wait import NotYetError
 from lab.modes.mode import Mode
 from lab.topology.plan import NodePlan, Plan
@@ -61,8 +61,7 @@ def _leaving(
         _change(site, workload, affinity, {"type": "OnDelete", "rollingUpdate": None})
 
         def gone() -> None:
-            pods = site.api.pods(workload.namespace)
-            left = [pod.name for pod in pods if workload.owns(pod.name) and pod.node == node.name]
+            left = [pod.name for pod in pods_on(site, workload, node)]
             if left:
                 raise NotYetError(f"{', '.join(left)} is still on {node.name}")
 
@@ -99,8 +98,7 @@ def _replace(site: Site, node: NodePlan, before: Before) -> None:
     """
     site.run(node, _signal("CONT"), "let kube-proxy go on")
     since = _node_time(site, node)
-    own = [pod for pod in site.api.pods(KUBE_PROXY.namespace) if KUBE_PROXY.owns(pod.name)]
-    halted = {pod.name for pod in own if pod.node == node.name}
+    halted = {pod.name for pod in pods_on(site, KUBE_PROXY, node)}
     for name in halted:
         site.api.delete(f"/api/v1/namespaces/{KUBE_PROXY.namespace}/pods/{name}")
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from lab.foundation.errors import LabError, refused_by_system
 
+BLOCK = 512
+"""Bytes, the unit of st_blocks in stat(2)."""
+
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write `content` to `path` so that a reader sees the old content or all of the new.

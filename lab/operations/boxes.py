@@ -11,10 +11,10 @@ from typing import Any
 from lab.foundation.paths import cache_root
 from lab.foundation.progress import Progress
 from lab.state.records import existing_labs, read_record
-from lab.supply.box import Box, all_boxes, box_key, remove_box
+from lab.supply.box import Box, all_boxes, box_keys, remove_box
 from lab.supply.cache import Cache
 from lab.supply.stock import all_kept
-from lab.topology.models import Runtime, Supply
+from lab.topology.models import Supply
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def _of_brought_software() -> set[str]:
     """The digests of the boxes for what mirrors and bundles brought, whether there are such boxes or not."""
     cache = Cache()
     return {
-        box_key(contents.software(cache), runtime)
+        key
         for supply in (Supply.MIRROR, Supply.BUNDLE)
         for contents in all_kept(cache, supply)
-        for runtime in (Runtime.CONTAINERD, Runtime.CRI_DOCKERD)
+        for key in box_keys(contents.software(cache))
     }
 
 

@@ -14,7 +14,7 @@ from lab.foundation.paths import cache_root
 from lab.foundation.progress import Progress
 from lab.host.doctor import Finding, checks
 from lab.supply import user_programs
-from lab.supply.box import Box, box_key, build_base, build_box, newest_box
+from lab.supply.box import Box, box_keys, build_base, build_box, newest_box
 from lab.supply.bundle import Manifest, export_bundle, import_bundle
 from lab.supply.cache import Cache, Verified
 from lab.supply.catalogue import load_entry
@@ -121,7 +121,7 @@ def import_software(file: Path, progress: Progress) -> Manifest:
     cache = Cache()
     manifest = import_bundle(file, cache, progress)
     software = manifest.software.software(cache)
-    if manifest.box.digest not in {box_key(software, each) for each in Runtime if each is not Runtime.AUTO}:
+    if manifest.box.digest not in box_keys(software):
         progress.note(
             "its box was made by another version of lab: a new one is built, from Debian's packages"
         )

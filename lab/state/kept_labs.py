@@ -16,14 +16,13 @@ from pathlib import Path
 from filelock import FileLock
 
 from lab.foundation.errors import WrongUseError
+from lab.foundation.files import BLOCK
 from lab.foundation.paths import cache_root
 
 LIMIT_VARIABLE = "LAB_KEPT_GIB"
 DEFAULT_LIMIT_GIB = 20.0
 GIB = 2**30
 KEY_LENGTH = 16
-BLOCK = 512
-"""Bytes, the unit of st_blocks in stat(2)."""
 DESCRIPTION = "kept.json"
 UNFINISHED = ".unfinished-"
 

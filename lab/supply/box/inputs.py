@@ -117,5 +117,10 @@ def box_key(software: Software, runtime: Runtime, recipe: Path = RECIPE) -> str:
     )
 
 
+def box_keys(software: Software) -> frozenset[str]:
+    """The digests of all boxes with this software: one for each settled runtime."""
+    return frozenset(box_key(software, each) for each in Runtime if each is not Runtime.AUTO)
+
+
 def _digest(inputs: object) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

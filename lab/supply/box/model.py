@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from lab.foundation.errors import LabError
-from lab.foundation.files import write_atomically
+from lab.foundation.files import BLOCK, write_atomically
 from lab.topology.models import Runtime
 
 KERNEL_ARGUMENTS = " ".join(
@@ -39,8 +39,6 @@ KERNEL_ARGUMENTS = " ".join(
 """The kernel line that all nodes share; each node's name and addresses are added to it."""
 
 RECORD = "box.json"
-BLOCK = 512
-"""Bytes, the unit of st_blocks in stat(2)."""
 
 
 @dataclass(frozen=True)
