@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -39,9 +39,12 @@ class Restart:
 
     ended: datetime
     text: str
+    container: str
+    last_words: tuple[str, ...] = ()
+    """The last lines of that life's log."""
 
     def __str__(self) -> str:
-        return self.text
+        return "\n".join((self.text, *(f"    {line}" for line in self.last_words)))
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,28 @@ class Api:
             namespace, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT
         )
 
+    def with_last_words(self, pod: ClusterPod) -> ClusterPod:
+        """The pod with what its containers wrote last before they were started again."""
+        told = (
+            replace(restart, last_words=self.last_words(pod, restart.container)) for restart in pod.restarts
+        )
+        return replace(pod, restarts=tuple(told))
+
+    def last_words(self, pod: ClusterPod, container: str, lines: int = 5) -> tuple[str, ...]:
+        """The last lines that a container wrote before it was started again, if its node still has them."""
+        try:
+            log = self.core.read_namespaced_pod_log(
+                pod.name,
+                pod.namespace,
+                container=container,
+                previous=True,
+                tail_lines=lines,
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        except client.exceptions.ApiException as error:
+            return (f"its log cannot be read: HTTP {error.status} {error.reason}",)
+        return tuple(log.splitlines())
+
     def warnings(self, namespace: str, name: str, limit: int = 3) -> tuple[str, ...]:
         """The latest warning events about an object, newest first."""
         found = self.core.list_namespaced_event(
@@ -220,4 +245,5 @@ def _restart(status: Any) -> Restart | None:
         ended.finished_at,
         f"{status.name} was started again {times}; last at {ended.finished_at}: {ended.reason},"
         f" exit status {ended.exit_code}{f', {said}' if said else ''}",
+        status.name,
     )

@@ -185,7 +185,10 @@ class Workload:
         return self._why_not(BACKEND, latest[0] if latest else None, deadline_seconds)
 
     def all_pods_when_ready(self, deadline_seconds: float) -> tuple[ClusterPod, ...]:
-        """All pods of the cluster, as soon as its own are ready, or as they are when time runs out."""
+        """All pods of the cluster, as soon as its own are ready, or as they are when time runs out.
+
+        Those of its own that were started again come with the last lines of their logs.
+        """
         latest: list[ClusterPod] = []
 
         def ready() -> bool:
@@ -195,7 +198,7 @@ class Workload:
             )
 
         _until(ready, deadline_seconds)
-        return tuple(latest)
+        return tuple(self._api.with_last_words(pod) if is_system_pod(pod) else pod for pod in latest)
 
     def remove_pods(self, deadline_seconds: float) -> None:
         """Remove all pods and wait until the cluster knows none. Raises SuiteError when one stays."""

@@ -31,6 +31,7 @@ class PretendedCluster:
         self.slices: list[list[str]] = []
         self.created_pods = 0
         self.replica_sets = 0
+        self.logs: dict[tuple[str, str], str] = {}
 
     def fail_when_broken(self) -> None:
         if self.broken is not None:
@@ -93,6 +94,17 @@ class PretendedCluster:
 
     def list_namespaced_pod(self, namespace: str, **_: Any) -> Any:
         return SimpleNamespace(items=list(self.pods.values()))
+
+    def list_pod_for_all_namespaces(self, **_: Any) -> Any:
+        return SimpleNamespace(items=list(self.pods.values()))
+
+    def read_namespaced_pod_log(
+        self, name: str, namespace: str, container: str, previous: bool, **_: Any
+    ) -> str:
+        assert previous
+        if (name, container) not in self.logs:
+            raise ApiException(status=404)
+        return self.logs[name, container]
 
     def list_namespaced_event(self, namespace: str, **_: Any) -> Any:
         return SimpleNamespace(items=self.events)
@@ -260,6 +272,22 @@ def test_a_container_that_failed_is_told_and_a_reboot_is_not(
     for reason in ("Unknown", "StartError"):
         pod.status.container_statuses = [_ended(reason)]
         assert read_pod(pod).restarts == ()
+
+
+def test_what_a_container_of_the_cluster_wrote_last_is_told(
+    cluster: PretendedCluster, inventory: Inventory, macvlan: Expectations
+) -> None:
+    pod = _pod(Manifests(inventory, macvlan).probe("k8s-node1", macvlan), "manager-1", "u", 1, True)
+    pod.metadata.namespace = "kube-system"
+    pod.status.container_statuses = [_ended("Error")]
+    cluster.pods["manager-1"] = pod
+    cluster.logs["manager-1", "daemon"] = "failed to renew lease\nleader election lost\n"
+    judge = Workload(Api(cluster, cluster, cluster, cluster), inventory, macvlan)
+    (seen,) = judge.all_pods_when_ready(0)
+    assert seen.restarts[0].last_words == ("failed to renew lease", "leader election lost")
+    cluster.logs.clear()
+    (seen,) = judge.all_pods_when_ready(0)
+    assert seen.restarts[0].last_words == ("its log cannot be read: HTTP 404 None",)
 
 
 def test_every_group_has_a_pod_on_every_node_with_its_annotation(
