@@ -9,6 +9,7 @@ import pytest
 
 from acceptance.cluster import Restart
 from acceptance.evidence import Evidence
+from acceptance.expectations import load_expectations
 from acceptance.node_facts import NodeFacts, parse_booted
 from acceptance.test_nodes import test_system_pods_stay_up as system_pods_stay_up
 
@@ -46,6 +47,24 @@ def test_any_other_failure_counts(healthy: Evidence, started: timedelta, ended: 
         pytest.fail.Exception, match="daemon was started again once\n    leader election lost"
     ):
         system_pods_stay_up(_seen(healthy, started=BOOT + started, ended=BOOT + ended))
+
+
+@pytest.mark.parametrize("host_network", [True, False])
+def test_where_kubelet_cannot_ask_the_pods_it_starts_them_again_for_nothing(
+    healthy: Evidence, host_network: bool
+) -> None:
+    seen = _seen(healthy, started=BOOT, ended=BOOT + timedelta(hours=1))
+    (pod,) = seen.all_pods
+    bare = replace(
+        seen,
+        expectations=load_expectations("ipvlan-l2", {"host_shim": False}),
+        all_pods=(replace(pod, host_network=host_network),),
+    )
+    if host_network:
+        with pytest.raises(pytest.fail.Exception, match="daemon was started again once"):
+            system_pods_stay_up(bare)
+    else:
+        system_pods_stay_up(bare)
 
 
 def test_the_time_of_the_boot() -> None:
