@@ -141,6 +141,10 @@ class Machines:
         """Names of the snapshots that can be brought back."""
         return tuple(snapshot.name for snapshot in self.store.all())
 
+    def snapshots_by_age(self) -> tuple[str, ...]:
+        """The same names, that of the one taken first at the front."""
+        return tuple(snapshot.name for snapshot in sorted(self.store.all(), key=lambda each: each.taken))
+
     def remove_snapshot(self, name: str) -> None:
         self.store.remove(name)
         with self._libvirt() as connection:

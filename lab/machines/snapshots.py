@@ -31,6 +31,11 @@ class Snapshot:
     layers: Mapping[str, tuple[str, ...]]
     """The frozen disk layers of each machine, the topmost first, by the machine's name."""
 
+    @property
+    def taken(self) -> float:
+        """When, in seconds since the epoch."""
+        return (self.folder / MANIFEST).stat().st_mtime
+
     def memory(self, node: str) -> Path:
         """Memory and devices of the machine, as libvirt saves them."""
         return memory_file(self.folder, node)

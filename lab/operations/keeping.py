@@ -22,6 +22,8 @@ CLUSTER_SNAPSHOT = "cluster"
 """The instant at which the cluster stands and has no pod network yet."""
 OF_MODE = "mode-"
 MACHINES = "machines"
+DISK_LEFT_GIB = 5
+"""What a snapshot that only saves time must leave of the disk, for the machines and for everybody else."""
 PACKAGE = Path(__file__).parents[1]
 TEMPLATE = PACKAGE.parent / "Vagrantfile.j2"
 MAKES_CLUSTERS = ("topology", "machines", "nodes", "cluster", "modes")
@@ -41,6 +43,32 @@ def mode_of_snapshot(name: str) -> str:
 def take_snapshot(lab: Lab, name: str) -> None:
     """Keep the lab as it is now. Raises LabError when the name is taken or not all nodes run."""
     lab.machines.snapshot(name, _access(lab))
+
+
+def take_mode_snapshot(lab: Lab) -> None:
+    """Keep the lab as it is now in its mode, for a rebuild into that mode.
+
+    It only saves time: of the snapshots of other modes those taken first make room for it, and without room
+    none is taken. What is said is why.
+    """
+    name = mode_snapshot(lab.plan.choice)
+    others = [each for each in lab.machines.snapshots_by_age() if mode_of_snapshot(each) and each != name]
+    while not (room := _has_room(lab)) and others:
+        oldest = others.pop(0)
+        lab.machines.remove_snapshot(oldest)
+        lab.progress.note(
+            f"the disk is nearly full: the snapshot of the mode {mode_of_snapshot(oldest)} is gone"
+        )
+    if room:
+        take_snapshot(lab, name)
+    else:
+        lab.progress.note(f"the disk is nearly full: no snapshot of the mode {lab.plan.choice} is kept")
+
+
+def _has_room(lab: Lab) -> bool:
+    """Whether all memory of the nodes can be written down and the disk still has `DISK_LEFT_GIB`."""
+    needed_mib = sum(node.memory_mib for node in lab.plan.nodes) + DISK_LEFT_GIB * 1024
+    return shutil.disk_usage(lab.folder.root).free >= needed_mib * 2**20
 
 
 def go_back(lab: Lab, name: str) -> None:

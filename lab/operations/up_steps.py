@@ -32,6 +32,7 @@ from lab.operations.keeping import (
     keep,
     kind_of,
     mode_snapshot,
+    take_mode_snapshot,
     take_snapshot,
 )
 from lab.operations.software import supplied_box
@@ -279,7 +280,7 @@ class KeepMode:
         return mode_snapshot(lab.plan.choice) in lab.machines.snapshots()
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        take_snapshot(lab, mode_snapshot(lab.plan.choice))
+        take_mode_snapshot(lab)
 
 
 class KeepLab:
@@ -291,6 +292,8 @@ class KeepLab:
         return KeptLabs().has(kind_of(lab))
 
     def run(self, lab: Lab, at: StepContext) -> None:
+        if not KeepMode().done(lab):
+            return  # there was no room for the snapshot, which has been told
         try:
             keep(lab, (CLUSTER_SNAPSHOT, mode_snapshot(lab.plan.choice)))
         except LabError as error:

@@ -27,7 +27,7 @@ from scripts.fault_words import WORDS, line_that_names
 
 TRIAL = Trial("macvlan", "forward-drop", "k8s-node2", 2, 1, "data path: node [forwarding]", "FORWARD", 60.0)
 
-NODES = ("k8s-node1", "k8s-node2")
+NODES = ("k8s-master1", "k8s-node1", "k8s-node2")
 
 
 def _rows() -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.operations import keeping
 from lab.operations.context import Lab
-from lab.operations.keeping import kind_of, mode_of_snapshot, mode_snapshot
+from lab.operations.keeping import kind_of, mode_of_snapshot, mode_snapshot, take_mode_snapshot
 from lab.state.records import LabRecord
 from lab.supply.box.model import Box, box_folder, write_record
 from lab.topology.loader import find_topology, load_topology
@@ -103,3 +104,65 @@ def test_without_a_box_there_is_no_kind(lab: Lab) -> None:
 def test_a_modes_snapshot_tells_its_mode() -> None:
     assert mode_of_snapshot(mode_snapshot(ModeChoice("macvlan"))) == "macvlan"
     assert mode_of_snapshot("cluster") == ""
+
+
+class Saved(SilentProgress):
+    """Machines with snapshots of one GiB each on a disk that has little room; and what is said about it."""
+
+    def __init__(self, *names: str, free_gib: float) -> None:
+        self.names = list(names)
+        self.free_gib = free_gib
+        self.notes: list[str] = []
+
+    def snapshots_by_age(self) -> tuple[str, ...]:
+        return tuple(self.names)
+
+    def remove_snapshot(self, name: str) -> None:
+        self.names.remove(name)
+        self.free_gib += 1
+
+    def snapshot(self, name: str, beside: object) -> None:
+        self.names.append(name)
+
+    def disk_usage(self, path: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=int(self.free_gib * 2**30))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def kept(lab: Lab, monkeypatch: pytest.MonkeyPatch, *names: str, beyond_gib: float) -> Saved:
+    """What is there after a snapshot in macvlan; `beyond_gib` is what the disk had beyond what it takes."""
+    memory_gib = sum(node.memory_mib for node in lab.plan.nodes) / 1024
+    saved = Saved(*names, free_gib=memory_gib + keeping.DISK_LEFT_GIB + beyond_gib)
+    monkeypatch.setattr(Lab, "machines", saved)
+    monkeypatch.setattr(keeping.shutil, "disk_usage", saved.disk_usage)
+    in_macvlan = lab.plan.in_mode(ModeChoice("macvlan"))
+    take_mode_snapshot(Lab(lab.folder, lab.record, in_macvlan, saved))
+    return saved
+
+
+def test_the_snapshot_of_a_mode_costs_no_other_where_there_is_room(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = kept(lab, monkeypatch, "cluster", "mode-bridge", beyond_gib=0)
+    assert saved.names == ["cluster", "mode-bridge", "mode-macvlan"]
+    assert saved.notes == []
+
+
+def test_the_snapshots_of_modes_taken_first_make_room(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("mode-hybridnet", "cluster", "mode-bridge", "mine", "mode-routed")
+    saved = kept(lab, monkeypatch, *names, beyond_gib=-1.5)
+    assert saved.names == ["cluster", "mine", "mode-routed", "mode-macvlan"]
+    assert [note.rpartition("of the ")[2] for note in saved.notes] == [
+        "mode hybridnet is gone",
+        "mode bridge is gone",
+    ]
+
+
+def test_without_room_there_is_no_snapshot_of_the_mode_and_the_users_own_stay(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = kept(lab, monkeypatch, "cluster", "mine", "mode-bridge", beyond_gib=-3)
+    assert saved.names == ["cluster", "mine"]
+    assert "no snapshot of the mode macvlan is kept" in saved.notes[-1]
