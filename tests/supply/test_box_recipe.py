@@ -84,15 +84,3 @@ def test_nodes_forward_and_show_bridged_packets_to_iptables() -> None:
     lines = (RECIPE / "root/etc/sysctl.d/90-kubernetes.conf").read_text().splitlines()
     assert "net.ipv4.ip_forward = 1" in lines
     assert "net.bridge.bridge-nf-call-iptables = 1" in lines
-
-
-def test_docker_and_what_belongs_to_it_weigh_less_than_the_pods_of_one_processor() -> None:
-    units = RECIPE / "cri-dockerd/etc/systemd/system"
-    slice_of = {}
-    for unit in ("docker.service.d/runtime-slice.conf", "containerd.service.d/runtime-slice.conf"):
-        slice_of[unit] = units.joinpath(unit).read_text().splitlines()
-    slice_of["cri-docker.service"] = units.joinpath("cri-docker.service").read_text().splitlines()
-    assert all("Slice=runtime.slice" in lines for lines in slice_of.values())
-    weight = re.search(r"^CPUWeight=(\d+)$", units.joinpath("runtime.slice").read_text(), re.M)
-    assert weight
-    assert int(weight[1]) < 39

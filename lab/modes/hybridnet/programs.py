@@ -32,13 +32,6 @@ half of an emulated node's processor.
 """
 
 
-SHARE: Json = {"requests": {"cpu": "50m"}}
-"""A pod without a request gets what all others leave over; a manager that cannot renew its lease ends.
-
-The lease is controller-runtime's: given up when it was not renewed for ten seconds.
-"""
-
-
 @dataclass(frozen=True)
 class Nics:
     """The nodes' devices that hybridnet uses, and the range of the addresses its tunnels end at."""
@@ -72,7 +65,6 @@ def daemon(image: str, nics: Nics) -> Manifest:
         "name": "cni-daemon",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "resources": SHARE,
         # As upstream's start script: a socket that a killed daemon left keeps the next one from listening.
         "command": [
             "/bin/sh",
@@ -126,7 +118,6 @@ def manager(image: str, placement: Placement) -> Manifest:
         "name": MANAGER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "resources": SHARE,
         "command": [
             "/hybridnet/hybridnet-manager",
             "--default-ip-retain=true",
@@ -156,7 +147,6 @@ def webhook(image: str, placement: Placement) -> tuple[Manifest, ...]:
         "name": WEBHOOK,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "resources": SHARE,
         "command": [
             "/hybridnet/hybridnet-webhook",
             "--default-ip-retain=true",
