@@ -43,7 +43,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-calico.conflist.lab-new
-printf %s '7526bdbc29f992a5e18bb152180ad9d06e37fe9041872ef18100c22de6d309a6
+printf %s 'dd656a6e133cb844f4963c25a0c7a633cd60e127eb397162173e9ca303364b68
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-calico.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-calico.conflist.lab-new /etc/cni/net.d/10-calico.conflist

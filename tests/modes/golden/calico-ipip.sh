@@ -43,7 +43,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-calico.conflist.lab-new
-printf %s 'f61c6f1de4727d39c4854027b18d7b59672c5811a9f3dbca80f50b0d3926a140
+printf %s '5b95136e6670be9312d1594932c6f2b6af1956883d31994487411bc44846f6fd
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-calico.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-calico.conflist.lab-new /etc/cni/net.d/10-calico.conflist
