@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -135,26 +135,16 @@ class Api:
             namespace, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT
         )
 
-    def with_last_words(self, pod: ClusterPod) -> ClusterPod:
-        """The pod with what its containers wrote last before they were started again."""
-        told = (
-            replace(restart, last_words=self.last_words(pod, restart.container)) for restart in pod.restarts
-        )
-        return replace(pod, restarts=tuple(told))
-
     def last_words(self, pod: ClusterPod, container: str, lines: int = 5) -> tuple[str, ...]:
-        """The last lines that a container wrote before it was started again, if its node still has them."""
-        try:
-            log = self.core.read_namespaced_pod_log(
-                pod.name,
-                pod.namespace,
-                container=container,
-                previous=True,
-                tail_lines=lines,
-                _request_timeout=REQUEST_TIMEOUT,
-            )
-        except client.exceptions.ApiException as error:
-            return (f"its log cannot be read: HTTP {error.status} {error.reason}",)
+        """The last lines that a container wrote before it was started again."""
+        log = self.core.read_namespaced_pod_log(
+            pod.name,
+            pod.namespace,
+            container=container,
+            previous=True,
+            tail_lines=lines,
+            _request_timeout=REQUEST_TIMEOUT,
+        )
         return tuple(log.splitlines())
 
     def warnings(self, namespace: str, name: str, limit: int = 3) -> tuple[str, ...]:

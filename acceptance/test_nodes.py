@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,13 +11,12 @@ from testinfra.host import Host
 
 from acceptance.cluster import ClusterNode, ClusterPod, Restart
 from acceptance.evidence import Evidence
-from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory, Node, Taint
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
 from acceptance.report import causes
 from acceptance.shell import SshConnections
-from acceptance.workload import is_system_pod
+from acceptance.workload import is_probed_system_pod
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 MASTER = "node-role.kubernetes.io/master"
@@ -131,7 +130,7 @@ def test_system_pods(evidence: Evidence) -> None:
     """Every pod of the cluster itself that can be Ready in this mode is."""
     if isinstance(evidence.all_pods, Problem):
         pytest.fail(str(evidence.all_pods), pytrace=False)
-    system = _probed(evidence.expectations, evidence.all_pods)
+    system = [pod for pod in evidence.all_pods if is_probed_system_pod(pod, evidence.expectations)]
     wrong = [f"{pod.name} on {pod.node or 'no node'}: {pod.state}" for pod in system if not pod.ready]
     if not any(pod.labels.get("k8s-app") == "kube-dns" for pod in evidence.all_pods):
         wrong.append("CoreDNS: it has no pod")
@@ -146,22 +145,13 @@ def test_system_pods_stay_up(evidence: Evidence) -> None:
         pytest.fail(str(evidence.all_pods), pytrace=False)
     wrong = [
         f"{pod.name} on {pod.node or 'no node'}: {restart}"
-        for pod in _probed(evidence.expectations, evidence.all_pods)
+        for pod in evidence.all_pods
+        if is_probed_system_pod(pod, evidence.expectations)
         for restart in pod.restarts
         if not _follows_a_reboot(pod, restart, evidence.facts.get(pod.node or ""))
     ]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
-
-
-def _probed(expectations: Expectations, pods: Iterable[ClusterPod]) -> list[ClusterPod]:
-    """The cluster's own pods that kubelet can ask how they are.
-
-    The others never become ready, and kubelet starts those with a liveness probe, such as CoreDNS, again and
-    again.
-    """
-    own = (pod for pod in pods if is_system_pod(pod))
-    return [pod for pod in own if expectations.ready or pod.host_network]
 
 
 def _follows_a_reboot(pod: ClusterPod, restart: Restart, facts: NodeFacts | Problem | None) -> bool:

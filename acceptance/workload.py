@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -187,18 +187,19 @@ class Workload:
     def all_pods_when_ready(self, deadline_seconds: float) -> tuple[ClusterPod, ...]:
         """All pods of the cluster, as soon as its own are ready, or as they are when time runs out.
 
-        Those of its own that were started again come with the last lines of their logs.
+        Those of its own that kubelet probes come with the last lines of the logs of what was started again.
         """
         latest: list[ClusterPod] = []
 
         def ready() -> bool:
             latest[:] = self._api.pods()
-            return all(
-                pod.ready for pod in latest if is_system_pod(pod) and (self._readiness or pod.host_network)
-            )
+            return all(pod.ready for pod in latest if is_probed_system_pod(pod, self._expectations))
 
         _until(ready, deadline_seconds)
-        return tuple(self._api.with_last_words(pod) if is_system_pod(pod) else pod for pod in latest)
+        return tuple(
+            self._with_last_words(pod) if is_probed_system_pod(pod, self._expectations) else pod
+            for pod in latest
+        )
 
     def remove_pods(self, deadline_seconds: float) -> None:
         """Remove all pods and wait until the cluster knows none. Raises SuiteError when one stays."""
@@ -264,6 +265,16 @@ class Workload:
     def _usable(self, pod: ClusterPod) -> bool:
         return pod.address is not None and (pod.ready if self._readiness else pod.running)
 
+    def _with_last_words(self, pod: ClusterPod) -> ClusterPod:
+        told = (replace(each, last_words=self._last_words(pod, each.container)) for each in pod.restarts)
+        return replace(pod, restarts=tuple(told))
+
+    def _last_words(self, pod: ClusterPod, container: str) -> tuple[str, ...]:
+        try:
+            return self._api.last_words(pod, container)
+        except API_ERRORS as error:
+            return (f"its log cannot be read: {api_reason(error)}",)
+
     def _why_not(self, role: str, pod: ClusterPod | None, seconds: float) -> Problem:
         if pod is None:
             return Problem(f"pod {role} does not exist after {seconds:.0f} s")
@@ -276,9 +287,14 @@ class Workload:
         return Problem("; ".join((said, *events)))
 
 
-def is_system_pod(pod: ClusterPod) -> bool:
-    """A pod of the cluster itself (kube-system, kube-flannel ...) that is not on its way out."""
-    return pod.namespace.startswith("kube-") and not pod.leaving
+def is_probed_system_pod(pod: ClusterPod, expectations: Expectations) -> bool:
+    """A pod of the cluster itself (kube-system ...), not on its way out, that kubelet can probe.
+
+    The others never become ready, and kubelet starts those with a liveness probe, such as CoreDNS, again and
+    again.
+    """
+    own = pod.namespace.startswith("kube-") and not pod.leaving
+    return own and (expectations.ready or pod.host_network)
 
 
 def api_reason(error: Exception) -> str:

@@ -49,7 +49,7 @@ def take_mode_snapshot(lab: Lab) -> None:
     """Keep the lab as it is now in its mode, for a rebuild into that mode.
 
     It only saves time: of the snapshots of other modes those taken first make room for it, and without room
-    none is taken. What is said is why.
+    none is taken. The progress notes say so.
     """
     name = mode_snapshot(lab.plan.choice)
     others = [each for each in lab.machines.snapshots_by_age() if mode_of_snapshot(each) and each != name]
