@@ -135,6 +135,11 @@ class Api:
             namespace, grace_period_seconds=0, _request_timeout=REQUEST_TIMEOUT
         )
 
+    def holds_back(self, namespace: str) -> tuple[str, ...]:
+        """What the controller manager says a namespace that is being removed still waits for."""
+        found = self.core.read_namespace(namespace, _request_timeout=REQUEST_TIMEOUT)
+        return tuple(c.message for c in found.status.conditions or () if c.status == "True")
+
     def last_words(self, pod: ClusterPod, container: str, lines: int = 5) -> tuple[str, ...]:
         """The last lines that a container wrote before it was started again."""
         log = self.core.read_namespaced_pod_log(

@@ -26,7 +26,7 @@ from acceptance.shell import SshConnections
 from acceptance.uplink import UplinkServer
 from acceptance.workload import API_ERRORS, BackendService, Pods, Workload, api_reason
 
-CLEAN_UP_SECONDS = 60
+CLEAN_UP_SECONDS = 180
 SYSTEM_POD_SECONDS = 30
 ENDPOINT_SECONDS = 20
 REBOOT_SECONDS = 300

@@ -12,7 +12,7 @@ from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory, Node
 from acceptance.shell import SshConnections
 
-REMOVE_SECONDS = 60
+REMOVE_SECONDS = 180
 RULES_SECONDS = 60
 """How long kube-proxy may take to have the rules of a new Service."""
 KINDS = ("overlay", "underlay")

@@ -227,10 +227,13 @@ class Workload:
         if not _until(gone, deadline_seconds):
             raise self._stays(deadline_seconds)
 
-    @staticmethod
-    def _stays(seconds: float) -> SuiteError:
+    def _stays(self, seconds: float) -> SuiteError:
+        try:
+            held = "; ".join(self._api.holds_back(NAMESPACE))
+        except API_ERRORS as error:
+            held = api_reason(error)
         return SuiteError(
-            f"the namespace {NAMESPACE} is not gone after {seconds:.0f} s;"
+            f"the namespace {NAMESPACE} is not gone after {seconds:.0f} s{held and ': '}{held};"
             f" `lab kubectl get all -n {NAMESPACE}` shows what is left"
         )
 

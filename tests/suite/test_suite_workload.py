@@ -25,6 +25,7 @@ class PretendedCluster:
     def __init__(self) -> None:
         self.pods: dict[str, Any] = {}
         self.namespace = False
+        self.namespace_conditions: list[Any] = []
         self.broken: ApiException | None = None
         self.never_ready: set[str] = set()
         self.events: list[Any] = []
@@ -40,7 +41,12 @@ class PretendedCluster:
     def create_namespace(self, body: Any, **_: Any) -> None:
         self.namespace = True
 
+    def read_namespace(self, name: str, **_: Any) -> Any:
+        return SimpleNamespace(status=SimpleNamespace(conditions=self.namespace_conditions))
+
     def delete_namespace(self, name: str, **_: Any) -> None:
+        if self.namespace_conditions:
+            raise ApiException(status=409, reason="Conflict")
         self.fail_when_broken()
         if not self.namespace:
             raise ApiException(status=404)
@@ -355,3 +361,20 @@ def test_all_is_removed_and_nothing_makes_new_pods_meanwhile(
     assert cluster.pods == {}
     made.remove_namespace(0.05)
     assert not cluster.namespace
+
+
+def test_a_namespace_that_stays_is_told_with_what_it_still_holds(
+    cluster: PretendedCluster, made: Workload
+) -> None:
+    _start(made)
+    cluster.namespace_conditions = [
+        SimpleNamespace(type="NamespaceDeletionContentFailure", status="False", message="all went well"),
+        SimpleNamespace(
+            type="NamespaceContentRemaining",
+            status="True",
+            message="Some resources are remaining: ipinstances.networking.alibaba.com has 3 instances",
+        ),
+    ]
+    with pytest.raises(SuiteError, match="is not gone after 0 s: Some resources are remaining: ip") as told:
+        made.remove_namespace(0.05)
+    assert "all went well" not in str(told.value)
