@@ -36,7 +36,8 @@ class ProcessFailedError(LabError):
     """A child process ended with a status other than 0, or ran out of time."""
 
     def __init__(self, completed: Completed, why: str, resolution: str | None = None) -> None:
-        output = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-TAIL_LINES:]
+        lines = (completed.stderr.strip() or completed.stdout.strip()).splitlines()
+        output = list(dict.fromkeys(lines))[-TAIL_LINES:]
         super().__init__(
             f"{shlex.join(completed.command)}: {why}",
             details="\n".join(output) or "it printed nothing",

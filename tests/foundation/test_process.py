@@ -26,6 +26,12 @@ def test_failure_carries_the_command_and_the_end_of_its_output() -> None:
     assert failure.value.details == "the disk is full"
 
 
+def test_what_a_program_says_again_and_again_is_shown_once() -> None:
+    with pytest.raises(ProcessFailedError) as failure:
+        run(["sh", "-c", "for module in a b c; do echo $module: no route; echo give up; done; exit 1"])
+    assert failure.value.details == "a: no route\ngive up\nb: no route\nc: no route"
+
+
 def test_failure_is_returned_when_it_is_not_checked() -> None:
     assert run(["false"], check=False).returncode == 1
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import requests
 from stand_ins import Asked, Conduct, Notes, SmallImage, StandIn, closed_host, own_network, silent_host
+from urllib3.exceptions import NameResolutionError
 
 from lab.foundation.errors import LabError
 from lab.foundation.process import StoppedError
@@ -24,7 +28,7 @@ from lab.supply.mirror import files, meter, mirrors, patience, watch
 from lab.supply.mirror.files import Downloader
 from lab.supply.mirror.images import ImageCopier, Resolved
 from lab.supply.mirror.meter import Meter
-from lab.supply.mirror.mirrors import Mirrors
+from lab.supply.mirror.mirrors import Mirrors, reason
 from lab.supply.mirror.settings import Mirror, MirrorList
 
 UPSTREAM = "https://dl.k8s.io/release/kubelet"
@@ -104,9 +108,15 @@ def test_mirrors_that_do_not_answer_are_dropped_within_seconds_and_named(
         asked.probe([UPSTREAM])
         assert time.monotonic() - started < 2
     assert sorted(note.split()[1] for note in notes.said) == sorted([dead, silent])
-    assert any("Connection refused" in note for note in notes.said)
+    assert f"mirror {dead} dropped: Connection refused" in notes.said
+    assert any(note.startswith(f"mirror {silent} dropped: no answer within") for note in notes.said)
     assert asked.can_serve([UPSTREAM])
     assert download(asked, tmp_path) == CONTENT
+
+
+def test_a_name_that_nobody_knows_is_said_without_loose_brackets() -> None:
+    error = NameResolutionError("dl.k8s.io", Mock(), socket.gaierror(-3, "Temporary failure in name"))
+    assert reason(requests.ConnectionError(error)) == "Temporary failure in name"
 
 
 def test_a_wrong_digest_is_named_and_the_next_mirror_asked(site: Site, notes: Notes, tmp_path: Path) -> None:

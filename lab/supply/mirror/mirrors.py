@@ -141,8 +141,10 @@ def _why_silent(source: Source) -> str | None:
     path = "/" if "://" in source.name else "/v2/"
     try:
         requests.head(f"{scheme}://{source.host}{path}", timeout=ANSWER_SECONDS, allow_redirects=False)
+    except requests.Timeout:
+        return f"no answer within {ANSWER_SECONDS:.0f} s"
     except requests.RequestException as error:
-        return f"no answer within {ANSWER_SECONDS:.0f} s ({reason(error)})"
+        return reason(error)
     return None
 
 
@@ -155,5 +157,5 @@ def reason(error: BaseException) -> str:
         if deeper is None:
             break
         inner = deeper
-    text = str(inner)
-    return text.rpartition("] ")[2].rpartition(": ")[2] or type(inner).__name__
+    text = str(inner).rpartition("] ")[2].rpartition(": ")[2]
+    return (text if "(" in text else text.rstrip(")")) or type(inner).__name__
