@@ -58,7 +58,7 @@ class Trial:
     def row(self) -> str:
         found = f"`{self.check}`" if self.check else "**not named**" if self.failed else "**not found**"
         words = self.words.replace("|", "\\|")
-        beside = f" (with {len(self.beside)} others)" if self.beside else ""
+        beside = f" (with {len(self.beside)} other{'s' * (len(self.beside) > 1)})" if self.beside else ""
         return f"| {self.mode} | {self.fault}{beside} | {found} | {words} | {self.failed} | {self.naming} |"
 
 

@@ -86,7 +86,7 @@ def test_the_check_of_its_own_node_goes_before_others_that_say_it_too() -> None:
     [
         (TRIAL, "| `data path: node [forwarding]` | FORWARD | 2 | 1 |"),
         (replace(TRIAL, naming=0, check="", words=""), "| **not named** |"),
-        (replace(TRIAL, beside=("clock-off",)), "| forward-drop (with 1 others) |"),
+        (replace(TRIAL, beside=("clock-off",)), "| forward-drop (with 1 other) |"),
         (replace(TRIAL, failed=0, naming=0, check="", words=""), "| **not found** |"),
     ],
 )
