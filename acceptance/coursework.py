@@ -14,6 +14,7 @@ from kubernetes import config, dynamic
 from kubernetes.client.exceptions import ApiException
 
 from acceptance.asking import FIND_PODS, RESOLVE
+from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.inventory import Inventory, Node
 from acceptance.problems import SuiteError
@@ -96,12 +97,8 @@ class Coursework:
         """Remove the namespace if it was made here. Raises SuiteError when it stays."""
         if not self._made_namespace:
             return
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self._gone():
-                return
-            time.sleep(1)
-        raise SuiteError(f"the namespace {NAMESPACE} is not gone after {seconds:.0f} s")
+        remove_pods(self._api, NAMESPACE, seconds)
+        remove_namespace(self._api, NAMESPACE, seconds)
 
     def from_lan_host(self, url: str) -> Output:
         """What curl in the LAN host's network gets."""
@@ -147,14 +144,6 @@ class Coursework:
             return f"{app} has no pod"
         events = self._api.warnings(NAMESPACE, pod.name)
         return "; ".join((f"{pod.name} on {pod.node or 'no node'} is {pod.state}", *events))
-
-    def _gone(self) -> bool:
-        try:
-            self._api.remove_pods(NAMESPACE)
-            self._api.core.delete_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
-        except ApiException as error:
-            return bool(error.status == 404)
-        return False
 
 
 def manifests() -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 from acceptance.addresses import addresses_of, with_uplink
+from acceptance.api_answers import API_ERRORS, api_reason
 from acceptance.asking import start_netexec, stop_netexec
 from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement
@@ -24,7 +25,7 @@ from acceptance.reboot import reboot
 from acceptance.scope import WHOLE_LAB, Scope
 from acceptance.shell import SshConnections
 from acceptance.uplink import UplinkServer
-from acceptance.workload import API_ERRORS, BackendService, Pods, Workload, api_reason
+from acceptance.workload import BackendService, Pods, Workload
 
 CLEAN_UP_SECONDS = 180
 SYSTEM_POD_SECONDS = 30

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
+from acceptance.api_answers import API_ERRORS, api_reason, until
+from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.diagnosis import FreshService
 from acceptance.expectations import Expectations
@@ -28,9 +25,7 @@ from acceptance.manifests import (
 )
 from acceptance.problems import Problem, SuiteError
 
-POLL_SECONDS = 1.0
 REQUESTS_AT_ONCE = 8
-API_ERRORS = (ApiException, HTTPError, OSError)
 
 
 @dataclass(frozen=True)
@@ -131,7 +126,7 @@ class Workload:
             pods.update((role, pod) for role, pod in self.pods().items() if role in wanted)
             return all(map(usable, wanted))
 
-        _until(all_usable, deadline_seconds)
+        until(all_usable, deadline_seconds)
         return Pods(
             dict(pods),
             {
@@ -162,7 +157,7 @@ class Workload:
             seen.update(self._api.endpoints(NAMESPACE, service))
             return seen == wanted
 
-        if _until(there, deadline_seconds):
+        if until(there, deadline_seconds):
             return None
         return Problem(
             f"after {deadline_seconds:.0f} s the endpoints of Service {service} are"
@@ -180,7 +175,7 @@ class Workload:
             latest[:] = [pod for role, pod in self.pods().items() if role == BACKEND and pod.uid != old.uid]
             return bool(latest) and self._usable(latest[0])
 
-        if _until(replaced, deadline_seconds):
+        if until(replaced, deadline_seconds):
             return latest[0]
         return self._why_not(BACKEND, latest[0] if latest else None, deadline_seconds)
 
@@ -195,7 +190,7 @@ class Workload:
             latest[:] = self._api.pods()
             return all(pod.ready for pod in latest if is_probed_system_pod(pod, self._expectations))
 
-        _until(ready, deadline_seconds)
+        until(ready, deadline_seconds)
         return tuple(
             self._with_last_words(pod) if is_probed_system_pod(pod, self._expectations) else pod
             for pod in latest
@@ -203,39 +198,11 @@ class Workload:
 
     def remove_pods(self, deadline_seconds: float) -> None:
         """Remove all pods and wait until the cluster knows none. Raises SuiteError when one stays."""
-
-        def emptied() -> bool:
-            self._api.remove_pods(NAMESPACE)
-            return not self._api.pods(NAMESPACE)
-
-        if not _until(emptied, deadline_seconds):
-            raise self._stays(deadline_seconds)
+        remove_pods(self._api, NAMESPACE, deadline_seconds)
 
     def remove_namespace(self, deadline_seconds: float) -> None:
         """Remove the namespace and wait until it is gone. Raises SuiteError when it stays."""
-
-        def gone() -> bool:
-            try:
-                self._api.core.delete_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
-            except ApiException as error:
-                if error.status == 404:
-                    return True
-                if error.status != 409:
-                    raise
-            return False
-
-        if not _until(gone, deadline_seconds):
-            raise self._stays(deadline_seconds)
-
-    def _stays(self, seconds: float) -> SuiteError:
-        try:
-            held = "; ".join(self._api.holds_back(NAMESPACE))
-        except API_ERRORS as error:
-            held = api_reason(error)
-        return SuiteError(
-            f"the namespace {NAMESPACE} is not gone after {seconds:.0f} s{held and ': '}{held};"
-            f" `lab kubectl get all -n {NAMESPACE}` shows what is left"
-        )
+        remove_namespace(self._api, NAMESPACE, deadline_seconds)
 
     def _create_pod(self, pod: dict[str, Any]) -> None:
         self._api.core.create_namespaced_pod(NAMESPACE, pod, _request_timeout=REQUEST_TIMEOUT)
@@ -250,7 +217,7 @@ class Workload:
             return True
 
         try:
-            _until(made, deadline_seconds)
+            until(made, deadline_seconds)
         except SuiteError as error:
             raise SuiteError(
                 f"no service account in the new namespace after {deadline_seconds:.0f} s:"
@@ -300,39 +267,5 @@ def is_probed_system_pod(pod: ClusterPod, expectations: Expectations) -> bool:
     return own and (expectations.ready or pod.host_network)
 
 
-def api_reason(error: Exception) -> str:
-    """An error of the Kubernetes client in one line."""
-    if isinstance(error, ApiException):
-        return f"HTTP {error.status} {error.reason}{_api_message(error)}"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _api_message(error: ApiException) -> str:
-    """What the API server says besides the status; empty when it says nothing that can be read."""
-    try:
-        message = json.loads(error.body or "")["message"]
-    except (TypeError, ValueError, KeyError):
-        return ""
-    return f": {message}"
-
-
 def _listed(addresses: Iterable[IPv4Address]) -> str:
     return ", ".join(map(str, sorted(addresses))) or "none"
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether the condition held before the time ran out; errors of the API count as not yet."""
-    end = time.monotonic() + seconds
-    last: Exception | None = None
-    while True:
-        try:
-            if condition():
-                return True
-            last = None
-        except API_ERRORS as error:
-            last = error
-        if time.monotonic() >= end:
-            if last is not None:
-                raise SuiteError(f"the API server does not answer as it should: {api_reason(last)}") from last
-            return False
-        time.sleep(POLL_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from acceptance import workload
+from acceptance import api_answers
 from acceptance.cluster import Api, read_pod
 from acceptance.expectations import Expectations, load_expectations
 from acceptance.inventory import Inventory
@@ -157,7 +157,7 @@ def _status(container: str, state: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workload, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(api_answers, "POLL_SECONDS", 0.01)
 
 
 @pytest.fixture
