@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from lab.operations.suite_page.results import Check, Outcome, read_checks  # noqa: E402
+from scripts.fault_matrix import matrix  # noqa: E402
 from scripts.fault_words import line_that_names  # noqa: E402
 
 PAGE = ROOT / "docs" / "faults.md"
@@ -55,8 +56,12 @@ class Trial:
     """Other faults that were in at the same time: what failed may be theirs."""
 
     @property
+    def outcome(self) -> str:
+        return "✓" if self.check else "**not named**" if self.failed else "**not found**"
+
+    @property
     def row(self) -> str:
-        found = f"`{self.check}`" if self.check else "**not named**" if self.failed else "**not found**"
+        found = f"`{self.check}`" if self.check else self.outcome
         words = self.words.replace("|", "\\|")
         beside = f" (with {len(self.beside)} other{'s' * (len(self.beside) > 1)})" if self.beside else ""
         return f"| {self.mode} | {self.fault}{beside} | {found} | {words} | {self.failed} | {self.naming} |"
@@ -170,7 +175,7 @@ def _trial(raw: dict[str, Any]) -> Trial:
 
 
 def table(trials: Iterable[Trial]) -> str:
-    """The table of the page, and how many were found."""
+    """The tables of the page, and how many were found."""
     known = list(trials)
     found = sum(bool(trial.failed) for trial in known)
     named = sum(bool(trial.naming) for trial in known)
@@ -179,7 +184,10 @@ def table(trials: Iterable[Trial]) -> str:
         f"{len(known)} trials: {found} found, {named} named by a failing check."
         f" Of {failed} failing checks {naming} name the fault."
     )
-    return "\n".join([counted, "", HEADER, "|" + " --- |" * 6, *(trial.row for trial in known)])
+    outcomes = {(trial.mode, trial.fault): trial.outcome for trial in known}
+    each = [HEADER, "|" + " --- |" * 6, *(trial.row for trial in known)]
+    summary = "<details><summary>Each trial: which check found it, in which words</summary>"
+    return "\n".join([counted, "", matrix(outcomes), "", summary, "", *each, "", "</details>"])
 
 
 def write_page(trials: Iterable[Trial], page: Path) -> None:

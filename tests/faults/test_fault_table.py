@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from lab.faults.registry import FAULTS
+from lab.modes.registry import mode_names
 from lab.operations.suite_page.results import Check, Outcome
 from scripts import fault_table
+from scripts.fault_matrix import NOTHING, matrix
 from scripts.fault_table import (
     BEGIN,
     END,
+    HEADER,
     PAGE,
     Trial,
     Wanted,
@@ -31,8 +34,8 @@ NODES = ("k8s-master1", "k8s-node1", "k8s-node2")
 
 
 def _rows() -> list[list[str]]:
-    lines = PAGE.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")][2:]
+    lines = PAGE.read_text().partition(BEGIN)[2].partition(END)[0].partition(HEADER)[2].splitlines()
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")][1:]
 
 
 def test_the_page_tells_every_fault_as_the_command_does() -> None:
@@ -92,6 +95,18 @@ def test_the_check_of_its_own_node_goes_before_others_that_say_it_too() -> None:
 )
 def test_a_row_hides_nothing(trial: Trial, said: str) -> None:
     assert said in table([trial])
+
+
+def test_every_fault_and_mode_has_a_cell_of_the_matrix() -> None:
+    lines = matrix({("macvlan", "forward-drop"): "**not found**"}).splitlines()
+    modes = [cell.strip() for cell in lines[0].split("|")[2:-1]]
+    assert tuple(modes) == mode_names()
+    rows = {cells[1].strip(): cells[2:-1] for line in lines[2:] if (cells := line.split("|"))[1:]}
+    assert sorted(rows) == sorted(fault.name for fault in FAULTS)
+    drop, label = rows["forward-drop"], rows["label-missing"]
+    assert [mode for mode, cell in zip(modes, drop, strict=True) if cell.strip()] == ["macvlan"]
+    assert drop[modes.index("macvlan")].strip() == "**not found**"
+    assert [mode for mode, cell in zip(modes, label, strict=True) if cell.strip() != NOTHING] == ["hybridnet"]
 
 
 def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
