@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from acceptance.asking import NODE_HTTP_PORT, NODE_UDP_PORT, POD_HTTP_PORT, POD_UDP_PORT
+from acceptance.asking import POD_HTTP_PORT, POD_UDP_PORT
 from acceptance.cluster import ClusterPod
 from acceptance.evidence import Evidence, role_of
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory
 from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
+from acceptance.netexec import NODE_HTTP_PORT, NODE_UDP_PORT
 from acceptance.questions import Address
 
 

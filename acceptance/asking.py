@@ -10,17 +10,14 @@ from ipaddress import IPv4Address
 
 from acceptance.inventory import LanHost, Node
 from acceptance.matrix import Endpoint, EndpointKind
+from acceptance.netexec import NODE_HTTP_PORT
 from acceptance.node_facts import NodeFacts, fact_commands, parse_facts
 from acceptance.probes import Answer, Probe, Vantage, probe_commands, read_answers
 from acceptance.problems import Problem, SuiteError
 from acceptance.shell import Command, Output, Shell, run_batch
 
-NODE_HTTP_PORT = 18080
-NODE_UDP_PORT = 18081
 POD_HTTP_PORT = 8080
 POD_UDP_PORT = 8081
-ENDED_SECONDS = 60
-NETEXEC_UNIT = "lab-acceptance-netexec"
 
 Answers = dict[tuple[Endpoint, str], Answer]
 """By who asked and the probe's key."""
@@ -196,40 +193,3 @@ def run_on_each(machines: Sequence[Machine], commands: Mapping[str, Command]) ->
     asked = [machine for machine in machines if machine.name in commands]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:
         return dict(zip((machine.name for machine in asked), pool.map(run, asked), strict=True))
-
-
-def start_netexec(shell: Shell, address: IPv4Address) -> Problem | None:
-    """Start the node's own netexec, so that the node can be asked and can ask; None when it answers."""
-    # UDP is bound to one address: replies must come from the address that was asked.
-    script = f"""
-systemctl reset-failed {NETEXEC_UNIT} 2>/dev/null
-program=$(command -v agnhost) || {{ echo 'the program agnhost is not on the node' >&2; exit 1; }}
-systemctl is-active --quiet {NETEXEC_UNIT} || systemd-run --quiet --collect --unit={NETEXEC_UNIT} \
-  --property=Restart=always "$program" netexec \
-  --http-port={NODE_HTTP_PORT} --udp-port={NODE_UDP_PORT} --udp-listen-addresses={address} || exit 1
-curl --silent --fail --output /dev/null --retry 30 --retry-delay 1 --retry-all-errors \
-  http://127.0.0.1:{NODE_HTTP_PORT}/healthz || {{ echo 'netexec does not answer' >&2; exit 1; }}
-"""
-    try:
-        shell.bash(script, 60)
-    except SuiteError as error:
-        return Problem(str(error))
-    return None
-
-
-def stop_netexec(shell: Shell, pod_uids: Sequence[str]) -> None:
-    """Stop the node's netexec and wait until no process of these pods is left.
-
-    Raises SuiteError when the node cannot be reached or a process stays.
-    """
-    ended = "|".join(f"{uid}|{uid.replace('-', '_')}" for uid in pod_uids) or "no-pod"
-    script = f"""
-systemctl stop {NETEXEC_UNIT} 2>/dev/null
-for _ in {{1..{ENDED_SECONDS}}}; do
-  grep -qsE 'pod({ended})' /proc/[0-9]*/cgroup || exit 0
-  sleep 1
-done
-echo 'processes of the removed pods are still there' >&2
-exit 1
-"""
-    shell.bash(script, ENDED_SECONDS * 2)

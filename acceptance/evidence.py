@@ -82,6 +82,8 @@ class Evidence:
     names: Mapping[Endpoint, frozenset[IPv4Address] | Problem]
     replacement: Replacement | Problem
     findings: Mapping[str, tuple[Finding, ...]]
+    endpoint_problems: tuple[Problem, ...] = ()
+    """Services of the suite that did not come to have their pods behind them."""
     blocks: Mapping[str, tuple[IPv4Network, ...]] | Problem = field(default_factory=dict)
     """The blocks of the pod CIDR that each node has; empty where the mode knows none."""
     wire: Mapping[tuple[str, str], WireSight | Problem] = field(default_factory=dict)

@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from acceptance.addresses import addresses_of, with_uplink
 from acceptance.api_answers import API_ERRORS, api_reason
-from acceptance.asking import start_netexec, stop_netexec
 from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement
 from acceptance.expectations import Expectations
 from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
 from acceptance.manifests import BACKEND, HEADLESS
+from acceptance.netexec import start_netexec, stop_netexec
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
 from acceptance.questions import service_questions
@@ -29,8 +29,18 @@ from acceptance.workload import BackendService, Pods, Workload
 
 CLEAN_UP_SECONDS = 180
 SYSTEM_POD_SECONDS = 30
-ENDPOINT_SECONDS = 20
 REBOOT_SECONDS = 300
+NO_PODS = Pods({}, {})
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What the suite made on the cluster."""
+
+    service: BackendService | Problem
+    pods: Pods = NO_PODS
+    crowd: Pods = NO_PODS
+    endpoint_problems: tuple[Problem, ...] = ()
 
 
 class Investigation:
@@ -67,15 +77,12 @@ class Investigation:
             with self._timed("first look"):
                 first_look = self._questioner.first_look()
             with self._timed("all pods"):
-                starting = {
-                    node.name: pool.submit(start_netexec, self._ssh.to(node.name), node.internal_address)
-                    for node in nodes
-                }
-                service, pods, crowd = self._set_up(preparing)
+                starting = {node.name: pool.submit(self._start_netexec, node) for node in nodes}
+                made = self._set_up(preparing)
                 started = {name: future.result() for name, future in starting.items()}
         machine_problems = {name: problem for name, problem in started.items() if problem is not None}
-        unasked = self._unasked(service, pods, machine_problems)
-        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, pods, crowd)
+        unasked = self._unasked(made, machine_problems)
+        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, made.crowd)
         evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
         with self._timed("wire"):
             evidence = self._questioner.watch_the_wire(evidence)
@@ -113,16 +120,17 @@ class Investigation:
         if problem is not None:
             return problem
         seconds = time.monotonic() - started
-        problem = start_netexec(shell, node.internal_address)
+        problem = self._start_netexec(node)
         try:
             with self._timed("its pods ready"):
                 pods = self._workload.wait_until_usable(self._workload.roles, self._pod_seconds, before)
             with self._timed("endpoints"):
-                self._wait_for_endpoints(self._workload, pods)
+                endpoint_problems = self._wait_for_endpoints(self._workload, pods)
         except (SuiteError, *API_ERRORS) as error:
             return Problem(f"after the reboot of {node.name}: {error}")
         problems = {node.name: problem} if problem is not None else {}
-        unasked = self._unasked(evidence.service, pods, problems, Scope(node.name))
+        made = _Made(evidence.service, pods, endpoint_problems=endpoint_problems)
+        unasked = self._unasked(made, problems, Scope(node.name))
         seen = self._asked(replace(unasked, facts_before=evidence.facts))
         return AfterReboot(node.name, seconds, self._with_findings(seen))
 
@@ -137,8 +145,7 @@ class Investigation:
 
     def _unasked(
         self,
-        service: BackendService | Problem,
-        pods: Pods,
+        made: _Made,
         machine_problems: Mapping[str, Problem],
         scope: Scope = WHOLE_LAB,
     ) -> Evidence:
@@ -148,15 +155,16 @@ class Investigation:
             expectations=expectations,
             cluster_nodes={},
             all_pods=(),
-            service=service,
-            pods=pods.found,
-            pod_problems=pods.problems,
+            service=made.service,
+            pods=made.pods.found,
+            pod_problems=made.pods.problems,
+            endpoint_problems=made.endpoint_problems,
             machine_problems=machine_problems,
-            addresses=addresses_of(inventory, expectations, pods.found),
+            addresses=addresses_of(inventory, expectations, made.pods.found),
             answers={},
             questions=()
-            if isinstance(service, Problem)
-            else scope.questions(service_questions(inventory, expectations, service), inventory),
+            if isinstance(made.service, Problem)
+            else scope.questions(service_questions(inventory, expectations, made.service), inventory),
             facts={},
             names={},
             replacement=Problem("not tried"),
@@ -202,39 +210,39 @@ class Investigation:
         self._workload = workload = Workload(self._api, self._inventory, self._expectations)
         return workload, workload.prepare(self._pod_seconds)
 
-    def _set_up(
-        self, preparing: Future[tuple[Workload, BackendService]]
-    ) -> tuple[BackendService | Problem, Pods, Pods]:
+    def _start_netexec(self, node: Node) -> Problem | None:
+        return start_netexec(self._ssh.to(node.name), node.internal_address, self._pod_seconds)
+
+    def _set_up(self, preparing: Future[tuple[Workload, BackendService]]) -> _Made:
         """The Service, the suite's pods, and the crowd."""
         try:
             workload, service = preparing.result()
             with self._timed("making pods"):
                 workload.start_pods(with_crowd=not self._brief)
+            crowd_roles = () if self._brief else workload.crowd_roles
             with self._timed("pods ready"):
-                pods = workload.wait_until_usable(workload.roles, self._pod_seconds)
-                wanted = () if self._brief else workload.crowd_roles
-                crowd = workload.wait_until_usable(wanted, self._pod_seconds)
-            self._pod_uids.update(pod.uid for each in (pods, crowd) for pod in each.found.values())
+                all_pods = workload.wait_until_usable((*workload.roles, *crowd_roles), self._pod_seconds)
+            self._pod_uids.update(pod.uid for pod in all_pods.found.values())
+            pods = all_pods.of(workload.roles)
             with self._timed("endpoints"):
-                self._wait_for_endpoints(workload, pods)
-            return service, pods, crowd
+                endpoint_problems = self._wait_for_endpoints(workload, pods)
+            return _Made(service, pods, all_pods.of(crowd_roles), endpoint_problems)
         except SuiteError as error:
             problem = Problem(str(error))
         except API_ERRORS as error:
             problem = Problem(f"the API server {self._inventory.kubernetes.api_address}: {api_reason(error)}")
         except Exception as error:  # the client has errors of many kinds for a bad kubeconfig
             problem = Problem(f"the kubeconfig {self._inventory.kubeconfig} is not usable: {error}")
-        return problem, Pods({}, {}), Pods({}, {})
+        return _Made(problem)
 
-    @staticmethod
-    def _wait_for_endpoints(workload: Workload, pods: Pods) -> None:
+    def _wait_for_endpoints(self, workload: Workload, pods: Pods) -> tuple[Problem, ...]:
         """A Service has its endpoints a moment after its pods are ready."""
         if pods.problems:
-            return
+            return ()
         probes = [pod.address for role, pod in pods.found.items() if role != BACKEND and pod.address]
-        workload.wait_for_endpoints(HEADLESS, probes, ENDPOINT_SECONDS)
         backend = pods.found[BACKEND].address
-        workload.wait_for_endpoints(BACKEND, [backend] if backend else [], ENDPOINT_SECONDS)
+        wanted = {HEADLESS: probes, BACKEND: [backend] if backend else []}
+        return workload.wait_for_endpoints(wanted, self._pod_seconds)
 
     def _all_pods(self) -> tuple[ClusterPod, ...] | Problem:
         """All pods of the cluster; the cluster's own get a while to become ready again on a busy machine."""
@@ -268,11 +276,12 @@ class Investigation:
         except API_ERRORS as error:
             return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
-    def _crowd(self, evidence: Evidence, pods: Pods, crowd: Pods) -> Crowd | Problem:
+    def _crowd(self, evidence: Evidence, crowd: Pods) -> Crowd | Problem:
         """Ask the pods that started at once, and let the crowd go: it takes time from what comes after."""
         if isinstance(evidence.service, Problem) or self._workload is None:
             return evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
-        found, problems = {**pods.found, **crowd.found}, {**pods.problems, **crowd.problems}
+        found = {**evidence.pods, **crowd.found}
+        problems = {**evidence.pod_problems, **crowd.problems}
         wanted = self._workload.roles_at_once
         usable = {role: found[role] for role in wanted if role in found and role not in problems}
         problems = {role: problems[role] for role in wanted if role in problems}
@@ -298,10 +307,10 @@ class Investigation:
                     self._pod_uids.add(new.uid)
                 if isinstance(new, Problem) or new.address is None:
                     return new if isinstance(new, Problem) else Problem("the new pod has no address")
-                problem = self._workload.wait_for_endpoints(BACKEND, [new.address], self._pod_seconds)
+                problems = self._workload.wait_for_endpoints({BACKEND: [new.address]}, self._pod_seconds)
             except (SuiteError, *API_ERRORS) as error:
                 return Problem(str(error))
-        return Replacement(old, new, problem)
+        return Replacement(old, new, problems[0] if problems else None)
 
     def _asked_for(self, replacement: Replacement, evidence: Evidence) -> Replacement:
         """With what everyone is told who asks for the successor, and for the pod that was deleted."""

@@ -94,7 +94,7 @@ def known_causes(evidence: Evidence, concerned: Sequence[str] = ()) -> list[str]
     ]
     whole = cluster_causes(evidence.cluster_nodes, evidence.all_pods)
     lan = causes_on_the_lan(evidence)
-    lines = [f"cause: {line}" for line in (*here, *whole, *lan)]
+    lines = [f"cause: {line}" for line in (*here, *whole, *evidence.endpoint_problems, *lan)]
     return lines + [f"elsewhere: {line}" for line in elsewhere]
 
 

@@ -47,6 +47,14 @@ class Pods:
     found: Mapping[str, ClusterPod]
     problems: Mapping[str, Problem]
 
+    def of(self, roles: Iterable[str]) -> Pods:
+        """Those of these roles alone."""
+        wanted = frozenset(roles)
+        return Pods(
+            {role: pod for role, pod in self.found.items() if role in wanted},
+            {role: problem for role, problem in self.problems.items() if role in wanted},
+        )
+
 
 class Workload:
     """The suite's namespace on one cluster."""
@@ -146,22 +154,25 @@ class Workload:
         )
 
     def wait_for_endpoints(
-        self, service: str, addresses: Iterable[IPv4Address], deadline_seconds: float
-    ) -> Problem | None:
-        """Wait until exactly these addresses stand behind a Service of the suite."""
-        wanted = frozenset(addresses)
-        seen: set[IPv4Address] = set()
+        self, wanted: Mapping[str, Iterable[IPv4Address]], deadline_seconds: float
+    ) -> tuple[Problem, ...]:
+        """Wait until exactly these addresses are behind these Services; of each other one a Problem."""
+        expected = {service: frozenset(addresses) for service, addresses in wanted.items()}
+        seen: dict[str, frozenset[IPv4Address]] = {}
 
         def there() -> bool:
-            seen.clear()
-            seen.update(self._api.endpoints(NAMESPACE, service))
-            return seen == wanted
+            seen.update({each: frozenset(self._api.endpoints(NAMESPACE, each)) for each in expected})
+            return seen == expected
 
         if until(there, deadline_seconds):
-            return None
-        return Problem(
-            f"after {deadline_seconds:.0f} s the endpoints of Service {service} are"
-            f" {_listed(seen)}, expected {_listed(wanted)}"
+            return ()
+        return tuple(
+            Problem(
+                f"after {deadline_seconds:.0f} s the endpoints of Service {service} are"
+                f" {_listed(seen[service])}, expected {_listed(addresses)}"
+            )
+            for service, addresses in expected.items()
+            if seen[service] != addresses
         )
 
     def replace_backend(self, old: ClusterPod, deadline_seconds: float) -> ClusterPod | Problem:

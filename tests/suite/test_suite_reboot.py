@@ -40,8 +40,8 @@ class PretendedWorkload:
         self.renewed = set(renewed)
         return Pods({role: self._pods[role] for role in roles}, {})
 
-    def wait_for_endpoints(self, *_: Any) -> None:
-        pass
+    def wait_for_endpoints(self, *_: Any) -> tuple[Problem, ...]:
+        return ()
 
     def all_pods_when_ready(self, seconds: float) -> tuple[ClusterPod, ...]:
         return ()

@@ -13,7 +13,7 @@ from acceptance.evidence import Evidence, role_of
 from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Answer
 from acceptance.problems import Problem
-from acceptance.report import cell_failure, cell_seen, judge, matrix_table
+from acceptance.report import cell_failure, cell_seen, judge, known_causes, matrix_table
 
 NODE1 = "k8s-node1"
 
@@ -64,6 +64,11 @@ def test_a_failing_cell_shows_its_row_and_the_cause(healthy: Evidence) -> None:
     assert said[1] == "  udp: no answer: i/o timeout"
     assert "NO udp" in said[4]
     assert said[-1] == f"cause: {cause}"
+
+
+def test_a_service_without_its_endpoints_is_a_cause(healthy: Evidence) -> None:
+    late = Problem("after 180 s the endpoints of Service backend are none, expected 10.200.1.4")
+    assert known_causes(replace(healthy, endpoint_problems=(late,))) == [f"cause: {late}"]
 
 
 def test_a_cause_on_another_node_is_told_as_such(healthy: Evidence) -> None:

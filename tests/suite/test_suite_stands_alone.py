@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,13 @@ from pathlib import Path
 import pytest
 
 import acceptance
+from acceptance.expectations import load_expectations
 from acceptance.inventory import Inventory, parse_inventory, read_inventory
+from acceptance.matrix import pairs
 from acceptance.problems import SuiteError
 
 SUITE = Path(acceptance.__file__).parent
+PAGE = SUITE.parent / "docs" / "acceptance.md"
 
 
 @pytest.mark.parametrize("file", sorted(SUITE.rglob("*.py")), ids=lambda file: str(file.relative_to(SUITE)))
@@ -87,3 +91,16 @@ def test_an_inventory_that_lacks_something_says_what(inventory_json: dict[str, o
 
 def test_the_backend_goes_to_the_first_worker(inventory: Inventory) -> None:
     assert inventory.backend_node.name == "k8s-node1"
+
+
+def test_the_smallest_inventory_of_the_documentation_is_enough() -> None:
+    (example,) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    inventory = parse_inventory(example, str(PAGE))
+    expectations = load_expectations(inventory.mode, inventory.mode_options)
+    assert [nic.device for node in inventory.nodes if (nic := inventory.nic(node, "underlay"))] == [
+        "eth1"
+    ] * 2
+    assert {pair.label for pair in pairs(inventory, expectations)} >= {
+        "pod.k8s-master1-to-pod.k8s-node1",
+        "node.k8s-node1-to-pod.k8s-master1",
+    }

@@ -225,11 +225,23 @@ def test_the_successor_of_a_deleted_pod(cluster: PretendedCluster, made: Workloa
 def test_endpoints_are_waited_for_and_told_when_wrong(cluster: PretendedCluster, made: Workload) -> None:
     wanted = [IPv4Address("10.200.0.9")]
     cluster.slices = [["10.200.0.4"], [], ["10.200.0.9"]]
-    assert made.wait_for_endpoints(BACKEND, wanted, 1) is None
+    assert made.wait_for_endpoints({BACKEND: wanted}, 1) == ()
     cluster.slices = [["10.200.0.4"]]
-    assert str(made.wait_for_endpoints(BACKEND, wanted, 0.05)) == (
+    assert str(made.wait_for_endpoints({BACKEND: wanted}, 0.05)[0]) == (
         "after 0 s the endpoints of Service backend are 10.200.0.4, expected 10.200.0.9"
     )
+
+
+def test_pods_that_are_waited_for_together_can_be_told_apart(
+    cluster: PretendedCluster, made: Workload
+) -> None:
+    late = probe_name("k8s-node2")
+    cluster.never_ready.add(late)
+    _start(made)
+    all_pods = made.wait_until_usable((*made.roles, *made.crowd_roles), 0.05)
+    crowd = all_pods.of(made.crowd_roles)
+    assert (set(crowd.found), set(crowd.problems)) == (set(made.crowd_roles), set())
+    assert set(all_pods.of(made.roles).problems) == {late}
 
 
 def test_an_api_that_fails_is_an_error_with_its_reason(cluster: PretendedCluster, made: Workload) -> None:
