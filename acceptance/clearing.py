@@ -8,6 +8,9 @@ from acceptance.api_answers import API_ERRORS, api_reason, until
 from acceptance.cluster import REQUEST_TIMEOUT, Api
 from acceptance.problems import SuiteError
 
+REMOVE_SECONDS = 180.0
+"""How long what the suite made may take to go; on docker a namespace took more than one minute."""
+
 
 def remove_pods(api: Api, namespace: str, deadline_seconds: float) -> None:
     """Remove a namespace's pods and wait until the cluster knows none. Raises SuiteError when one stays."""

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 
 from acceptance.addresses import addresses_of, with_uplink
 from acceptance.api_answers import API_ERRORS, api_reason
+from acceptance.clearing import REMOVE_SECONDS
 from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement
 from acceptance.expectations import Expectations
@@ -27,7 +28,6 @@ from acceptance.shell import SshConnections
 from acceptance.uplink import UplinkServer
 from acceptance.workload import BackendService, Pods, Workload
 
-CLEAN_UP_SECONDS = 180
 SYSTEM_POD_SECONDS = 30
 REBOOT_SECONDS = 300
 NO_PODS = Pods({}, {})
@@ -190,8 +190,8 @@ class Investigation:
             removing: list[Future[None]] = []
             if workload is not None:
                 try:
-                    workload.remove_pods(CLEAN_UP_SECONDS)
-                    removing.append(pool.submit(workload.remove_namespace, CLEAN_UP_SECONDS))
+                    workload.remove_pods(REMOVE_SECONDS)
+                    removing.append(pool.submit(workload.remove_namespace, REMOVE_SECONDS))
                 except SuiteError as error:
                     errors.append(str(error))
             uids = sorted(self._pod_uids)

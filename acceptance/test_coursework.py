@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from acceptance.clearing import REMOVE_SECONDS
 from acceptance.coursework import CURL, HTTP_PORT, Coursework, Tomcat
 from acceptance.evidence import Evidence
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory, Node
 from acceptance.shell import SshConnections
 
-REMOVE_SECONDS = 180
 RULES_SECONDS = 60
 """How long kube-proxy may take to have the rules of a new Service."""
 KINDS = ("overlay", "underlay")
