@@ -19,16 +19,18 @@ ENDED_SECONDS = 60
 # suite are on every node. It is a static program, so it runs outside its image.
 PROGRAM = r"""
 agnhost_of_a_pod() {
-  local folder=$1 comm pid
+  local folder=$1 comm pid why='no pod there runs it'
   while :; do
     for comm in $(grep -lsx agnhost /proc/[0-9]*/comm); do
       pid=${comm#/proc/}; pid=${pid%/comm}
-      install -D --mode=755 "/proc/$pid/exe" "$folder/agnhost" 2>/dev/null &&
+      why=$(install -D --mode=755 "/proc/$pid/exe" "$folder/agnhost" 2>&1) &&
         { echo "$folder/agnhost"; return; }
     done
-    (( SECONDS < $2 )) || return 1
+    (( SECONDS < $2 )) || break
     sleep 1
   done
+  echo "the program agnhost is not on the node, and cannot be had from a pod: $why" >&2
+  return 1
 }
 """
 
@@ -41,8 +43,7 @@ def start_netexec(shell: Shell, address: IPv4Address, pod_seconds: float) -> Pro
     # UDP is bound to one address: replies must come from the address that was asked.
     script = f"""{PROGRAM}
 systemctl reset-failed {UNIT} 2>/dev/null
-program=$(command -v agnhost || agnhost_of_a_pod {FOLDER} {pod_seconds:.0f}) ||
-  {{ echo 'the program agnhost is not on the node, nor does a pod there run it' >&2; exit 1; }}
+program=$(command -v agnhost || agnhost_of_a_pod {FOLDER} {pod_seconds:.0f}) || exit 1
 systemctl is-active --quiet {UNIT} || systemd-run --quiet --collect --unit={UNIT} \
   --property=Restart=always "$program" netexec \
   --http-port={NODE_HTTP_PORT} --udp-port={NODE_UDP_PORT} --udp-listen-addresses={address} || exit 1
