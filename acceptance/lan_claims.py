@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from acceptance.arp import ArpQuestion
 from acceptance.diagnosis.lan import Claim, lan_causes, strangers
+from acceptance.diagnosis.subject import PlacedPod
 from acceptance.evidence import Evidence, placed_pods
 from acceptance.inventory import AddressRange
 from acceptance.node_facts import NodeFacts
@@ -36,11 +37,17 @@ def claims(evidence: Evidence) -> tuple[Claim, ...]:
     for pod in placed_pods(evidence):
         if underlay is None or pod.address not in underlay.cidr:
             continue
-        facts = evidence.last_facts(pod.node)
-        links = facts.pod_links.get(pod.name, ()) if isinstance(facts, NodeFacts) else ()
-        macs = {link.mac for link in links} | {nic.mac for nic in evidence.inventory.node(pod.node).nics}
-        found.append(Claim(pod.name, pod.node, pod.address, frozenset(macs)))
+        found.append(Claim(pod.name, pod.node, pod.address, _macs(evidence, pod)))
     return tuple(found)
+
+
+def _macs(evidence: Evidence, pod: PlacedPod) -> frozenset[str] | None:
+    facts = evidence.last_facts(pod.node)
+    links = facts.pod_links.get(pod.name) if isinstance(facts, NodeFacts) else None
+    if links is None:
+        return None
+    nics = evidence.inventory.node(pod.node).nics
+    return frozenset(link.mac for link in links).union(nic.mac for nic in nics)
 
 
 def _range_of_missing_pods(evidence: Evidence) -> Iterator[IPv4Address]:
@@ -62,7 +69,7 @@ def strangers_on_the_lan(evidence: Evidence) -> list[str]:
     if evidence.arp is None:
         return []
     nodes = {nic.mac for node in evidence.inventory.nodes for nic in node.nics}
-    known = nodes.union(*(claim.macs for claim in claims(evidence)))
+    known = nodes.union(*(claim.macs or () for claim in claims(evidence)))
     return strangers(evidence.arp, pods_range(evidence), frozenset(known))
 
 

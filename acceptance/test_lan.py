@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from acceptance.arp import ArpAnswers
-from acceptance.diagnosis.lan import duplicates, gateway
+from acceptance.diagnosis.lan import duplicates, gateway, unjudged
 from acceptance.evidence import Evidence
 from acceptance.lan_claims import claims, gateway_of, strangers_on_the_lan
 from acceptance.problems import Problem
@@ -29,5 +29,6 @@ def test_the_gateway_answers(evidence: Evidence) -> None:
 def test_no_address_of_a_pod_is_there_twice(evidence: Evidence) -> None:
     """Where pods have addresses of the LAN, only the pod or its node answers the LAN host for them."""
     answers, _ = _asked(evidence)
-    if wrong := duplicates(answers, claims(evidence)) + strangers_on_the_lan(evidence):
+    pods = claims(evidence)
+    if wrong := duplicates(answers, pods) + unjudged(pods) + strangers_on_the_lan(evidence):
         pytest.fail("\n".join(wrong), pytrace=False)

@@ -19,8 +19,8 @@ class Claim:
     pod: str
     node: str
     address: IPv4Address
-    macs: frozenset[str]
-    """The pod's own and its node's."""
+    macs: frozenset[str] | None
+    """The pod's own and its node's; None when the node did not tell those of its pods."""
 
 
 def gateway(answers: ArpAnswers | Problem, address: IPv4Address) -> list[str]:
@@ -43,7 +43,17 @@ def duplicates(answers: ArpAnswers | Problem, claims: Sequence[Claim]) -> list[s
         f"the address {claim.address} of pod {claim.pod} on {claim.node} is there twice on the LAN:"
         f" {' and '.join(sorted(strangers))} answers for it too, which is neither the pod nor its node"
         for claim in claims
-        if (strangers := answers.get(claim.address, frozenset()) - claim.macs)
+        if claim.macs is not None and (strangers := answers.get(claim.address, frozenset()) - claim.macs)
+    ]
+
+
+def unjudged(claims: Sequence[Claim]) -> list[str]:
+    """Whose address may be there twice without anybody knowing."""
+    return [
+        f"who answers for the address {claim.address} of pod {claim.pod} is not judged:"
+        f" {claim.node} did not tell the pod's MAC address"
+        for claim in claims
+        if claim.macs is None
     ]
 
 

@@ -118,7 +118,18 @@ def healthy(inventory: Inventory, macvlan: Expectations) -> Evidence:
         addresses=addresses,
         answers=_as_expected(inventory, macvlan, addresses),
         questions=(),
-        facts={node.name: NodeFacts(node.name, (), (), {}, (), {}, {}) for node in inventory.nodes},
+        facts={
+            node.name: NodeFacts(
+                node.name,
+                (),
+                (),
+                {},
+                (),
+                {},
+                {pod.name: () for pod in pods.values() if pod.node == node.name},
+            )
+            for node in inventory.nodes
+        },
         names={},
         replacement=Problem("not tried"),
         findings={},

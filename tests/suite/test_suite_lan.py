@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.arp import ArpQuestion
-from acceptance.diagnosis.lan import Claim, duplicates, gateway, lan_causes
+from acceptance.diagnosis.lan import Claim, duplicates, gateway, lan_causes, unjudged
 from acceptance.evidence import Evidence
 from acceptance.expectations import load_expectations
 from acceptance.lan_claims import arp_question, causes_on_the_lan, claims, gateway_of, pods_range
@@ -94,6 +94,19 @@ def test_an_address_that_is_there_twice() -> None:
     ]
 
 
+def test_whose_mac_is_not_known_is_not_judged(healthy: Evidence) -> None:
+    silent = replace(healthy, facts={**healthy.facts, "k8s-node2": Problem("kex_exchange_identification")})
+    unknown = [claim for claim in claims(silent) if claim.macs is None]
+    assert {claim.node for claim in unknown} == {"k8s-node2"}
+    assert duplicates({claim.address: frozenset(MACS) for claim in unknown}, unknown) == []
+    assert unjudged(claims(healthy)) == []
+    (text,) = unjudged(unknown)
+    assert text == (
+        f"who answers for the address {unknown[0].address} of pod {unknown[0].pod} is not judged:"
+        " k8s-node2 did not tell the pod's MAC address"
+    )
+
+
 def test_without_somebody_to_ask_nothing_is_known() -> None:
     assert lan_causes(None, GATEWAY, ()) == ()
     assert lan_causes({}, None, ()) == ()
@@ -107,7 +120,7 @@ def test_the_lan_host_asks_for_the_gateway_and_for_pods_of_the_underlay(healthy:
     assert len(claims(healthy)) == 4
     nic = healthy.inventory.nic(healthy.inventory.node("k8s-node1"), "underlay")
     assert nic is not None
-    assert all(nic.mac in claim.macs for claim in claims(healthy) if claim.node == "k8s-node1")
+    assert all(claim.macs and nic.mac in claim.macs for claim in claims(healthy) if claim.node == "k8s-node1")
 
 
 def test_what_is_wrong_on_the_lan_is_a_cause_of_every_failure(healthy: Evidence) -> None:
@@ -126,7 +139,7 @@ def test_a_machine_that_has_the_addresses_of_pods_that_did_not_start(healthy: Ev
     assert question is not None
     assert len(set(question.targets)) == 1 + 254
     stranger, pod = "02:00:00:00:00:09", "02:00:00:00:00:05"
-    node = next(iter(claims(healthy)[0].macs))
+    node = healthy.inventory.nodes[0].nics[0].mac
     answers = {
         IPv4Address("172.31.6.40"): frozenset({stranger}),
         IPv4Address("172.31.6.41"): frozenset({stranger, node}),
