@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import shlex
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from lab.nodes.files import NodeFile, write_files
 
 TAIL_LINES = 30
 CONNECT_SECONDS = 10
+GREETING_BYTES = 255
+"""The most that an SSH identification string has, RFC 4253, section 4.2."""
 LONGEST_SCRIPT = 120_000
 """Bytes. Linux hands a program at most 128 KiB in one argument (MAX_ARG_STRLEN), and sshd runs what it is
 sent as one argument of the shell."""
@@ -128,6 +131,16 @@ class NodeConnection:
             on_wait=on_wait,
             resolution=f"look at the console of {self.node} in the logs of the lab",
         )
+
+    def why_silent(self, seconds: float) -> str | None:
+        """Why the node's sshd does not greet within `seconds`; None when it does. No connection is kept."""
+        try:
+            address = (self._connection.host, self._connection.port)
+            with socket.create_connection(address, timeout=seconds) as connection:
+                greeting = connection.recv(GREETING_BYTES)
+        except OSError as error:
+            return str(error)
+        return None if greeting.startswith(b"SSH-") else "it takes the connection and closes it"
 
     def run(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
 from lab.state.records import existing_labs, read_record
+from lab.topology.plan import NodePlan
+
+GREETING_LIMIT = 10.0
+"""Seconds in which even a busy node without KVM says that it is there."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,10 @@ class LabStatus:
     networks: tuple[str, ...]
     nodes: tuple[NodeStatus, ...]
     problems: tuple[str, ...]
-    """What is wrong in the cluster, one line each; empty while it cannot be asked: no cluster, or paused."""
+    """What is wrong in the cluster and with machines that run and do not answer, one line each.
+
+    Empty while there is no cluster, and while a machine does not run.
+    """
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -76,7 +83,9 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     machines = lab.machine_states()
     asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
     conditions = _conditions(lab) if asked else {}
-    problems = _problems(lab) if asked and not seen_well else ()
+    ready = {name for name, seen in conditions.items() if seen.ready}
+    not_ready = [node for node in plan.nodes if node.name not in ready]
+    problems = (*_problems(lab), *_silent(lab, not_ready)) if asked and not seen_well else ()
     nodes = []
     for node in plan.nodes:
         seen = conditions.get(node.name)
@@ -160,3 +169,17 @@ def _problems(lab: Lab) -> tuple[str, ...]:
         return cluster_problems(lab.api, lab.plan, lab.mode_setup.workloads)
     except LabError as error:
         return (str(error.brief),)
+
+
+def _silent(lab: Lab, nodes: Sequence[NodePlan]) -> tuple[str, ...]:
+    """Those whose machine runs, and whose system does not answer any more."""
+    if not nodes:
+        return ()
+    lab.enclosure.enter_network()
+    reasons = lab.nodes.on_each(nodes, lambda node: lab.nodes[node.name].why_silent(GREETING_LIMIT))
+    return tuple(
+        f"the machine of {node} runs, its sshd does not answer: {why}; "
+        f"`lab logs {node}.console` shows its console, `lab rebuild` begins anew from the clean cluster"
+        for node, why in reasons.items()
+        if why is not None
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 
 import paramiko
 
@@ -34,7 +35,8 @@ def _run(channel: paramiko.Channel, command: str) -> None:
             channel.sendall(line.encode())
         channel.sendall_stderr(child.stderr.read().encode())
     channel.send_exit_status(child.returncode)
-    channel.close()
+    # The client closes: closed from here, its channel may be gone before the request is granted.
+    channel.shutdown_write()
 
 
 class SshServer:
@@ -68,4 +70,5 @@ class SshServer:
             transport = paramiko.Transport(client)
             transport.add_server_key(self._key)
             self._transports.append(transport)
-            transport.start_server(server=_Session())
+            with suppress(paramiko.SSHException):
+                transport.start_server(server=_Session())

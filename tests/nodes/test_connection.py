@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
@@ -113,3 +114,26 @@ def test_paramiko_says_nothing_beside_the_errors_that_are_raised() -> None:
     says = f"import logging, lab.nodes.connection; {logs}"
     done = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def test_a_node_whose_sshd_greets_is_not_silent(connection: NodeConnection) -> None:
+    assert connection.why_silent(10.0) is None
+
+
+def test_a_machine_that_hangs_is_silent(key_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        port = hung.getsockname()[1]
+        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, port=port)
+        assert node.why_silent(0.2) == "timed out"
+    why = node.why_silent(0.2)
+    assert why is not None
+    assert "Connection refused" in why
+
+
+def test_a_connection_that_ends_without_a_greeting_is_told(key_file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, port=server.getsockname()[1])
+        asked = pool.submit(node.why_silent, 10.0)
+        connection, _ = server.accept()
+        connection.close()
+        assert asked.result() == "it takes the connection and closes it"
