@@ -18,15 +18,6 @@ TEMPLATE = Path(__file__).parents[2] / "Vagrantfile.j2"
 MACHINE_ID_LENGTH = 32
 """Hexadecimal digits of a machine-id(5)."""
 
-EMULATED_CPUS = 1
-"""Virtual CPUs of an emulated machine, whatever its topology says.
-
-With several, QEMU translates code in one thread for each, and one of them may go on with a translation of
-code that the other has just changed. Linux changes its own code while it runs, for one whenever tcpdump or
-ping begins and ends. With two CPUs, packets arriving and that switched 200 times a second, a guest of QEMU
-7.2 hung within half a minute, both CPUs at the changed instruction for ever: tests/real_lab/test_2_up.py.
-"""
-
 
 @dataclass(frozen=True)
 class MachineSettings:
@@ -40,10 +31,6 @@ class MachineSettings:
     """CPU model of emulated guests: cheaper to emulate than newer ones, enough for x86-64-v2 code."""
     boot_limit: int = 600
     """Seconds that a machine may take until ssh answers."""
-
-    def cpus(self, node: NodePlan) -> int:
-        """Virtual CPUs of a node's machine: the topology's with KVM, EMULATED_CPUS at most without."""
-        return node.cpus if self.driver == "kvm" else min(node.cpus, EMULATED_CPUS)
 
 
 def machine_id(plan: Plan, node: NodePlan) -> UUID:

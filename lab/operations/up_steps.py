@@ -21,7 +21,6 @@ from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline
 from lab.host.kvm import probe
 from lab.host.time_stamp_counter import counter_khz
-from lab.machines.vagrantfile import EMULATED_CPUS
 from lab.modes.install import install_mode, mode_installed
 from lab.modes.mode import Images
 from lab.nodes.images import bring_images, have_images
@@ -115,10 +114,6 @@ class Accelerator:
         lab.update(replace(lab.record, accelerator=accelerator, counter_khz=counter_khz() or 0))
         how = "with KVM" if verdict.usable else f"under emulation, several times slower: {verdict.why}"
         lab.progress.note(f"guests run {how}")
-        several = [node.name for node in lab.plan.nodes if node.cpus > EMULATED_CPUS]
-        if several and not verdict.usable:
-            names, have = ", ".join(several), "has" if len(several) == 1 else "have"
-            lab.progress.note(f"{names} {have} one CPU: with several, an emulated machine may hang")
 
 
 class PrivateLibvirt:

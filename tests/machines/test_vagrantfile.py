@@ -24,12 +24,6 @@ def test_with_kvm_guests_get_the_host_s_processor(plan: Plan, box: Box) -> None:
     assert 'libvirt.driver = "kvm"' in text
     assert 'libvirt.cpu_mode = "host-passthrough"' in text
     assert "cpu_model" not in text
-    assert "libvirt.cpus = 2" in text
-
-
-def test_a_machine_has_the_topology_s_cpus_with_kvm_and_one_under_emulation(plan: Plan) -> None:
-    with_kvm = MachineSettings(driver="kvm")
-    assert [(with_kvm.cpus(node), EMULATED.cpus(node)) for node in plan.nodes] == [(2, 1), (1, 1), (1, 1)]
 
 
 def test_an_mtu_of_its_own_is_rendered_for_uplink_and_others(plan: Plan, box: Box) -> None:

@@ -11,10 +11,10 @@ from lab_under_test import TOPOLOGY, Lab, vagrant_states
 pytestmark = pytest.mark.real_lab
 
 
-CHANGES = 4000
-CHANGES_CODE = f"""
+LISTENERS = 4000
+LISTENERS_COME_AND_GO = f"""
 use strict; use Socket;
-for (1..{CHANGES}) {{
+for (1..{LISTENERS}) {{
     socket(my $socket, AF_INET, SOCK_DGRAM, 0) or die "socket: $!";
     setsockopt($socket, SOL_SOCKET, 29, pack("i", 1)) or die "SO_TIMESTAMP: $!";
     select(undef, undef, undef, 0.002);
@@ -23,7 +23,7 @@ for (1..{CHANGES}) {{
 }}
 print "all done";
 """
-"""The first socket that wants time stamps of packets switches a branch in Linux's code, as does its end."""
+"""As tcpdump and ping do: each wants the time stamps of packets, for which Linux may change its code."""
 
 
 def nodes(lab: Lab) -> dict[str, str]:
@@ -61,11 +61,11 @@ def test_a_paused_lab_goes_on(lab: Lab) -> None:
     assert json.loads(lab("status", "--json"))["state"] == "up"
 
 
-def test_the_kernel_may_change_its_code_while_packets_arrive(lab: Lab) -> None:
+def test_who_wants_time_stamps_may_come_and_go_while_packets_arrive(lab: Lab) -> None:
     name, address = "k8s-master1", "172.31.7.101"
     flood = ("ping", "-q", "-i", "0.002", "-w", "40", address)
     with ThreadPoolExecutor() as pool:
         floods = [pool.submit(lab, "exec", node, "--", *flood) for node in ("k8s-node1", "k8s-node2")]
-        changed = lab("exec", name, "--", "timeout", "120", "perl", "-e", CHANGES_CODE)
+        said = lab("exec", name, "--", "timeout", "120", "perl", "-e", LISTENERS_COME_AND_GO)
         assert all(" 0 received" not in each.result() for each in floods)
-    assert changed.strip() == "all done"
+    assert said.strip() == "all done"

@@ -53,6 +53,12 @@ def test_docker_uses_the_cgroup_driver_of_kubelet() -> None:
     assert config["exec-opts"] == ["native.cgroupdriver=systemd"]
 
 
+def test_a_socket_that_stays_open_wants_the_time_stamps_of_packets() -> None:
+    unit = configparser.ConfigParser()
+    unit.read(RECIPE / "root/etc/systemd/system/systemd-udevd-kernel.socket.d/lab.conf")
+    assert unit["Socket"]["Timestamping"] == "us"
+
+
 def test_vagrants_ssh_can_log_in() -> None:
     config = (RECIPE / "root/etc/ssh/sshd_config").read_text()
     # vagrant's net-ssh knows ecdh-sha2-nistp256 and needs an ecdsa or rsa host key.
