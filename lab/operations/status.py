@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
 from lab.state.records import existing_labs, read_record
-from lab.topology.plan import NodePlan
 
 GREETING_LIMIT = 10.0
 """Seconds in which even a busy node without KVM says that it is there."""
@@ -83,9 +82,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     machines = lab.machine_states()
     asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
     conditions = _conditions(lab) if asked else {}
-    ready = {name for name, seen in conditions.items() if seen.ready}
-    not_ready = [node for node in plan.nodes if node.name not in ready]
-    problems = (*_problems(lab), *_silent(lab, not_ready)) if asked and not seen_well else ()
+    problems = (*_problems(lab), *_silent(lab, conditions)) if asked and not seen_well else ()
     nodes = []
     for node in plan.nodes:
         seen = conditions.get(node.name)
@@ -171,12 +168,12 @@ def _problems(lab: Lab) -> tuple[str, ...]:
         return (str(error.brief),)
 
 
-def _silent(lab: Lab, nodes: Sequence[NodePlan]) -> tuple[str, ...]:
-    """Those whose machine runs, and whose system does not answer any more."""
-    if not nodes:
-        return ()
+def _silent(lab: Lab, conditions: Mapping[str, NodeState]) -> tuple[str, ...]:
+    """Those that are not Ready, whose machine runs, and whose system does not answer any more."""
     lab.enclosure.enter_network()
-    reasons = lab.nodes.on_each(nodes, lambda node: lab.nodes[node.name].why_silent(GREETING_LIMIT))
+    ready = {name for name, seen in conditions.items() if seen.ready}
+    suspects = [node for node in lab.plan.nodes if node.name not in ready]
+    reasons = lab.nodes.on_each(suspects, lambda node: lab.nodes[node.name].why_silent(GREETING_LIMIT))
     return tuple(
         f"the machine of {node} runs, its sshd does not answer: {why}; "
         f"`lab logs {node}.console` shows its console, `lab rebuild` begins anew from the clean cluster"
