@@ -30,6 +30,14 @@ def wait_serving(api: ClusterApi, at: StepContext, deadline: Deadline) -> None:
     wait_for(api.check_serving, what="the API server", deadline=deadline, on_wait=at.doing)
 
 
+def wait_until_well(
+    api: ClusterApi, plan: Plan, workloads: Sequence[Workload], at: StepContext, deadline: Deadline
+) -> None:
+    """Wait until all is ready and answers too. Raises TimedOutError."""
+    wait_ready(api, plan, workloads, at, deadline)
+    wait_answering(api, plan, workloads, at, deadline)
+
+
 def wait_ready(
     api: ClusterApi, plan: Plan, workloads: Sequence[Workload], at: StepContext, deadline: Deadline
 ) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from dataclasses import dataclass
 
-from lab.cluster.readiness import wait_answering, wait_ready
+from lab.cluster.readiness import wait_until_well
 from lab.faults.fault import Fault, Scope, Site
 from lab.faults.registry import FAULTS, fault_named
 from lab.foundation.errors import WrongUseError
@@ -139,9 +139,7 @@ def _clear(lab: Lab, injected: InjectedFault, progress: Progress) -> None:
 
 def _wait_until_well(lab: Lab, progress: Progress) -> None:
     with progress.step("nodes Ready, pods of the system ready") as at:
-        deadline, workloads = Deadline(HEALTHY_LIMIT), lab.mode_setup.workloads
-        wait_ready(lab.api, lab.plan, workloads, at, deadline)
-        wait_answering(lab.api, lab.plan, workloads, at, deadline)
+        wait_until_well(lab.api, lab.plan, lab.mode_setup.workloads, at, Deadline(HEALTHY_LIMIT))
 
 
 def _at_work(folder: LabFolder, progress: Progress) -> Lab:

@@ -9,10 +9,9 @@ from lab.cluster.kubeadm import init_control_plane, is_member, join_workers
 from lab.cluster.labels import label_nodes, nodes_labelled
 from lab.cluster.readiness import (
     is_ready,
-    wait_answering,
-    wait_ready,
     wait_serving,
     wait_unschedulable,
+    wait_until_well,
 )
 from lab.foundation.errors import LabError
 from lab.foundation.files import link_or_copy, write_atomically
@@ -264,10 +263,7 @@ class AllReady:
         return lab.record.ready and is_ready(lab.api, lab.plan, lab.mode_setup.workloads)
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        deadline = Deadline(READY_LIMIT)
-        workloads = lab.mode_setup.workloads
-        wait_ready(lab.api, lab.plan, workloads, at, deadline)
-        wait_answering(lab.api, lab.plan, workloads, at, deadline)
+        wait_until_well(lab.api, lab.plan, lab.mode_setup.workloads, at, Deadline(READY_LIMIT))
         lab.update(replace(lab.record, ready=True))
 
 
