@@ -82,8 +82,9 @@ class ClusterApi:
         except ApiError as error:
             raise NotYetError(f"the API server is not ready: {error.details}") from error
 
-    def nodes(self) -> list[NodeState]:
-        return [node_state(item) for item in self._list("nodes", "/api/v1/nodes")]
+    def nodes(self, seconds: float = REQUEST_SECONDS) -> list[NodeState]:
+        """All nodes. Raises ApiError when there is no answer within `seconds`, too."""
+        return [node_state(item) for item in self._list("nodes", "/api/v1/nodes", seconds=seconds)]
 
     def pods(self, namespace: str) -> list[PodState]:
         path = f"/api/v1/namespaces/{namespace}/pods"
@@ -187,9 +188,16 @@ class ClusterApi:
             interval=0.2,
         )
 
-    def _list(self, what: str, path: str, query: list[tuple[str, str]] | None = None) -> list[Json]:
+    def _list(
+        self,
+        what: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        seconds: float = REQUEST_SECONDS,
+    ) -> list[Json]:
         with _explained(f"list the {what}"):
-            items: list[Json] = json.loads(self._request("GET", path, query=query))["items"]
+            items: list[Json] = json.loads(self._request("GET", path, query=query, seconds=seconds))["items"]
         return items
 
     def _path(self, manifest: Manifest) -> str:

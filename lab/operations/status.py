@@ -17,6 +17,8 @@ from lab.machines.machines import MachineState
 from lab.operations.context import Lab
 from lab.state.records import existing_labs, read_record
 
+API_LIMIT = 20.0
+"""Seconds in which even a busy API server without KVM lists its nodes; people wait for the answer."""
 GREETING_LIMIT = 10.0
 """Seconds in which even a busy node without KVM says that it is there."""
 
@@ -81,11 +83,10 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     plan = lab.plan
     machines = lab.machine_states()
     asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
-    conditions = _conditions(lab) if asked else {}
-    problems = (*_problems(lab), *_silent(lab, conditions)) if asked and not seen_well else ()
+    cluster = _cluster(lab, seen_well=seen_well) if asked else _Cluster({}, ())
     nodes = []
     for node in plan.nodes:
-        seen = conditions.get(node.name)
+        seen = cluster.nodes.get(node.name)
         by_network = {nic.network: str(nic.address.ip) for nic in node.nics}
         nodes.append(
             NodeStatus(
@@ -109,7 +110,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         api=f"{plan.kubernetes.api_address}:6443",
         networks=tuple(network.name for network in plan.networks),
         nodes=tuple(nodes),
-        problems=problems,
+        problems=cluster.problems,
     )
 
 
@@ -153,25 +154,34 @@ def _state(lab: Lab, machines: Iterable[MachineState]) -> str:
     return "half made"
 
 
-def _conditions(lab: Lab) -> dict[str, NodeState]:
+@dataclass(frozen=True)
+class _Cluster:
+    """What there is to see from outside of a cluster whose machines run."""
+
+    nodes: Mapping[str, NodeState]
+    problems: tuple[str, ...]
+
+
+def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
+    """An API server that does not list its nodes in time is not asked a second time."""
     lab.enclosure.enter_network()
     try:
-        return {seen.name: seen for seen in lab.api.nodes()}
-    except LabError:
-        return {}
+        nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
+    except LabError as error:
+        return _Cluster({}, (error.brief, *_silent(lab, {})))
+    return _Cluster(nodes, () if seen_well else (*_problems(lab), *_silent(lab, nodes)))
 
 
 def _problems(lab: Lab) -> tuple[str, ...]:
     try:
         return cluster_problems(lab.api, lab.plan, lab.mode_setup.workloads)
     except LabError as error:
-        return (str(error.brief),)
+        return (error.brief,)
 
 
-def _silent(lab: Lab, conditions: Mapping[str, NodeState]) -> tuple[str, ...]:
+def _silent(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:
     """Those that are not Ready, whose machine runs, and whose system does not answer any more."""
-    lab.enclosure.enter_network()
-    ready = {name for name, seen in conditions.items() if seen.ready}
+    ready = {name for name, seen in nodes.items() if seen.ready}
     suspects = [node for node in lab.plan.nodes if node.name not in ready]
     reasons = lab.nodes.on_each(suspects, lambda node: lab.nodes[node.name].why_silent(GREETING_LIMIT))
     return tuple(
