@@ -12,6 +12,7 @@ from acceptance.inventory import LanHost, Node
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.netexec import NODE_HTTP_PORT
 from acceptance.node_facts import NodeFacts, fact_commands, parse_facts
+from acceptance.pod_processes import FIND_PODS, pid_into
 from acceptance.probes import Answer, Probe, Vantage, probe_commands, read_answers
 from acceptance.problems import Problem, SuiteError
 from acceptance.shell import Command, Output, Shell, run_batch
@@ -21,22 +22,6 @@ POD_UDP_PORT = 8081
 
 Answers = dict[tuple[Endpoint, str], Answer]
 """By who asked and the probe's key."""
-
-# A process of the pod, if possible one of its own containers, leads into its network, whatever the runtime:
-# control groups carry the pod's uid.
-FIND_PODS = r"""
-pid_of() {
-  local cgroup pid name best=
-  for cgroup in $(grep -lsE "$1" /proc/[0-9]*/cgroup); do
-    pid=${cgroup#/proc/}; pid=${pid%/cgroup}
-    read -r name 2>/dev/null <"/proc/$pid/comm" || continue
-    if [ "$name" != pause ]; then best=$pid; fi
-    : "${best:=$pid}"
-  done
-  echo "${best:-there-is-no-process-of-the-pod}"
-}
-"""
-
 
 # The C library's resolver in the network of the first pod and with the resolv.conf its containers have. The
 # file is copied first: mount would follow /proc/PID/root as if it were an ordinary link.
@@ -68,10 +53,7 @@ class Machine:
     def prelude(self) -> str:
         if not self.pods:
             return ""
-        finds = (
-            f"pod_{index}=$(pid_of 'pod({pod.uid}|{pod.uid.replace('-', '_')})')"
-            for index, pod in enumerate(self.pods)
-        )
+        finds = (pid_into(f"pod_{index}", pod.uid) for index, pod in enumerate(self.pods))
         return FIND_PODS + "\n".join(finds)
 
 

@@ -13,10 +13,11 @@ import yaml
 from kubernetes import config, dynamic
 from kubernetes.client.exceptions import ApiException
 
-from acceptance.asking import FIND_PODS, RESOLVE
+from acceptance.asking import RESOLVE
 from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.inventory import Inventory, Node
+from acceptance.pod_processes import FIND_PODS, pid_into
 from acceptance.problems import SuiteError
 from acceptance.shell import Command, LocalShell, Output, SshConnections, run_batch
 
@@ -132,8 +133,7 @@ class Coursework:
         wanted = [Command(key, f"nsenter -t $pod_0 -n {words}") for key, words in commands.items()]
         name = f"kubernetes.default.svc.{self._inventory.kubernetes.dns_domain}"
         wanted.append(Command("dns", RESOLVE + name))
-        uid = tomcat.pod.uid
-        prelude = f"{FIND_PODS}\npod_0=$(pid_of 'pod({uid}|{uid.replace('-', '_')})')"
+        prelude = FIND_PODS + pid_into("pod_0", tomcat.pod.uid)
         return run_batch(self._ssh.to(tomcat.pod.node), wanted, prelude=prelude)
 
     def node_of(self, tomcat: Tomcat) -> Node:

@@ -39,7 +39,8 @@ class _Made:
 
     service: BackendService | Problem
     pods: Pods = NO_PODS
-    crowd: Pods = NO_PODS
+    at_once: Pods = NO_PODS
+    """Those of all that start at once and are asked for their names."""
     endpoint_problems: tuple[Problem, ...] = ()
 
 
@@ -82,7 +83,7 @@ class Investigation:
                 started = {name: future.result() for name, future in starting.items()}
         machine_problems = {name: problem for name, problem in started.items() if problem is not None}
         unasked = self._unasked(made, machine_problems)
-        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, made.crowd)
+        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, made.at_once)
         evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
         with self._timed("wire"):
             evidence = self._questioner.watch_the_wire(evidence)
@@ -226,7 +227,7 @@ class Investigation:
             pods = all_pods.of(workload.roles)
             with self._timed("endpoints"):
                 endpoint_problems = self._wait_for_endpoints(workload, pods)
-            return _Made(service, pods, all_pods.of(crowd_roles), endpoint_problems)
+            return _Made(service, pods, all_pods.of(workload.roles_at_once), endpoint_problems)
         except SuiteError as error:
             problem = Problem(str(error))
         except API_ERRORS as error:
@@ -276,22 +277,17 @@ class Investigation:
         except API_ERRORS as error:
             return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
-    def _crowd(self, evidence: Evidence, crowd: Pods) -> Crowd | Problem:
+    def _crowd(self, evidence: Evidence, at_once: Pods) -> Crowd | Problem:
         """Ask the pods that started at once, and let the crowd go: it takes time from what comes after."""
         if isinstance(evidence.service, Problem) or self._workload is None:
             return evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
-        found = {**evidence.pods, **crowd.found}
-        problems = {**evidence.pod_problems, **crowd.problems}
-        wanted = self._workload.roles_at_once
-        usable = {role: found[role] for role in wanted if role in found and role not in problems}
-        problems = {role: problems[role] for role in wanted if role in problems}
         with self._timed("ten pods at once"):
-            answers = self._questioner.ask_for_names(evidence, usable)
+            answers = self._questioner.ask_for_names(evidence, at_once.usable)
             try:
                 self._workload.remove_crowd()
             except API_ERRORS as error:
                 return Problem(f"the ten pods cannot be removed: {api_reason(error)}")
-        return Crowd(usable, problems, answers)
+        return Crowd(at_once.usable, at_once.problems, answers)
 
     def _replace(self, evidence: Evidence) -> Replacement | Problem:
         """Delete the pod behind the Service, until the endpoints are its successor's; nobody is asked yet."""

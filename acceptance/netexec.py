@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
+from acceptance.pod_processes import control_groups_of
 from acceptance.problems import Problem, SuiteError
 from acceptance.shell import Shell
 
@@ -62,12 +63,11 @@ def stop_netexec(shell: Shell, pod_uids: Sequence[str]) -> None:
 
     Raises SuiteError when the node cannot be reached or a process stays.
     """
-    ended = "|".join(f"{uid}|{uid.replace('-', '_')}" for uid in pod_uids) or "no-pod"
     script = f"""
 systemctl stop {UNIT} 2>/dev/null
 rm -rf {FOLDER}
 for _ in {{1..{ENDED_SECONDS}}}; do
-  grep -qsE 'pod({ended})' /proc/[0-9]*/cgroup || exit 0
+  grep -qsE '{control_groups_of(pod_uids)}' /proc/[0-9]*/cgroup || exit 0
   sleep 1
 done
 echo 'processes of the removed pods are still there' >&2

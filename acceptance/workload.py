@@ -48,12 +48,16 @@ class Pods:
     problems: Mapping[str, Problem]
 
     def of(self, roles: Iterable[str]) -> Pods:
-        """Those of these roles alone."""
-        wanted = frozenset(roles)
+        """Those of these roles alone, in the order of the roles."""
+        wanted = tuple(roles)
         return Pods(
-            {role: pod for role, pod in self.found.items() if role in wanted},
-            {role: problem for role, problem in self.problems.items() if role in wanted},
+            {role: self.found[role] for role in wanted if role in self.found},
+            {role: self.problems[role] for role in wanted if role in self.problems},
         )
+
+    @property
+    def usable(self) -> dict[str, ClusterPod]:
+        return {role: pod for role, pod in self.found.items() if role not in self.problems}
 
 
 class Workload:
