@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,9 @@ from ssh_server import SshServer
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, TimedOutError
 from lab.nodes.connection import LONGEST_SCRIPT, Command, NodeCommandError, NodeConnection, Script
+
+CLOSED_SECONDS = 10
+"""How long a client may take to see that its connection was closed."""
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +84,15 @@ def test_one_login_serves_many_commands(connection: NodeConnection, server: SshS
 
 
 def test_a_connection_that_broke_is_opened_again(connection: NodeConnection, server: SshServer) -> None:
+    before = set(threading.enumerate())
     connection.run(Command(("true",)))
+    (client,) = (
+        thread
+        for thread in set(threading.enumerate()) - before
+        if isinstance(thread, paramiko.Transport) and not thread.server_mode
+    )
     server.break_connections()
-    time.sleep(0.5)
+    client.join(CLOSED_SECONDS)
     assert connection.run(Command(("echo", "back"))).stdout == "back\n"
 
 
