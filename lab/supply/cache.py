@@ -182,6 +182,11 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
         raise full_disk(folder) from error
 
 
+def says_full_disk(said: str) -> bool:
+    """Whether a program said that a disk is full: what the C library and Go say for ENOSPC."""
+    return "no space left" in said.lower()
+
+
 def full_disk(folder: Path) -> LabError:
     """The error for a disk that has no room left."""
     return LabError(

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from lab.foundation.errors import LabError
 from lab.foundation.process import ProcessFailedError, run
 from lab.foundation.progress import StepContext
-from lab.supply.cache import Cache, Record, full_disk, key_of
+from lab.supply.cache import Cache, Record, key_of
 from lab.supply.catalogue import DebianTree
+from lab.supply.debian_archive import archive_words, packages_missing
 from lab.supply.layers import Layer, write_layer
 
 KIND = "debian"
@@ -93,15 +93,10 @@ class DebianTreeBuilder:
         # The archives stay in the tree for their names, which tell the versions.
         command = ["mmdebstrap", "--variant=extract", "--skip=cleanup/apt", f"--include={include}"]
         try:
-            run([*command, self.tree.suite, str(root)], stop=self.stop)
+            run([*command, self.tree.suite, str(root), *archive_words(self.tree.suite)], stop=self.stop)
         except ProcessFailedError as failed:
-            if "No space left" in failed.completed.stderr:
-                raise full_disk(self.cache.root) from failed
-            raise LabError(
-                f"the Debian packages for the base of images ({self.tree.name}) cannot be had",
-                details=failed.details,
-                resolution="see that this host reaches Debian's own archive, then run the same command again",
-            ) from failed
+            what = f"the base of images ({self.tree.name})"
+            raise packages_missing(what, failed, self.cache.root) from failed
 
 
 def _versions(root: Path) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.foundation.process import Completed, ProcessFailedError, run
-from lab.supply.cache import Cache, full_disk
+from lab.supply.cache import Cache, full_disk, says_full_disk
 from lab.supply.go_toolchain import GoToolchain
 
 UNREACHABLE = (
@@ -65,6 +65,6 @@ class GoClient:
         try:
             return run(command, cwd=self.folder, env=environment, on_line=on_line, stop=self.stop)
         except ProcessFailedError as failed:
-            if "no space left on device" in failed.completed.stderr:
+            if says_full_disk(failed.completed.stderr):
                 raise full_disk(self.cache.root) from failed
             raise

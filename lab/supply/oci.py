@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.foundation.files import tree_digest
 from lab.foundation.process import ProcessFailedError, run
-from lab.supply.cache import Cache, Record, full_disk, key_of
+from lab.supply.cache import Cache, Record, full_disk, key_of, says_full_disk
 from lab.supply.catalogue import ImageRecipe
 from lab.supply.layers import Layer, write_layer
 
@@ -120,7 +120,7 @@ class ImageBuilder:
             try:
                 run(command, stop=self.stop)
             except ProcessFailedError as failed:
-                if "no space left" in failed.completed.stderr:
+                if says_full_disk(failed.completed.stderr):
                     raise full_disk(self.cache.root) from failed
                 raise
         return archive

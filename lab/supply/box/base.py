@@ -6,10 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from lab.foundation.process import ProcessFailedError
 from lab.foundation.progress import Progress, StepContext
 from lab.supply.box.enclosed import run_enclosed
 from lab.supply.box.inputs import LEFT_OUT, SUITE, base_key, packages
 from lab.supply.box.model import boxes_root
+from lab.supply.debian_archive import archive_words, packages_missing
 from lab.topology.models import Runtime
 
 LIMIT_SECONDS = 1800.0
@@ -31,8 +33,8 @@ def build_base(cache_root: Path, progress: Progress, runtime: Runtime = Runtime.
     """The tar file of the Debian base for `runtime`; made with mmdebstrap when it is not there yet.
 
     The software decides what `auto` means; until it is known the base is made for containerd.
-    Raises ProcessFailedError when packages cannot be fetched. A killed run leaves a partial file, which the
-    next one removes.
+    Raises LabError when packages cannot be fetched or the disk is full. A killed run leaves a partial file,
+    which the next one removes.
     """
     runtime = Runtime.CONTAINERD if runtime is Runtime.AUTO else runtime
     folder = boxes_root(cache_root) / "base"
@@ -49,13 +51,16 @@ def build_base(cache_root: Path, progress: Progress, runtime: Runtime = Runtime.
             partial = archive.with_suffix(".partial.tar")
             log = archive.with_suffix(".log")
             log.unlink(missing_ok=True)
-            run_enclosed(
-                _mmdebstrap(partial, runtime),
-                network=True,
-                log=log,
-                timeout=LIMIT_SECONDS,
-                on_line=lambda line: _say(line, step),
-            )
+            try:
+                run_enclosed(
+                    _mmdebstrap(partial, runtime),
+                    network=True,
+                    log=log,
+                    timeout=LIMIT_SECONDS,
+                    on_line=lambda line: _say(line, step),
+                )
+            except ProcessFailedError as failed:
+                raise packages_missing(f"{runtime.value} nodes", failed, cache_root) from failed
             partial.replace(archive)
     return archive
 
@@ -68,7 +73,7 @@ def _mmdebstrap(target: Path, runtime: Runtime) -> tuple[str, ...]:
         *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
         "--dpkgopt=force-unsafe-io",
         f"--include={','.join(packages(runtime))}",
-        *(SUITE, str(target)),
+        *(SUITE, str(target), *archive_words(SUITE)),
     )
 
 

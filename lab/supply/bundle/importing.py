@@ -15,7 +15,7 @@ from lab.foundation.progress import Progress
 from lab.foundation.strict import problems_of
 from lab.supply.box import take_box
 from lab.supply.bundle.manifest import BLOBS, BOX, FORMAT, NAME, Manifest, read_manifest
-from lab.supply.cache import Cache, full_disk
+from lab.supply.cache import Cache, full_disk, says_full_disk
 from lab.supply.stock import keep
 from lab.topology.models import Supply
 
@@ -106,7 +106,7 @@ def _foreign(file: Path, why: str) -> WrongUseError:
 
 
 def _unreadable(file: Path, said: str, cache: Cache) -> LabError:
-    if "No space left on device" in said:
+    if says_full_disk(said):
         return full_disk(cache.root)
     reasons = [line for line in said.splitlines() if not line.rpartition(" ")[2].isdigit()]
     return LabError(
