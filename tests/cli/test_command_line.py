@@ -14,10 +14,13 @@ from lab.cli.main import cli
 
 
 @pytest.fixture(autouse=True)
-def _no_labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAB_HOME", str(tmp_path / "home"))
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty LAB_HOME, of a name short enough for a socket's path however long the test's own is."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("LAB_HOME", str(folder))
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("LAB_NAME", raising=False)
+    return folder
 
 
 def commands(
@@ -70,14 +73,14 @@ def test_without_a_lab_every_command_says_how_to_make_one(words: tuple[str, ...]
     assert "\x1b" not in completed.stderr
 
 
-def test_unknown_topology_and_mode_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+def test_unknown_topology_and_mode_are_refused_before_anything_is_made(home: Path) -> None:
     unknown = run("up", "--topology", "underlay-3nodes")
     assert unknown.returncode == 2
     assert "underlay-3node" in unknown.stderr
     mode = run("up", "--topology", "underlay-3node", "--mode", "macvlam")
     assert mode.returncode == 2
     assert "did you mean macvlan?" in mode.stderr
-    assert not (tmp_path / "home" / "labs" / "underlay-3node").exists()
+    assert not (home / "labs" / "underlay-3node").exists()
 
 
 def test_unknown_option_is_wrong_use() -> None:
