@@ -44,6 +44,7 @@ class ProcessFailedError(LabError):
             resolution=resolution,
         )
         self.completed = completed
+        self.why = why
 
 
 class ProgramMissingError(LabError):

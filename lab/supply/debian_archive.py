@@ -41,7 +41,7 @@ def packages_missing(what: str, failed: ProcessFailedError, cache_root: Path) ->
     if says_full_disk(failed.completed.stderr):
         return full_disk(cache_root)
     return LabError(
-        f"the Debian packages for {what} cannot be had",
+        f"the Debian packages for {what} cannot be had: mmdebstrap: {failed.why}",
         details=failed.details,
         resolution="see that this host reaches Debian's own archive, or name a mirror of it in "
         f"{ARCHIVE_VARIABLE}, then run the same command again",

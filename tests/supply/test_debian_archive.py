@@ -45,7 +45,7 @@ def failed(said: str) -> ProcessFailedError:
 
 def test_the_error_says_what_mmdebstrap_said_and_how_to_name_a_mirror() -> None:
     error = packages_missing("the box", failed("E: Temporary failure resolving"), Path("/cache"))
-    assert error.brief == "the Debian packages for the box cannot be had"
+    assert error.brief == "the Debian packages for the box cannot be had: mmdebstrap: exit status 25"
     assert "Temporary failure resolving" in str(error.details)
     assert ARCHIVE_VARIABLE in str(error.resolution)
 
