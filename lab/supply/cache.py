@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from lab.foundation.errors import LabError
 from lab.foundation.files import sha256_of, write_atomically
 from lab.foundation.paths import cache_root
+from lab.foundation.process import ProcessFailedError
 from lab.foundation.progress import Progress
 
 
@@ -173,13 +174,17 @@ def key_of(inputs: object) -> str:
 
 @contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
-    """Turn the system's word for a full disk into a LabError that says which disk."""
+    """Turn what the system, or a program that was run, says of a full disk into a LabError that names it."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise full_disk(folder) from error
+    except ProcessFailedError as failed:
+        if not says_full_disk(failed.completed.stderr):
+            raise
+        raise full_disk(folder) from failed
 
 
 def says_full_disk(said: str) -> bool:

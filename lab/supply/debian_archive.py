@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.process import ProcessFailedError
-from lab.supply.cache import full_disk, says_full_disk
 
 ARCHIVE_VARIABLE = "LAB_DEBIAN_ARCHIVE"
 
@@ -36,10 +34,8 @@ def archive_words(suite: str) -> tuple[str, ...]:
     )
 
 
-def packages_missing(what: str, failed: ProcessFailedError, cache_root: Path) -> LabError:
+def packages_missing(what: str, failed: ProcessFailedError) -> LabError:
     """The error for a mmdebstrap that failed to get the packages for `what`."""
-    if says_full_disk(failed.completed.stderr):
-        return full_disk(cache_root)
     return LabError(
         f"the Debian packages for {what} cannot be had: mmdebstrap: {failed.why}",
         details=failed.details,

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from lab.foundation.process import ProcessFailedError, run
 from lab.foundation.progress import StepContext
-from lab.supply.cache import Cache, Record, key_of
+from lab.supply.cache import Cache, Record, explain_full_disk, key_of
 from lab.supply.catalogue import DebianTree
 from lab.supply.debian_archive import archive_words, packages_missing
 from lab.supply.layers import Layer, write_layer
@@ -93,10 +93,10 @@ class DebianTreeBuilder:
         # The archives stay in the tree for their names, which tell the versions.
         command = ["mmdebstrap", "--variant=extract", "--skip=cleanup/apt", f"--include={include}"]
         try:
-            run([*command, self.tree.suite, str(root), *archive_words(self.tree.suite)], stop=self.stop)
+            with explain_full_disk(self.cache.root):
+                run([*command, self.tree.suite, str(root), *archive_words(self.tree.suite)], stop=self.stop)
         except ProcessFailedError as failed:
-            what = f"the base of images ({self.tree.name})"
-            raise packages_missing(what, failed, self.cache.root) from failed
+            raise packages_missing(f"the base of images ({self.tree.name})", failed) from failed
 
 
 def _versions(root: Path) -> tuple[str, ...]:

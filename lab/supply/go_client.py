@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.foundation.process import Completed, ProcessFailedError, run
-from lab.supply.cache import Cache, full_disk, says_full_disk
+from lab.foundation.process import Completed, run
+from lab.supply.cache import Cache, explain_full_disk
 from lab.supply.go_toolchain import GoToolchain
 
 UNREACHABLE = (
@@ -62,9 +62,5 @@ class GoClient:
             **self.settings,
         }
         command = [str(self.toolchain.program), *words]
-        try:
+        with explain_full_disk(self.cache.root):
             return run(command, cwd=self.folder, env=environment, on_line=on_line, stop=self.stop)
-        except ProcessFailedError as failed:
-            if says_full_disk(failed.completed.stderr):
-                raise full_disk(self.cache.root) from failed
-            raise

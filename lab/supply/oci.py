@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.foundation.files import tree_digest
-from lab.foundation.process import ProcessFailedError, run
-from lab.supply.cache import Cache, Record, full_disk, key_of, says_full_disk
+from lab.foundation.process import run
+from lab.supply.cache import Cache, Record, explain_full_disk, key_of
 from lab.supply.catalogue import ImageRecipe
 from lab.supply.layers import Layer, write_layer
 
@@ -116,13 +116,9 @@ class ImageBuilder:
                 *(f"oci:{image}", f"docker-archive:{archive}:{reference(self.recipe)}"),
             ],
         ]
-        for command in commands:
-            try:
+        with explain_full_disk(self.cache.root):
+            for command in commands:
                 run(command, stop=self.stop)
-            except ProcessFailedError as failed:
-                if says_full_disk(failed.completed.stderr):
-                    raise full_disk(self.cache.root) from failed
-                raise
         return archive
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from lab.foundation.errors import WrongUseError
@@ -44,12 +42,7 @@ def failed(said: str) -> ProcessFailedError:
 
 
 def test_the_error_says_what_mmdebstrap_said_and_how_to_name_a_mirror() -> None:
-    error = packages_missing("the box", failed("E: Temporary failure resolving"), Path("/cache"))
+    error = packages_missing("the box", failed("E: Temporary failure resolving"))
     assert error.brief == "the Debian packages for the box cannot be had: mmdebstrap: exit status 25"
     assert "Temporary failure resolving" in str(error.details)
     assert ARCHIVE_VARIABLE in str(error.resolution)
-
-
-def test_a_full_disk_is_not_blamed_on_the_archive() -> None:
-    error = packages_missing("the box", failed("tar: write error: No space left on device"), Path("/cache"))
-    assert error.brief == "the disk that holds the cache /cache is full"

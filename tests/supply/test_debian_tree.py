@@ -32,6 +32,7 @@ touch $last/var/cache/apt/archives/busybox-static_1%3a1.35.0-4+deb12u1_amd64.deb
 """
 
 FAILING = "#!/bin/sh\necho 'E: Unable to locate package nosuch' >&2\nexit 25\n"
+FULL = "#!/bin/sh\necho 'tar: write error: No space left on device' >&2\nexit 25\n"
 
 
 def stand_in(folder: Path, text: str) -> None:
@@ -93,3 +94,10 @@ def test_the_error_tells_which_package_cannot_be_had(programs: Path, builder: De
         builder.make(step)
     assert "Unable to locate package nosuch" in str(caught.value)
     assert builder.made() is None
+
+
+def test_a_full_disk_is_not_blamed_on_the_archive(programs: Path, builder: DebianTreeBuilder) -> None:
+    stand_in(programs, FULL)
+    with SilentProgress().step("tree") as step, pytest.raises(LabError) as caught:
+        builder.make(step)
+    assert caught.value.brief == f"the disk that holds the cache {builder.cache.root} is full"

@@ -11,6 +11,7 @@ from lab.foundation.progress import Progress, StepContext
 from lab.supply.box.enclosed import run_enclosed
 from lab.supply.box.inputs import LEFT_OUT, SUITE, base_key, packages
 from lab.supply.box.model import boxes_root
+from lab.supply.cache import explain_full_disk
 from lab.supply.debian_archive import archive_words, packages_missing
 from lab.topology.models import Runtime
 
@@ -52,15 +53,16 @@ def build_base(cache_root: Path, progress: Progress, runtime: Runtime = Runtime.
             log = archive.with_suffix(".log")
             log.unlink(missing_ok=True)
             try:
-                run_enclosed(
-                    _mmdebstrap(partial, runtime),
-                    network=True,
-                    log=log,
-                    timeout=LIMIT_SECONDS,
-                    on_line=lambda line: _say(line, step),
-                )
+                with explain_full_disk(cache_root):
+                    run_enclosed(
+                        _mmdebstrap(partial, runtime),
+                        network=True,
+                        log=log,
+                        timeout=LIMIT_SECONDS,
+                        on_line=lambda line: _say(line, step),
+                    )
             except ProcessFailedError as failed:
-                raise packages_missing(f"{runtime.value} nodes", failed, cache_root) from failed
+                raise packages_missing(f"{runtime.value} nodes", failed) from failed
             partial.replace(archive)
     return archive
 

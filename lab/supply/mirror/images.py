@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.foundation.process import ProcessFailedError, StoppedError, run
-from lab.supply.cache import full_disk, says_full_disk
+from lab.supply.cache import explain_full_disk
 from lab.supply.catalogue.downloads import DownloadedImage
 from lab.supply.mirror.meter import Meter
 from lab.supply.mirror.mirrors import Mirrors, NextSourceError, Source
@@ -127,13 +127,12 @@ class ImageCopier:
         patience = Patience(bytes_below(layout))
         while True:
             try:
-                self._copy_once(image, layout)
+                with explain_full_disk(self.folder):
+                    self._copy_once(image, layout)
                 return
             except ProcessFailedError as failed:
                 said = failed.completed.stderr
                 why = _last_words(failed)
-            if says_full_disk(said):
-                raise full_disk(self.folder)
             if _WRONG_DIGEST.search(said):
                 why = f"a blob of its {image.name} is not what its digest says: {why}"
                 self.mirrors.drop(image.source.host, why)
