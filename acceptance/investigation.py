@@ -281,13 +281,14 @@ class Investigation:
         """Ask the pods that started at once, and let the crowd go: it takes time from what comes after."""
         if isinstance(evidence.service, Problem) or self._workload is None:
             return evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
+        usable = at_once.usable
         with self._timed("ten pods at once"):
-            answers = self._questioner.ask_for_names(evidence, at_once.usable)
+            answers = self._questioner.ask_for_names(evidence, usable)
             try:
                 self._workload.remove_crowd()
             except API_ERRORS as error:
                 return Problem(f"the ten pods cannot be removed: {api_reason(error)}")
-        return Crowd(at_once.usable, at_once.problems, answers)
+        return Crowd(usable, at_once.problems, answers)
 
     def _replace(self, evidence: Evidence) -> Replacement | Problem:
         """Delete the pod behind the Service, until the endpoints are its successor's; nobody is asked yet."""

@@ -14,13 +14,14 @@ ANSWER_SECONDS = 5.0
 """How long kube-proxy or kubelet of a node may take to answer before it counts as silent."""
 
 
-def cluster_problems(api: ClusterApi, plan: Plan, workloads: Sequence[Workload]) -> tuple[str, ...]:
+def cluster_problems(
+    api: ClusterApi, nodes: Mapping[str, NodeState], plan: Plan, workloads: Sequence[Workload]
+) -> tuple[str, ...]:
     """One line each: nodes not Ready, workloads without pods, pods that no node takes, and why.
 
     Pods of kube-proxy that are ready are asked too: it has no readiness probe, so one that is halted stays
     ready. Raises ApiError when the API server does not answer.
     """
-    nodes = {node.name: node for node in api.nodes()}
     pods = {namespace: api.pods(namespace) for namespace in sorted({each.namespace for each in workloads})}
     found = nodes_not_ready(nodes.values(), plan)
     for workload in workloads:

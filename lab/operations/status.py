@@ -169,12 +169,12 @@ def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
         nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
     except LabError as error:
         return _Cluster({}, (error.brief, *_silent(lab, {})))
-    return _Cluster(nodes, () if seen_well else (*_problems(lab), *_silent(lab, nodes)))
+    return _Cluster(nodes, () if seen_well else (*_problems(lab, nodes), *_silent(lab, nodes)))
 
 
-def _problems(lab: Lab) -> tuple[str, ...]:
+def _problems(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:
     try:
-        return cluster_problems(lab.api, lab.plan, lab.mode_setup.workloads)
+        return cluster_problems(lab.api, nodes, lab.plan, lab.mode_setup.workloads)
     except LabError as error:
         return (error.brief,)
 

@@ -60,7 +60,8 @@ def server(plan: Plan) -> Iterator[ApiServer]:
 
 
 def problems(api: ClusterApi, plan: Plan) -> tuple[str, ...]:
-    return cluster_problems(api, plan, (KUBE_PROXY, MANAGER))
+    nodes = {each.name: each for each in api.nodes()}
+    return cluster_problems(api, nodes, plan, (KUBE_PROXY, MANAGER))
 
 
 def test_nothing_is_wrong(api: ClusterApi, plan: Plan) -> None:

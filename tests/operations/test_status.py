@@ -19,8 +19,7 @@ from lab.operations import status as module
 from lab.operations.context import Lab
 from lab.operations.status import API_LIMIT, status_of
 from lab.state.records import LabRecord
-from lab.topology.loader import find_topology, load_topology
-from lab.topology.planner import make_plan
+from lab.topology.plan import Plan
 
 NAMES = ("k8s-master1", "k8s-node1", "k8s-node2")
 
@@ -44,12 +43,12 @@ def node(name: str, *, ready: bool = True) -> NodeState:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """Its machines run; sshd of k8s-node2 is silent; the cluster tells of one problem."""
     made = Lab(
         LabFolder(tmp_path / "a"),
         LabRecord("a", mode="macvlan", supply="packages", created="", ready=True),
-        make_plan(load_topology(find_topology("underlay-3node"))),
+        plan,
         SilentProgress(),
     )
     made.folder.root.mkdir()
