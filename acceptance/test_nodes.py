@@ -84,7 +84,7 @@ def test_labels(node: Node, evidence: Evidence) -> None:
     seen = _cluster_node(evidence, node).labels
     wanted = {**node.labels, **({CONTROL_PLANE: ""} if node.is_control_plane else {})}
     missing = {key: value for key, value in wanted.items() if seen.get(key) != value}
-    assert not missing, f"{node.name} has not the labels {missing}"
+    assert not missing, f"{node.name} lacks the labels {missing}"
     if not node.is_control_plane:
         assert CONTROL_PLANE not in seen, f"{node.name} is a worker and labelled as control plane"
 

@@ -22,7 +22,7 @@ WORDS = {
     "kube-proxy-halted": r"kube-proxy on NODE is stopped",
     "cni-daemon-stopped": r"the daemon of \S+ is not running on NODE",
     "coredns-zero": r"there is no CoreDNS pod|CoreDNS: it has no pod",
-    "label-missing": r"NODE has not the labels? .*network",
+    "label-missing": r"NODE lacks the labels? .*network",
     "duplicate-address": r"of pod \S+ on \S+ is there twice on the LAN|answers for \d+ addresses of the pod",
     "gateway-silent": r"the gateway \S+ of the underlay is silent",
     "clock-off": r"the clock of NODE is \d+ s or more behind",

@@ -14,7 +14,7 @@ def labels(subject: Subject) -> list[str]:
     if subject.cluster_node is None:
         return []
     return [
-        f"{subject.node.name} has not the label {key}={value} that the topology gives it"
+        f"{subject.node.name} lacks the label {key}={value} that the topology gives it"
         for key, value in subject.node.labels.items()
         if subject.cluster_node.labels.get(key) != value
     ]

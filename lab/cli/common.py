@@ -78,4 +78,4 @@ def show_error(error: LabError) -> None:
     if error.details:
         click.echo("\n".join(f"  {line}" for line in error.details.splitlines()), err=True)
     if error.resolution:
-        click.secho(f"To mend it: {error.resolution}", fg="yellow", err=True)
+        click.secho(f"How to fix it: {error.resolution}", fg="yellow", err=True)

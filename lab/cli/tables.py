@@ -120,7 +120,7 @@ def show_findings(findings: Sequence[Finding]) -> None:
         click.secho(f"{'ok' if finding.ok else 'wrong':>5}", fg="green" if finding.ok else "red", nl=False)
         click.echo(f"  {finding.name}: {finding.found}")
         if not finding.ok and finding.resolution:
-            click.secho(f"       To mend it: {finding.resolution}", fg="yellow")
+            click.secho(f"       How to fix it: {finding.resolution}", fg="yellow")
 
 
 def show_suite_runs(runs: Sequence[SuiteRun]) -> None:

@@ -27,7 +27,7 @@ class LabError(Exception):
         if self.details:
             parts.append(self.details)
         if self.resolution:
-            parts.append(f"To mend it: {self.resolution}")
+            parts.append(f"How to fix it: {self.resolution}")
         return "\n".join(parts)
 
 

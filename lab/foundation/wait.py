@@ -67,7 +67,7 @@ def wait_for(
             reason = said
         if deadline.passed:
             raise TimedOutError(
-                f"{what}: not so after {deadline.seconds:.0f} s",
+                f"timed out after {deadline.seconds:.0f} s waiting for: {what}",
                 details=f"last seen: {reason}",
                 resolution=resolution,
             )

@@ -145,7 +145,7 @@ class _Fetch:
         why = " ".join((missing.details or "").split())
         self._progress.note(
             f"{missing.brief} ({why}); left out, and with it {build.missing_without_go}. "
-            f"To mend it: {missing.resolution}"
+            f"How to fix it: {missing.resolution}"
         )
         return build.program_names
 

@@ -69,7 +69,7 @@ def test_without_a_lab_every_command_says_how_to_make_one(words: tuple[str, ...]
     completed = run(*words)
     assert completed.returncode == 2
     assert "error: there is no lab" in completed.stderr
-    assert "To mend it: lab up --topology underlay-3node" in completed.stderr
+    assert "How to fix it: lab up --topology underlay-3node" in completed.stderr
     assert "\x1b" not in completed.stderr
 
 

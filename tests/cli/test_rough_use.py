@@ -48,7 +48,7 @@ def assert_explained(done: subprocess.CompletedProcess[str], brief: str, status:
     """That it says what failed and what to do, and shows no traceback."""
     assert "Traceback" not in done.stderr
     assert f"error: {brief}" in done.stderr
-    assert "To mend it: " in done.stderr
+    assert "How to fix it: " in done.stderr
     assert done.returncode == status
 
 

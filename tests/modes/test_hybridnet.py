@@ -100,7 +100,7 @@ def test_placed_as_in_the_chart_they_wait_for_the_label_of_old(course: Plan) -> 
 @pytest.mark.parametrize(
     ("labels", "placement", "said"),
     [
-        ({}, "control-plane", "node k8s-node2 has not the label network: underlay-nethost"),
+        ({}, "control-plane", "node k8s-node2 lacks the label network: underlay-nethost"),
         ({"network": "underlay-nethost"}, "master", "no node has the label node-role.kubernetes.io/master"),
         (
             {"network": "underlay-nethost"},

@@ -143,7 +143,7 @@ def test_a_label_that_is_missing(subject: Subject) -> None:
     labelled = replace(subject, node=node)
     seen = _node({"network": "other", "zone": "a"})
     assert said(replace(labelled, cluster_node=seen), Topic.LABELS) == [
-        "k8s-node2 has not the label network=underlay-nethost that the topology gives it"
+        "k8s-node2 lacks the label network=underlay-nethost that the topology gives it"
     ]
     assert said(replace(labelled, cluster_node=None), Topic.LABELS) == []
 

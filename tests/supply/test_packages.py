@@ -206,7 +206,7 @@ def test_what_needs_a_younger_go_is_left_out_with_its_images_when_the_entry_allo
     (note,) = progress.notes
     assert note.startswith("Flanneld v1 needs Go 99.0 or newer to be built (this host has go1.")
     assert "; left out, and with it the modes flannel-*. " in note
-    assert note.endswith("To mend it: install Go 99.0 or newer and have it on PATH")
+    assert note.endswith("How to fix it: install Go 99.0 or newer and have it on PATH")
     needed = build(tmp_path, "flanneld", Use.IMAGE, missing_without_go=None)
     with pytest.raises(LabError, match="needs Go 99"):
         fetch_entry(small_entry(tmp_path, needed), cache, monkeypatch)
@@ -225,7 +225,7 @@ def test_a_toolchain_that_the_host_lacks_is_downloaded_for_the_build_that_needs_
     assert "registry.lab.internal/flanneld:v1" not in {image.reference for image in software.images}
     assert progress.notes == [
         "Flanneld v1 needs it (403 Forbidden); left out, and with it the modes flannel-*. "
-        "To mend it: install Go 99"
+        "How to fix it: install Go 99"
     ]
     assert not packages.is_made("v1.2.3", cache)
 

@@ -156,7 +156,7 @@ def _problems(plan: Plan) -> list[str]:
         )
     label, value = UNDERLAY_LABEL
     problems += [
-        f"node {node.name} has not the label {label}: {value}, without which it has no underlay pods"
+        f"node {node.name} lacks the label {label}: {value}, without which it has no underlay pods"
         for node in plan.nodes
         if node.labels.get(label) != value
     ]
