@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubernetes.client.exceptions import ApiException
 
-from acceptance.api_answers import API_ERRORS, api_reason, until
+from acceptance.api_answers import API_ERRORS, HTTP_CONFLICT, HTTP_NOT_FOUND, api_reason, until
 from acceptance.cluster import REQUEST_TIMEOUT, Api
 from acceptance.problems import SuiteError
 
@@ -30,9 +30,9 @@ def remove_namespace(api: Api, namespace: str, deadline_seconds: float) -> None:
         try:
             api.core.delete_namespace(namespace, _request_timeout=REQUEST_TIMEOUT)
         except ApiException as error:
-            if error.status == 404:
+            if error.status == HTTP_NOT_FOUND:
                 return True
-            if error.status != 409:
+            if error.status != HTTP_CONFLICT:
                 raise
         return False
 

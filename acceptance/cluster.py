@@ -68,6 +68,11 @@ class ClusterPod:
     containers: frozenset[str] = frozenset()
     """The runtime's ids of its containers."""
 
+    @property
+    def stages(self) -> int:
+        """How far it has come on its way to be ready: it has a node, an address, runs, is ready."""
+        return sum((self.node is not None, self.address is not None, self.running, self.ready))
+
 
 @dataclass(frozen=True)
 class Api:
@@ -92,6 +97,10 @@ class Api:
 
     def nodes(self) -> tuple[ClusterNode, ...]:
         return tuple(read_node(node) for node in self.core.list_node(_request_timeout=REQUEST_TIMEOUT).items)
+
+    def read_from_etcd(self, limit: float) -> None:
+        """Read a small object, for which the API server asks etcd, within `limit` seconds."""
+        self.core.read_namespace("default", _request_timeout=limit)
 
     def calico_blocks(self) -> Mapping[str, tuple[IPv4Network, ...]]:
         """The blocks of addresses that calico gave each node, by node name."""

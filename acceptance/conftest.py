@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import tempfile
@@ -10,7 +11,10 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes.config import ConfigException
 
+from acceptance import not_judged
+from acceptance.cluster import Api
 from acceptance.diagnosis import Topic
 from acceptance.evidence import AfterReboot, Evidence
 from acceptance.expectations import Expectations, Way, load_expectations
@@ -18,6 +22,8 @@ from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
 from acceptance.matrix import pairs
 from acceptance.namespace import claim_lab, enter_network_namespace
+from acceptance.pace import measure
+from acceptance.patience import Patience
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
 from acceptance.report import known_causes, matrix_table
@@ -52,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="lab_pod_seconds",
         type=float,
         metavar="SECONDS",
-        help="how long the suite's pods may take to become ready (default: "
+        help="how long the suite's pods may take to become ready on a cluster of the usual speed (default: "
         f"{POD_SECONDS:.0f}{''.join(f', on {name} {limit:.0f}' for name, limit in SLOW_RUNTIMES.items())})",
     )
     group.addoption(
@@ -92,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except SuiteError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[_INVENTORY] = inventory
+    config.pluginmanager.register(not_judged)
 
 
 @pytest.hookimpl(trylast=True)
@@ -174,10 +181,18 @@ def ssh(inventory: Inventory) -> Iterator[SshConnections]:
 
 
 @pytest.fixture(scope="session")
-def pod_seconds(pytestconfig: pytest.Config, inventory: Inventory) -> float:
-    """How long the suite's pods may take to become ready."""
+def patience(pytestconfig: pytest.Config, inventory: Inventory, ssh: SshConnections) -> Patience:
+    """Knows how fast the cluster works."""
+    api: Api | None = None
+    with contextlib.suppress(ConfigException, OSError):  # the investigation says what is wrong with it
+        api = Api.connect(inventory.kubeconfig)
+    shells = [ssh.to(node.name) for node in inventory.nodes]
     given: float | None = pytestconfig.getoption("lab_pod_seconds")
-    return SLOW_RUNTIMES.get(inventory.kubernetes.runtime, POD_SECONDS) if given is None else given
+    usual = SLOW_RUNTIMES.get(inventory.kubernetes.runtime, POD_SECONDS)
+    pod_seconds = usual if given is None else given
+    made = Patience(lambda: measure(shells, api), _teller(pytestconfig), pod_seconds)
+    pytestconfig.stash[not_judged.PATIENCE] = made
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -186,11 +201,11 @@ def investigation(
     inventory: Inventory,
     expectations: Expectations,
     ssh: SshConnections,
-    pod_seconds: float,
+    patience: Patience,
 ) -> Iterator[Investigation]:
     """Looks at the lab, and removes at the end what it put there."""
     tell, brief = _teller(pytestconfig), bool(pytestconfig.getoption("lab_brief"))
-    investigation = Investigation(inventory, expectations, ssh, pod_seconds, tell, brief=brief)
+    investigation = Investigation(inventory, expectations, ssh, patience, tell, brief=brief)
     try:
         yield investigation
     finally:

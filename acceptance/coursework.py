@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 from kubernetes import config, dynamic
 from kubernetes.client.exceptions import ApiException
 
+from acceptance.api_answers import API_ERRORS, HTTP_NOT_FOUND, again, api_reason, made, until
 from acceptance.asking import RESOLVE
 from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
@@ -59,40 +61,59 @@ class Coursework:
         )
         self._made_namespace = False
 
-    def apply(self) -> None:
-        """What `kubectl create namespace myserver` and `kubectl apply -f` of the folder do."""
-        try:
-            self._api.core.create_namespace(
-                {"metadata": {"name": NAMESPACE}}, _request_timeout=REQUEST_TIMEOUT
-            )
-            self._made_namespace = True
-        except ApiException as error:
-            if error.status != 409:
-                raise
+    def apply(self, seconds: float) -> None:
+        """What `kubectl create namespace myserver` and `kubectl apply -f` of the folder do.
+
+        Each request may take `seconds`, asked again while the API server is overloaded.
+        """
+        self._made_namespace = not again(self._has_namespace, seconds)
+        if self._made_namespace:
+            made(self._make_namespace, lambda: None, seconds)
         for manifest in manifests():
-            kind = self._objects.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
-            self._objects.server_side_apply(  # type: ignore[no-untyped-call]
-                kind,
-                body=manifest,
-                name=manifest["metadata"]["name"],
-                namespace=manifest["metadata"].get("namespace"),
-                field_manager=FIELD_MANAGER,
-                force_conflicts=True,
-            )
+            again(partial(self._apply_one, manifest), seconds)
+
+    def _has_namespace(self) -> bool:
+        try:
+            self._api.core.read_namespace(NAMESPACE, _request_timeout=REQUEST_TIMEOUT)
+        except ApiException as error:
+            if error.status != HTTP_NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def _make_namespace(self) -> None:
+        self._api.core.create_namespace({"metadata": {"name": NAMESPACE}}, _request_timeout=REQUEST_TIMEOUT)
+
+    def _apply_one(self, manifest: dict[str, Any]) -> None:
+        kind = self._objects.resources.get(api_version=manifest["apiVersion"], kind=manifest["kind"])
+        self._objects.server_side_apply(  # type: ignore[no-untyped-call]
+            kind,
+            body=manifest,
+            name=manifest["metadata"]["name"],
+            namespace=manifest["metadata"].get("namespace"),
+            field_manager=FIELD_MANAGER,
+            force_conflicts=True,
+            _request_timeout=REQUEST_TIMEOUT,
+        )
 
     def wait(self, seconds: float) -> Mapping[str, Tomcat]:
         """The pods by kind (overlay, underlay) when both are Ready. Raises SuiteError with what they lack."""
         ports = dict(_node_ports())
-        end = time.monotonic() + seconds
-        while True:
-            pods = {pod.labels.get("app", ""): pod for pod in self._api.pods(NAMESPACE) if not pod.leaving}
-            waiting = [app for app in ports if app not in pods or not pods[app].ready]
-            if not waiting:
-                return {_kind(app): Tomcat(_kind(app), pods[app], port) for app, port in ports.items()}
-            if time.monotonic() >= end:
-                said = "; ".join(self._why_not(app, pods.get(app)) for app in waiting)
-                raise SuiteError(f"not Ready after {seconds:.0f} s: {said}")
-            time.sleep(1)
+        pods: dict[str, ClusterPod] = {}
+
+        def waiting() -> list[str]:
+            return [app for app in ports if app not in pods or not pods[app].ready]
+
+        def all_ready() -> bool:
+            pods.clear()
+            seen = self._api.pods(NAMESPACE)
+            pods.update((pod.labels.get("app", ""), pod) for pod in seen if not pod.leaving)
+            return not waiting()
+
+        if not until(all_ready, seconds, lambda: sum(pod.stages for pod in pods.values())):
+            said = "; ".join(self._why_not(app, pods.get(app)) for app in waiting())
+            raise SuiteError(f"not Ready after {seconds:.0f} s: {said}")
+        return {_kind(app): Tomcat(_kind(app), pods[app], port) for app, port in ports.items()}
 
     def remove(self, seconds: float) -> None:
         """Remove the namespace if it was made here. Raises SuiteError when it stays."""
@@ -142,7 +163,10 @@ class Coursework:
     def _why_not(self, app: str, pod: ClusterPod | None) -> str:
         if pod is None:
             return f"{app} has no pod"
-        events = self._api.warnings(NAMESPACE, pod.name)
+        try:
+            events = self._api.warnings(NAMESPACE, pod.name)
+        except API_ERRORS as error:
+            events = (f"its events cannot be read: {api_reason(error)}",)
         return "; ".join((f"{pod.name} on {pod.node or 'no node'} is {pod.state}", *events))
 
 

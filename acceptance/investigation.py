@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from acceptance.addresses import addresses_of, with_uplink
-from acceptance.api_answers import API_ERRORS, api_reason
+from acceptance.api_answers import API_ERRORS, again, api_reason
 from acceptance.clearing import REMOVE_SECONDS
 from acceptance.cluster import Api, ClusterNode, ClusterPod
 from acceptance.evidence import AfterReboot, Crowd, Evidence, Replacement
@@ -19,6 +19,7 @@ from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
 from acceptance.manifests import BACKEND, HEADLESS
 from acceptance.netexec import start_netexec, stop_netexec
+from acceptance.patience import Patience
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
 from acceptance.questions import service_questions
@@ -30,6 +31,8 @@ from acceptance.workload import BackendService, Pods, Workload
 
 SYSTEM_POD_SECONDS = 30
 REBOOT_SECONDS = 300
+READ_SECONDS = 60
+"""How long the API server may take to answer a read, asked again while it is overloaded."""
 NO_PODS = Pods({}, {})
 
 
@@ -52,7 +55,7 @@ class Investigation:
         inventory: Inventory,
         expectations: Expectations,
         ssh: SshConnections,
-        pod_seconds: float,
+        patience: Patience,
         say: Callable[[str], None],
         *,
         brief: bool = False,
@@ -64,7 +67,7 @@ class Investigation:
         self._expectations = expectations
         self._ssh = ssh
         self._questioner = Questioner(inventory, ssh)
-        self._pod_seconds = pod_seconds
+        self._patience = patience
         self._api: Api | None = None
         self._workload: Workload | None = None
         self._pod_uids: set[str] = set()
@@ -73,6 +76,7 @@ class Investigation:
     def gather(self) -> Evidence:
         """Never raises for what the lab does wrong: that becomes Problems in the evidence."""
         nodes = self._inventory.nodes
+        self._patience.look()
         with ThreadPoolExecutor(max_workers=len(nodes) + 1) as pool:
             preparing = pool.submit(self._prepare)
             with self._timed("first look"):
@@ -115,7 +119,8 @@ class Investigation:
         try:
             before = {role: pod for role, pod in self._workload.pods().items() if pod.node == node.name}
             with self._timed(f"reboot of {node.name}"):
-                problem = reboot(shell, lambda: self._ssh.close([node.name]), REBOOT_SECONDS)
+                limit = self._patience.limit(REBOOT_SECONDS)
+                problem = reboot(shell, lambda: self._ssh.close([node.name]), limit)
         except (SuiteError, *API_ERRORS) as error:
             problem = Problem(str(error))
         if problem is not None:
@@ -124,7 +129,7 @@ class Investigation:
         problem = self._start_netexec(node)
         try:
             with self._timed("its pods ready"):
-                pods = self._workload.wait_until_usable(self._workload.roles, self._pod_seconds, before)
+                pods = self._workload.wait_until_usable(self._workload.roles, self._patience.pods, before)
             with self._timed("endpoints"):
                 endpoint_problems = self._wait_for_endpoints(self._workload, pods)
         except (SuiteError, *API_ERRORS) as error:
@@ -186,13 +191,14 @@ class Investigation:
     def clean_up(self) -> None:
         """Remove what the suite put on the lab. Raises SuiteError when something stays."""
         nodes, workload = self._inventory.nodes, self._workload
+        remove_seconds = self._patience.limit(REMOVE_SECONDS)
         errors: list[str] = []
         with ThreadPoolExecutor(max_workers=len(nodes) + 1) as pool:
             removing: list[Future[None]] = []
             if workload is not None:
                 try:
-                    workload.remove_pods(REMOVE_SECONDS)
-                    removing.append(pool.submit(workload.remove_namespace, REMOVE_SECONDS))
+                    workload.remove_pods(remove_seconds)
+                    removing.append(pool.submit(workload.remove_namespace, remove_seconds))
                 except SuiteError as error:
                     errors.append(str(error))
             uids = sorted(self._pod_uids)
@@ -209,24 +215,26 @@ class Investigation:
         """The namespace with its Services. Raises SuiteError, and what the Kubernetes client does."""
         self._api = Api.connect(self._inventory.kubeconfig)
         self._workload = workload = Workload(self._api, self._inventory, self._expectations)
-        return workload, workload.prepare(self._pod_seconds)
+        return workload, workload.prepare(self._patience.pods)
 
     def _start_netexec(self, node: Node) -> Problem | None:
-        return start_netexec(self._ssh.to(node.name), node.internal_address, self._pod_seconds)
+        return start_netexec(self._ssh.to(node.name), node.internal_address, self._patience.pods)
 
     def _set_up(self, preparing: Future[tuple[Workload, BackendService]]) -> _Made:
         """The Service, the suite's pods, and the crowd."""
         try:
             workload, service = preparing.result()
             with self._timed("making pods"):
-                workload.start_pods(with_crowd=not self._brief)
+                workload.start_pods(self._patience.pods, with_crowd=not self._brief)
             crowd_roles = () if self._brief else workload.crowd_roles
             with self._timed("pods ready"):
-                all_pods = workload.wait_until_usable((*workload.roles, *crowd_roles), self._pod_seconds)
+                all_pods = workload.wait_until_usable((*workload.roles, *crowd_roles), self._patience.pods)
             self._pod_uids.update(pod.uid for pod in all_pods.found.values())
             pods = all_pods.of(workload.roles)
             with self._timed("endpoints"):
                 endpoint_problems = self._wait_for_endpoints(workload, pods)
+            if all_pods.problems:
+                self._patience.look()
             return _Made(service, pods, all_pods.of(workload.roles_at_once), endpoint_problems)
         except SuiteError as error:
             problem = Problem(str(error))
@@ -234,6 +242,7 @@ class Investigation:
             problem = Problem(f"the API server {self._inventory.kubernetes.api_address}: {api_reason(error)}")
         except Exception as error:  # the client has errors of many kinds for a bad kubeconfig
             problem = Problem(f"the kubeconfig {self._inventory.kubeconfig} is not usable: {error}")
+        self._patience.look()
         return _Made(problem)
 
     def _wait_for_endpoints(self, workload: Workload, pods: Pods) -> tuple[Problem, ...]:
@@ -243,7 +252,7 @@ class Investigation:
         probes = [pod.address for role, pod in pods.found.items() if role != BACKEND and pod.address]
         backend = pods.found[BACKEND].address
         wanted = {HEADLESS: probes, BACKEND: [backend] if backend else []}
-        return workload.wait_for_endpoints(wanted, self._pod_seconds)
+        return workload.wait_for_endpoints(wanted, self._patience.pods)
 
     def _all_pods(self) -> tuple[ClusterPod, ...] | Problem:
         """All pods of the cluster; the cluster's own get a while to become ready again on a busy machine."""
@@ -251,7 +260,7 @@ class Investigation:
             return Problem("the pods of the cluster could not be read")
         try:
             with self._timed("system pods"):
-                return self._workload.all_pods_when_ready(SYSTEM_POD_SECONDS)
+                return self._workload.all_pods_when_ready(self._patience.limit(SYSTEM_POD_SECONDS))
         except (SuiteError, *API_ERRORS) as error:
             return Problem(f"the pods of the cluster could not be read: {error}")
 
@@ -260,7 +269,7 @@ class Investigation:
         if self._api is None:
             return made if isinstance(made, Problem) else Problem("the nodes were not read")
         try:
-            return {node.name: node for node in self._api.nodes()}
+            return {node.name: node for node in again(self._api.nodes, self._patience.limit(READ_SECONDS))}
         except API_ERRORS as error:
             return Problem(f"the nodes could not be read: {api_reason(error)}")
 
@@ -273,7 +282,7 @@ class Investigation:
         if self._expectations.pods.addresses != "calico-block":
             return {node.name: (node.pod_cidr,) for node in nodes.values() if node.pod_cidr is not None}
         try:
-            return self._api.calico_blocks()
+            return again(self._api.calico_blocks, self._patience.limit(READ_SECONDS))
         except API_ERRORS as error:
             return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
@@ -285,7 +294,7 @@ class Investigation:
         with self._timed("ten pods at once"):
             answers = self._questioner.ask_for_names(evidence, usable)
             try:
-                self._workload.remove_crowd()
+                self._workload.remove_crowd(self._patience.limit(READ_SECONDS))
             except API_ERRORS as error:
                 return Problem(f"the ten pods cannot be removed: {api_reason(error)}")
         return Crowd(usable, at_once.problems, answers)
@@ -299,12 +308,12 @@ class Investigation:
             return evidence.pod_problems[BACKEND]
         with self._timed("replaced pod"):
             try:
-                new = self._workload.replace_backend(old, self._pod_seconds)
+                new = self._workload.replace_backend(old, self._patience.pods)
                 if not isinstance(new, Problem):
                     self._pod_uids.add(new.uid)
                 if isinstance(new, Problem) or new.address is None:
                     return new if isinstance(new, Problem) else Problem("the new pod has no address")
-                problems = self._workload.wait_for_endpoints({BACKEND: [new.address]}, self._pod_seconds)
+                problems = self._workload.wait_for_endpoints({BACKEND: [new.address]}, self._patience.pods)
             except (SuiteError, *API_ERRORS) as error:
                 return Problem(str(error))
         return Replacement(old, new, problems[0] if problems else None)

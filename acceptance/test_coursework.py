@@ -11,8 +11,11 @@ from acceptance.coursework import CURL, HTTP_PORT, Coursework, Tomcat
 from acceptance.evidence import Evidence
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory, Node
+from acceptance.patience import Patience
 from acceptance.shell import SshConnections
 
+APPLY_SECONDS = 120
+"""How long the API server may take to accept the files."""
 RULES_SECONDS = 60
 """How long kube-proxy may take to have the rules of a new Service."""
 KINDS = ("overlay", "underlay")
@@ -20,22 +23,26 @@ KINDS = ("overlay", "underlay")
 
 @pytest.fixture(scope="module")
 def coursework(
-    inventory: Inventory, expectations: Expectations, ssh: SshConnections, evidence: Evidence
+    inventory: Inventory,
+    expectations: Expectations,
+    ssh: SshConnections,
+    patience: Patience,
+    evidence: Evidence,
 ) -> Iterator[Coursework]:
     """Applied when the rest was looked at: where a pod does not start, it is known why."""
     if {group.group for group in expectations.groups} != set(KINDS):
         pytest.skip("the coursework's pods need a mode that has overlay and underlay")
     made = Coursework(inventory, ssh)
     try:
-        made.apply()
+        made.apply(patience.limit(APPLY_SECONDS))
         yield made
     finally:
-        made.remove(REMOVE_SECONDS)
+        made.remove(patience.limit(REMOVE_SECONDS))
 
 
 @pytest.fixture(scope="module")
-def tomcats(coursework: Coursework, pod_seconds: float) -> Mapping[str, Tomcat]:
-    return coursework.wait(pod_seconds)
+def tomcats(coursework: Coursework, patience: Patience) -> Mapping[str, Tomcat]:
+    return coursework.wait(patience.pods)
 
 
 def test_addresses(tomcats: Mapping[str, Tomcat], inventory: Inventory) -> None:
@@ -65,11 +72,13 @@ def test_the_lan_does_not_reach_the_overlay_pod(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_node_port(node: Node, kind: str, tomcats: Mapping[str, Tomcat], coursework: Coursework) -> None:
+def test_node_port(
+    node: Node, kind: str, tomcats: Mapping[str, Tomcat], coursework: Coursework, patience: Patience
+) -> None:
     """The Service's port on every node leads from the LAN to the pod."""
     tomcat = tomcats[kind]
     url = f"http://{node.internal_address}:{tomcat.node_port}/"
-    answer = coursework.page_from_lan_host(url, tomcat.page, RULES_SECONDS)
+    answer = coursework.page_from_lan_host(url, tomcat.page, patience.limit(RULES_SECONDS))
     assert answer.stdout.strip() == tomcat.page, answer.reason
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from acceptance.api_answers import API_ERRORS, api_reason, until
+from kubernetes.client.exceptions import ApiException
+
+from acceptance.api_answers import API_ERRORS, HTTP_NOT_FOUND, again, api_reason, made, until
 from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.diagnosis import FreshService
@@ -92,27 +94,37 @@ class Workload:
         """Make namespace and Services; what an earlier run left is removed first. Raises SuiteError."""
         self.remove_pods(deadline_seconds)
         self.remove_namespace(deadline_seconds)
-        core, namespace = self._api.core, NAMESPACE
-        core.create_namespace({"metadata": {"name": namespace}}, _request_timeout=REQUEST_TIMEOUT)
-        core.create_namespaced_service(namespace, headless_service(), _request_timeout=REQUEST_TIMEOUT)
-        made = core.create_namespaced_service(namespace, backend_service(), _request_timeout=REQUEST_TIMEOUT)
+        core, namespace = self._api.core, {"metadata": {"name": NAMESPACE}}
+        made(
+            lambda: core.create_namespace(namespace, _request_timeout=REQUEST_TIMEOUT),
+            lambda: None,
+            deadline_seconds,
+        )
+        self._make_service(headless_service(), deadline_seconds)
+        service = self._make_service(backend_service(), deadline_seconds)
         self._wait_for_service_account(deadline_seconds)
-        ports = {port.name: port.node_port for port in made.spec.ports}
-        return BackendService(BACKEND, IPv4Address(made.spec.cluster_ip), ports["http"], ports["udp"])
+        ports = {port.name: port.node_port for port in service.spec.ports}
+        return BackendService(BACKEND, IPv4Address(service.spec.cluster_ip), ports["http"], ports["udp"])
 
-    def start_pods(self, *, with_crowd: bool = True) -> None:
+    def start_pods(self, deadline_seconds: float, *, with_crowd: bool = True) -> None:
         """Make all pods at once in the namespace that is prepared."""
         pods = [
             self._manifests.probe(node.name, of_group)
             for of_group in self._expectations.groups
             for node in self._inventory.nodes
         ]
-        self._api.apps.create_namespaced_deployment(
-            NAMESPACE, self._manifests.backend(), _request_timeout=REQUEST_TIMEOUT
+        backend = self._manifests.backend()
+        made(
+            lambda: self._api.apps.create_namespaced_deployment(
+                NAMESPACE, backend, _request_timeout=REQUEST_TIMEOUT
+            ),
+            lambda: None,
+            deadline_seconds,
         )
         with ThreadPoolExecutor(max_workers=REQUESTS_AT_ONCE) as pool:
             # Each waits for the answers of admission webhooks, where there are any.
-            list(pool.map(self._create_pod, [*pods, *(self._manifests.crowd() if with_crowd else ())]))
+            all_pods = (*pods, *(self._manifests.crowd() if with_crowd else ()))
+            list(pool.map(lambda pod: self._make_pod(pod, deadline_seconds), all_pods))
 
     def wait_until_usable(
         self,
@@ -138,7 +150,7 @@ class Workload:
             pods.update((role, pod) for role, pod in self.pods().items() if role in wanted)
             return all(map(usable, wanted))
 
-        until(all_usable, deadline_seconds)
+        until(all_usable, deadline_seconds, lambda: sum(pod.stages for pod in pods.values()))
         return Pods(
             dict(pods),
             {
@@ -148,13 +160,16 @@ class Workload:
             },
         )
 
-    def remove_crowd(self) -> None:
-        """Let the crowd's pods end; nothing is waited for."""
-        self._api.core.delete_collection_namespaced_pod(
-            NAMESPACE,
-            label_selector=f"app={CROWD_APP}",
-            grace_period_seconds=0,
-            _request_timeout=REQUEST_TIMEOUT,
+    def remove_crowd(self, deadline_seconds: float) -> None:
+        """Let the crowd's pods end; nothing is waited for but the API server."""
+        again(
+            lambda: self._api.core.delete_collection_namespaced_pod(
+                NAMESPACE,
+                label_selector=f"app={CROWD_APP}",
+                grace_period_seconds=0,
+                _request_timeout=REQUEST_TIMEOUT,
+            ),
+            deadline_seconds,
         )
 
     def wait_for_endpoints(
@@ -181,9 +196,7 @@ class Workload:
 
     def replace_backend(self, old: ClusterPod, deadline_seconds: float) -> ClusterPod | Problem:
         """Delete the pod behind the Service and wait for the one that takes its place."""
-        self._api.core.delete_namespaced_pod(
-            old.name, NAMESPACE, grace_period_seconds=1, _request_timeout=REQUEST_TIMEOUT
-        )
+        again(lambda: self._delete(old), deadline_seconds)
         latest: list[ClusterPod] = []
 
         def replaced() -> bool:
@@ -219,8 +232,21 @@ class Workload:
         """Remove the namespace and wait until it is gone. Raises SuiteError when it stays."""
         remove_namespace(self._api, NAMESPACE, deadline_seconds)
 
-    def _create_pod(self, pod: dict[str, Any]) -> None:
-        self._api.core.create_namespaced_pod(NAMESPACE, pod, _request_timeout=REQUEST_TIMEOUT)
+    def _make_service(self, service: dict[str, Any], seconds: float) -> Any:
+        core, name = self._api.core, service["metadata"]["name"]
+        return made(
+            lambda: core.create_namespaced_service(NAMESPACE, service, _request_timeout=REQUEST_TIMEOUT),
+            lambda: core.read_namespaced_service(name, NAMESPACE, _request_timeout=REQUEST_TIMEOUT),
+            seconds,
+        )
+
+    def _make_pod(self, pod: dict[str, Any], seconds: float) -> None:
+        core = self._api.core
+        made(
+            lambda: core.create_namespaced_pod(NAMESPACE, pod, _request_timeout=REQUEST_TIMEOUT),
+            lambda: None,
+            seconds,
+        )
 
     def _wait_for_service_account(self, deadline_seconds: float) -> None:
         """No pod is admitted before the controller manager has made the namespace's service account."""
@@ -246,6 +272,16 @@ class Workload:
             for pod in self._api.pods(NAMESPACE)
             if "role" in pod.labels and not pod.leaving
         }
+
+    def _delete(self, pod: ClusterPod) -> None:
+        """Let a pod end; one that is gone already is no error."""
+        try:
+            self._api.core.delete_namespaced_pod(
+                pod.name, NAMESPACE, grace_period_seconds=1, _request_timeout=REQUEST_TIMEOUT
+            )
+        except ApiException as error:
+            if error.status != HTTP_NOT_FOUND:
+                raise
 
     def _usable(self, pod: ClusterPod) -> bool:
         return pod.address is not None and (pod.ready if self._readiness else pod.running)

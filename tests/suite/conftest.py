@@ -17,6 +17,7 @@ from acceptance.expectations import Expectations, Source, load_expectations
 from acceptance.inventory import Inventory, parse_inventory
 from acceptance.matrix import Endpoint, EndpointKind, endpoints, pairs
 from acceptance.node_facts import NodeFacts
+from acceptance.pace import USUAL_READ, USUAL_WORK, HostLoad, Pace
 from acceptance.probes import Answer, Protocol
 from acceptance.problems import Problem
 from acceptance.questions import Address, matrix_probe
@@ -44,6 +45,12 @@ def flannel() -> Expectations:
 @pytest.fixture
 def macvlan() -> Expectations:
     return load_expectations("macvlan", {})
+
+
+@pytest.fixture
+def usual_pace(inventory: Inventory) -> Pace:
+    """A cluster that works as fast as usual."""
+    return Pace({node.name: USUAL_WORK for node in inventory.nodes}, USUAL_READ, HostLoad(1.0, 2, 0.0))
 
 
 def _pod(role: str, node: str, address: str) -> ClusterPod:

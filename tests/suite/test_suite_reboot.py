@@ -13,6 +13,8 @@ from acceptance import investigation as investigating
 from acceptance.cluster import ClusterPod
 from acceptance.evidence import AfterReboot, Evidence
 from acceptance.investigation import Investigation
+from acceptance.pace import Pace
+from acceptance.patience import Patience
 from acceptance.problems import Problem
 from acceptance.shell import SshConnections
 from acceptance.workload import Pods
@@ -48,9 +50,12 @@ class PretendedWorkload:
 
 
 @pytest.fixture
-def investigation(healthy: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Investigation:
+def investigation(
+    healthy: Evidence, usual_pace: Pace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Investigation:
     ssh = SshConnections(tmp_path / "ssh_config", tmp_path)
-    made = Investigation(healthy.inventory, healthy.expectations, ssh, 1, lambda _: None)
+    patience = Patience(lambda: usual_pace, lambda _: None, 1)
+    made = Investigation(healthy.inventory, healthy.expectations, ssh, patience, lambda _: None)
     monkeypatch.setattr(made, "_workload", PretendedWorkload(healthy.pods))
     monkeypatch.setattr(investigating, "reboot", lambda *_: None)
     monkeypatch.setattr(investigating, "start_netexec", lambda *_: None)

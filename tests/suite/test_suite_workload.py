@@ -121,6 +121,51 @@ class PretendedCluster:
         return SimpleNamespace(items=[SimpleNamespace(endpoints=[endpoint] if addresses else None)])
 
 
+class SlowCluster(PretendedCluster):
+    """Carries out every request, and answers the first one for each object too late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[str] = set()
+        self.services: dict[str, Any] = {}
+
+    def _must_be_new(self, kind: str, body: Any) -> None:
+        """Raises what the API server says of an object that is there."""
+        name = f"{kind} {body['metadata']['name']}"
+        if name in self._seen:
+            raise ApiException(status=409, reason="AlreadyExists")
+        self._seen.add(name)
+
+    def _too_late(self) -> ApiException:
+        return ApiException(status=504, reason="request did not complete within requested timeout")
+
+    def create_namespace(self, body: Any, **_: Any) -> None:
+        self._must_be_new("namespace", body)
+        super().create_namespace(body)
+        raise self._too_late()
+
+    def create_namespaced_service(self, namespace: str, body: Any, **_: Any) -> Any:
+        self._must_be_new("service", body)
+        self.services[body["metadata"]["name"]] = super().create_namespaced_service(namespace, body)
+        raise self._too_late()
+
+    def read_namespaced_service(self, name: str, namespace: str, **_: Any) -> Any:
+        return self.services[name]
+
+    def create_namespaced_deployment(self, namespace: str, body: Any, **_: Any) -> None:
+        self._must_be_new("deployment", body)
+        super().create_namespaced_deployment(namespace, body)
+        raise self._too_late()
+
+    def create_namespaced_pod(self, namespace: str, body: Any, **_: Any) -> None:
+        if body["metadata"]["name"].startswith(BACKEND):  # the deployment's, not the suite's
+            super().create_namespaced_pod(namespace, body)
+            return
+        self._must_be_new("pod", body)
+        super().create_namespaced_pod(namespace, body)
+        raise self._too_late()
+
+
 def _node_of(body: Any) -> str:
     """The node that the scheduler is bound to."""
     rules = body["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
@@ -172,7 +217,7 @@ def made(cluster: PretendedCluster, inventory: Inventory, macvlan: Expectations)
 
 def _start(made: Workload, *, with_crowd: bool = True) -> BackendService:
     service = made.prepare(1)
-    made.start_pods(with_crowd=with_crowd)
+    made.start_pods(1, with_crowd=with_crowd)
     return service
 
 
@@ -192,6 +237,16 @@ def test_a_pod_on_every_node_and_one_behind_the_service(cluster: PretendedCluste
         "probe-k8s-node2": "k8s-node2",
         "backend": "k8s-node1",
     }
+
+
+def test_a_slow_api_server_is_asked_again(inventory: Inventory, macvlan: Expectations) -> None:
+    """What it did, but answered too late, is not done twice."""
+    cluster = SlowCluster()
+    made = Workload(Api(cluster, cluster, cluster, cluster), inventory, macvlan)
+    service = _start(made)
+    assert service.cluster_ip == IPv4Address("10.96.7.8")
+    assert made.wait_until_usable(made.roles, 1).problems == {}
+    assert cluster.created_pods == len({*made.roles, *made.crowd_roles})
 
 
 def test_a_pod_that_does_not_start_is_a_problem_with_its_events(
@@ -343,7 +398,7 @@ def test_ten_pods_start_with_the_others_on_all_nodes_and_are_removed_alone(
         "k8s-node1": 4,
         "k8s-node2": 3,
     }
-    made.remove_crowd()
+    made.remove_crowd(1)
     assert set(made.pods()) == set(made.roles)
 
 
