@@ -8,7 +8,7 @@ import click
 
 from lab.cli.common import console, name_option, the_lab
 from lab.cli.tables import show_suite_runs
-from lab.operations.testing import modes_for, run_acceptance
+from lab.operations.testing import exit_status, modes_for, run_acceptance
 
 
 @click.command()
@@ -20,6 +20,8 @@ from lab.operations.testing import modes_for, run_acceptance
 @name_option
 def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Run the acceptance suite; writes JUnit XML to the folder reports, a file per mode.
+
+    Exit status 6: the cluster was too slow to be judged, and nothing failed.
 
     \b
     Example: lab test
@@ -35,7 +37,7 @@ def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments:
     runs = run_acceptance(lab, wanted, pytest_arguments, console())
     if len(runs) > 1:
         show_suite_runs(runs)
-    sys.exit(0 if all(run.passed for run in runs) else 1)
+    sys.exit(exit_status(runs))
 
 
 COMMANDS = (test,)

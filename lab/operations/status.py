@@ -15,6 +15,7 @@ from lab.foundation.progress import SilentProgress
 from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
+from lab.operations.starvation import starvation
 from lab.state.records import existing_labs, read_record
 
 API_LIMIT = 20.0
@@ -168,8 +169,10 @@ def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
     try:
         nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
     except LabError as error:
-        return _Cluster({}, (error.brief, *_silent(lab, {})))
-    return _Cluster(nodes, () if seen_well else (*_problems(lab, nodes), *_silent(lab, nodes)))
+        return _Cluster({}, (error.brief, *starvation(lab), *_silent(lab, {})))
+    if seen_well:
+        return _Cluster(nodes, ())
+    return _Cluster(nodes, (*_problems(lab, nodes), *starvation(lab), *_silent(lab, nodes)))
 
 
 def _problems(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:

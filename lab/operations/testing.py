@@ -22,6 +22,8 @@ from lab.operations.suite_page import Check, ModeRun, Outcome, judged, read_chec
 from lab.state.records import now
 from lab.topology.mode_choice import ModeChoice
 
+NOT_JUDGED = 6
+"""Exit status of the suite on a cluster that was too slow to be judged: acceptance/not_judged.py."""
 SUITE = Path(package.__file__).parent.parent / "acceptance"
 
 
@@ -37,6 +39,8 @@ class SuiteRun:
     results: tuple[Check, ...] = ()
     problem: str = ""
     """Why there was nothing to judge."""
+    judged: bool = True
+    """False on a cluster that was too slow for it."""
 
     @property
     def checks(self) -> int:
@@ -93,6 +97,13 @@ def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
     return tuple(able)
 
 
+def exit_status(runs: Sequence[SuiteRun]) -> int:
+    """0 when all passed, 1 when something failed, NOT_JUDGED when the rest could not be judged."""
+    if all(run.passed for run in runs):
+        return 0
+    return 1 if any(run.judged and not run.passed for run in runs) else NOT_JUDGED
+
+
 def _rebuild_and_run(
     folder: LabFolder, mode: ModeChoice, arguments: Sequence[str], progress: ConsoleProgress
 ) -> SuiteRun:
@@ -146,5 +157,9 @@ def _run_suite(
         status = subprocess.run(words, env={**os.environ, "LAB_NAME": folder.name}, check=False).returncode
     seconds = time.monotonic() - started
     progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
-    problem = "" if report.exists() else "the suite did not begin"
-    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, read_checks(report), problem)
+    checks = read_checks(report)
+    if status == NOT_JUDGED:
+        problem = "not judged: the control plane is starved"
+    else:
+        problem = "" if report.exists() else "the suite did not begin"
+    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, checks, problem, judged=status != NOT_JUDGED)

@@ -57,6 +57,7 @@ def lab(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(Enclosure, "enter_network", lambda _: None)
     monkeypatch.setattr(Lab, "mode_setup", SimpleNamespace(workloads=()))
     monkeypatch.setattr(module, "cluster_problems", lambda *_: ("kube-proxy is not running on k8s-node1",))
+    monkeypatch.setattr(module, "starvation", lambda _: ())
     monkeypatch.setattr(
         NodeConnection,
         "why_silent",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress, Progress, SilentProgress
 from lab.operations import testing
 from lab.operations.context import Lab
-from lab.operations.testing import SuiteRun, modes_for, run_acceptance
+from lab.operations.testing import NOT_JUDGED, SuiteRun, exit_status, modes_for, run_acceptance
 from lab.state.records import LabRecord
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
@@ -67,6 +68,22 @@ def test_a_mode_that_does_not_come_up_does_not_end_the_matrix(
     page = Path("reports/acceptance-a-lab.html").read_text()
     assert "a node is gone" in page
     assert "1 of 2 failed" in page
+
+
+def test_a_cluster_that_is_too_slow_is_neither_right_nor_wrong(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (testing.SUITE / "conftest.py").write_text(
+        f"def pytest_sessionfinish(session): session.exitstatus = {NOT_JUDGED}"
+    )
+    (slow,) = run(folder)
+    assert (slow.passed, slow.judged) == (False, False)
+    assert slow.problem == "not judged: the control plane is starved"
+    assert exit_status([slow]) == NOT_JUDGED
+    right = replace(slow, passed=True, judged=True)
+    wrong = replace(right, passed=False)
+    assert (exit_status([right]), exit_status([right, slow, wrong])) == (0, 1)
+    assert exit_status([right, slow]) == NOT_JUDGED
 
 
 def test_a_matrix_that_is_interrupted_shows_the_modes_so_far(
