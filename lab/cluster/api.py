@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as UrllibTimeoutError
 
 from lab.cluster.objects import (
     Json,
@@ -22,12 +23,16 @@ from lab.cluster.objects import (
     rollout,
 )
 from lab.foundation.errors import LabError
-from lab.foundation.wait import Deadline, NotYetError, wait_for
+from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
 
 FIELD_MANAGER = "lab"
 OPENED = "kubeconfig.opened"
 REQUEST_SECONDS = 60
-ESTABLISHED_SECONDS = 60
+ESTABLISHED_SECONDS = 300
+CHANGE_SECONDS = 300.0
+"""How long a change is asked for again while the API server is overloaded; all changes may be repeated."""
+OVERLOADED = frozenset({429, 500, 502, 503, 504})
+"""Answers of an API server that is too slow, or whose webhooks or etcd are: apimachinery, pkg/api/errors."""
 CLUSTER_FIRST = ("Namespace", "CustomResourceDefinition")
 
 Manifest = Json
@@ -137,20 +142,19 @@ class ClusterApi:
 
     def merge(self, path: str, change: Manifest) -> None:
         """Change the object at that path by a merge patch (RFC 7386): null takes a field away."""
-        with _explained(f"change {path}"):
-            self._request(
-                "PATCH",
-                path,
-                query=[("fieldManager", FIELD_MANAGER)],
-                body=change,
-                content_type="application/merge-patch+json",
-            )
+        self._change(
+            f"change {path}",
+            "PATCH",
+            path,
+            query=[("fieldManager", FIELD_MANAGER)],
+            body=change,
+            content_type="application/merge-patch+json",
+        )
 
     def delete(self, path: str) -> None:
         """Delete the object at that path, which may be gone already."""
         try:
-            with _explained(f"delete {path}"):
-                self._request("DELETE", path)
+            self._change(f"delete {path}", "DELETE", path)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -164,13 +168,15 @@ class ClusterApi:
         for manifest in ordered:
             kind, name = manifest["kind"], manifest["metadata"]["name"]
             with _explained(f"apply {kind} {name}"):
-                self._request(
-                    "PATCH",
-                    self._path(manifest),
-                    query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
-                    body=manifest,
-                    content_type="application/apply-patch+yaml",
-                )
+                path = self._path(manifest)
+            self._change(
+                f"apply {kind} {name}",
+                "PATCH",
+                path,
+                query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
+                body=manifest,
+                content_type="application/apply-patch+yaml",
+            )
             if kind == "CustomResourceDefinition":
                 self._wait_established(manifest)
 
@@ -186,6 +192,7 @@ class ClusterApi:
             what=f"the definition {definition['metadata']['name']} is established",
             deadline=Deadline(ESTABLISHED_SECONDS),
             interval=0.2,
+            retry_on=(ApiError,),
         )
 
     def _list(
@@ -214,6 +221,33 @@ class ClusterApi:
         metadata = manifest["metadata"]
         where = f"/namespaces/{metadata.get('namespace', 'default')}" if namespaced else ""
         return f"{root}{where}/{plural}/{metadata['name']}"
+
+    def _change(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        refused: list[ApiError] = []
+
+        def carried_out() -> None:
+            try:
+                with _explained(what):
+                    self._request(method, path, query=query, body=body, content_type=content_type)
+            except ApiError as error:
+                if not _is_overload(error):
+                    raise
+                refused[:] = [error]
+                raise NotYetError(error.brief) from error
+
+        try:
+            wait_for(carried_out, what=what, deadline=Deadline(CHANGE_SECONDS))
+        except TimedOutError:
+            raise refused[0] from None
 
     def _request(
         self,
@@ -248,6 +282,11 @@ def _explained(what: str) -> Iterator[None]:
         raise ApiError(f"{what}: refused", error.details or "", error.status) from error
     except (HTTPError, OSError, client.ApiException) as error:
         raise ApiError(f"{what}: no answer", str(error) or type(error).__name__) from error
+
+
+def _is_overload(error: ApiError) -> bool:
+    """Whether the API server said that it is overloaded, or took the request and did not answer in time."""
+    return error.status in OVERLOADED or isinstance(error.__cause__, UrllibTimeoutError)
 
 
 def _said(text: str) -> str:

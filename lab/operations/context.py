@@ -37,7 +37,7 @@ from lab.topology.models import Runtime, Supply
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
-POD_BLOCKS_LIMIT = 60.0
+POD_BLOCKS_LIMIT = 180.0
 """Seconds; the controller manager gives a node its block as soon as it sees it."""
 
 

@@ -28,6 +28,8 @@ class ApiServer:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {}
         self.silent: set[str] = set()
+        self.overloaded: dict[str, int] = {}
+        """How many times "METHOD path" is answered with 504 first."""
         self._closed = threading.Event()
         self.asked: list[Asked] = []
         owner = self
@@ -48,6 +50,10 @@ class ApiServer:
                 )
                 if f"{self.command} {url.path}" in owner.silent:
                     owner._closed.wait()
+                    return
+                if owner.overloaded.get(f"{self.command} {url.path}", 0):
+                    owner.overloaded[f"{self.command} {url.path}"] -= 1
+                    self.send_error(504)
                     return
                 missing = (404, {"kind": "Status", "message": "not found here"})
                 status, answer = owner.answers.get(f"{self.command} {url.path}", missing)

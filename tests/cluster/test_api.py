@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from api_server import ApiServer
 
+from lab.cluster import api as module
 from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.credentials import admin_kubeconfig
 from lab.cluster.labels import label_nodes, nodes_labelled
@@ -40,6 +41,31 @@ def server() -> Iterator[ApiServer]:
 def manifest(version: str, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
+
+
+def test_an_overloaded_api_server_is_asked_for_a_change_again(api: ClusterApi, server: ApiServer) -> None:
+    server.answers = {"DELETE /api/v1/nodes/a": (200, {}), "PATCH /api/v1/nodes/a": (200, {})}
+    server.overloaded = {"DELETE /api/v1/nodes/a": 1, "PATCH /api/v1/nodes/a": 1}
+    api.delete("/api/v1/nodes/a")
+    api.merge("/api/v1/nodes/a", {})
+    assert [asked.method for asked in server.asked] == ["DELETE", "DELETE", "PATCH", "PATCH"]
+
+
+def test_an_api_server_that_stays_overloaded_is_told(
+    api: ClusterApi, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHANGE_SECONDS", 0.0)
+    server.overloaded = {"PATCH /api/v1/nodes/a": 1000}
+    with pytest.raises(ApiError, match="change /api/v1/nodes/a: refused") as refused:
+        api.merge("/api/v1/nodes/a", {})
+    assert refused.value.status == 504
+
+
+def test_a_change_that_is_not_allowed_is_asked_for_once(api: ClusterApi, server: ApiServer) -> None:
+    server.answers = {"PATCH /api/v1/nodes/a": (403, {"message": "forbidden"})}
+    with pytest.raises(ApiError, match="refused"):
+        api.merge("/api/v1/nodes/a", {})
+    assert len(server.asked) == 1
 
 
 def test_apply_puts_namespaces_first_and_asks_once_for_each_version(
