@@ -6,6 +6,7 @@ finished one; without the mark it removes what a broken-off run left behind and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from lab.cluster.configuration import (
 from lab.cluster.credentials import component_serving_files, control_plane_files, kubelet_serving_files
 from lab.cluster.secrets import ClusterSecrets
 from lab.foundation.progress import StepContext
-from lab.nodes.connection import Command, Script
+from lab.nodes.connection import Command, NodeCommandError, Script
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import ContainerRuntime
@@ -29,6 +30,16 @@ LOG = "/var/log/lab-kubeadm.log"
 TIME_LIMIT = 1200.0
 """Seconds for init or join; ten times what they take on an idle machine without KVM."""
 
+
+TRIES = 3
+TOO_SLOW = re.compile(
+    r"Client\.Timeout exceeded|context deadline exceeded|timed out waiting for the condition"
+    r"|etcdserver: request timed out|did not complete within the allotted timeout"
+)
+"""What kubeadm says when the API server is too slow for it. It gives a change of a node ten seconds, and asks
+once: PatchNodeOnce in kubeadm's app/util/apiclient/idempotency.go, v1.24.10."""
+
+Tell = Callable[[str], None]
 
 CONFIGURATION = f"{LAB}/kubeadm.yaml"
 
@@ -56,27 +67,41 @@ class Membership:
     secrets: ClusterSecrets
 
 
-def init_control_plane(nodes: Nodes, membership: Membership, at: StepContext) -> None:
+def init_control_plane(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
     """Run `kubeadm init` on the control plane's node; the API serves when this returns.
 
-    Raises NodeCommandError with the end of kubeadm's output.
+    `tell` hears of a run that is repeated. Raises NodeCommandError with the end of kubeadm's output.
     """
-    node = nodes.plan.control_plane
-    script = init_script(nodes, membership)
-    nodes[node.name].run(script, timeout=TIME_LIMIT, on_line=_phases(at, node))
+    _run(nodes, nodes.plan.control_plane, init_script(nodes, membership), at, tell)
 
 
-def join_workers(nodes: Nodes, membership: Membership, at: StepContext) -> None:
+def join_workers(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
     """Run `kubeadm join` on all workers at once. They may start before the API serves: they wait for it.
 
-    Raises NodeCommandError (NodesError for several) with the end of kubeadm's output.
+    `tell` hears of a run that is repeated. Raises NodeCommandError (NodesError for several) with the end of
+    kubeadm's output.
     """
+    nodes.on_each(
+        nodes.plan.workers,
+        lambda node: _run(nodes, node, join_script(nodes, node, membership), at, tell),
+    )
 
-    def join(node: NodePlan) -> None:
-        script = join_script(nodes, node, membership)
-        nodes[node.name].run(script, timeout=TIME_LIMIT, on_line=_phases(at, node))
 
-    nodes.on_each(nodes.plan.workers, join)
+def _run(nodes: Nodes, node: NodePlan, script: Script, at: StepContext, tell: Tell) -> None:
+    """Run kubeadm, and again when the API server was too slow for it."""
+    for following in range(2, TRIES + 2):
+        try:
+            nodes[node.name].run(script, timeout=TIME_LIMIT, on_line=_phases(at, node))
+        except NodeCommandError as error:
+            too_slow = TOO_SLOW.search(error.result.stderr)
+            if too_slow is None or following > TRIES:
+                raise
+            tell(
+                f"{script}: the API server did not answer in time ({too_slow[0]});"
+                f" it is run again, {following} of {TRIES}"
+            )
+        else:
+            return
 
 
 def is_member(nodes: Nodes, node: NodePlan, membership: Membership) -> bool:

@@ -187,7 +187,7 @@ class InitControlPlane:
         return lab.folder.kubeconfig.exists() and is_member(lab.nodes, lab.plan.control_plane, lab.membership)
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        init_control_plane(lab.nodes, lab.membership, at)
+        init_control_plane(lab.nodes, lab.membership, at, lab.progress.note)
         write_atomically(lab.folder.kubeconfig, admin_kubeconfig(lab.plan, lab.membership.secrets), 0o600)
         wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
 
@@ -203,7 +203,7 @@ class JoinWorkers:
         )
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        join_workers(lab.nodes, lab.membership, at)
+        join_workers(lab.nodes, lab.membership, at, lab.progress.note)
 
 
 class LabelNodes:

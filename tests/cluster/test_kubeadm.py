@@ -6,14 +6,26 @@ import os
 import re
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from lab.cluster.kubeadm import Membership, init_script, join_script, remove_cluster_script
+from lab.cluster.kubeadm import (
+    TRIES,
+    Membership,
+    init_script,
+    join_script,
+    join_workers,
+    remove_cluster_script,
+)
 from lab.cluster.secrets import ClusterSecrets
-from lab.nodes.connection import LONGEST_SCRIPT
+from lab.foundation.progress import SilentProgress
+from lab.nodes.connection import LONGEST_SCRIPT, NodeCommandError, Result
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd
 from lab.topology.plan import Plan
@@ -195,3 +207,64 @@ def test_removal_unmounts_and_empties(node: Node) -> None:
     assert node.called("umount") == [f"umount {node.root}/var/lib/kubelet/pods/x/volumes/token"]
     left = [path for path in node.root.rglob("*") if path.is_file()]
     assert {path.relative_to(node.root).parts[0] for path in left} == {"bin", "calls", "proc"}
+
+
+SLOW = (
+    'error uploading crisocket: error patching node "k8s-node2" through apiserver: Patch "https://172.31.7.101'
+    ':6443/api/v1/nodes/k8s-node2?timeout=10s": context deadline exceeded (Client.Timeout exceeded while'
+    " awaiting headers)"
+)
+WRONG = "error execution phase preflight: couldn't validate the identity of the API Server"
+
+
+class FailingNodes:
+    """Workers on which kubeadm ends with these words so many times, then well."""
+
+    def __init__(self, plan: Plan, words: str, failures: int) -> None:
+        self.plan = plan
+        self.runs: Counter[str] = Counter()
+        self._words, self._failures = words, failures
+
+    def __getitem__(self, name: str) -> Any:
+        def run(script: Any, **_: Any) -> None:
+            self.runs[name] += 1
+            if self.runs[name] <= self._failures:
+                raise NodeCommandError(script, Result(name, 1, "", self._words), "exit status 1")
+
+        return SimpleNamespace(run=run)
+
+    def on_each(self, nodes: Any, work: Callable[[Any], object]) -> None:
+        for node in nodes:
+            work(node)
+
+
+def join(nodes: Any, secrets: ClusterSecrets) -> list[str]:
+    """What is told while all workers join."""
+    told: list[str] = []
+    with SilentProgress().step("kubeadm join") as at:
+        join_workers(nodes, Membership(Containerd(), secrets), at, told.append)
+    return told
+
+
+def test_kubeadm_is_run_again_when_the_api_server_was_too_slow(plan: Plan, secrets: ClusterSecrets) -> None:
+    nodes = FailingNodes(plan, SLOW, TRIES - 1)
+    told = join(nodes, secrets)
+    assert nodes.runs == {"k8s-node1": TRIES, "k8s-node2": TRIES}
+    assert told[0] == (
+        "kubeadm join on k8s-node1: the API server did not answer in time (context deadline exceeded);"
+        " it is run again, 2 of 3"
+    )
+
+
+def test_an_api_server_that_stays_too_slow_ends_it(plan: Plan, secrets: ClusterSecrets) -> None:
+    nodes = FailingNodes(plan, SLOW, TRIES)
+    with pytest.raises(NodeCommandError):
+        join(nodes, secrets)
+    assert nodes.runs == {"k8s-node1": TRIES}
+
+
+def test_any_other_failure_of_kubeadm_ends_it_at_once(plan: Plan, secrets: ClusterSecrets) -> None:
+    nodes = FailingNodes(plan, WRONG, 1)
+    with pytest.raises(NodeCommandError):
+        join(nodes, secrets)
+    assert nodes.runs == {"k8s-node1": 1}
