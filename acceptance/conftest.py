@@ -26,7 +26,7 @@ from acceptance.pace import measure
 from acceptance.patience import Patience
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
-from acceptance.report import known_causes, matrix_table
+from acceptance.report import CAUSE, OWN_WORDS, known_causes, matrix_table, own_words
 from acceptance.shell import SshConnections
 
 POD_SECONDS = 180.0
@@ -238,10 +238,17 @@ def after_reboot(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Every failure tells the known causes, also that of a check that looks at one thing only."""
+    """Every failure tells the known causes, also that of a check that looks at one thing only.
+
+    What the check says by itself is recorded apart from them.
+    """
     report = yield
+    if not report.failed:
+        return report
+    said = report.longreprtext
+    item.user_properties.append((OWN_WORDS, own_words(said)))
     evidence = item.config.stash.get(_EVIDENCE, None)
-    if report.failed and evidence is not None and "cause: " not in (said := report.longreprtext):
+    if evidence is not None and CAUSE not in said:
         # A check of the data path says some of them itself.
         lines = [line for line in known_causes(evidence) if line.partition(": ")[2] not in said]
         if lines:

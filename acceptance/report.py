@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 
 from acceptance.diagnosis import cluster_causes
 from acceptance.evidence import Evidence
@@ -22,6 +23,12 @@ from acceptance.problems import Problem
 
 SEEN = "seen"
 """The property of a check's report that holds what was seen."""
+
+OWN_WORDS = "own words"
+"""The property of a failing check's report that holds its message without the causes that follow it."""
+
+CAUSE, ELSEWHERE, NO_CAUSE = "cause: ", "elsewhere: ", "no known cause: "
+"""How the lines that follow a failing check's own words begin."""
 
 Record = Callable[[str, object], None]
 """pytest's record_property."""
@@ -80,7 +87,7 @@ def causes(evidence: Evidence, nodes: Iterable[str | None]) -> str:
     if lines := known_causes(evidence, concerned):
         return "\n".join(lines)
     where = ", ".join(concerned) or "the nodes"
-    return f"no known cause: forwarding, kube-proxy, devices and routes on {where} are as expected"
+    return f"{NO_CAUSE}forwarding, kube-proxy, devices and routes on {where} are as expected"
 
 
 def known_causes(evidence: Evidence, concerned: Sequence[str] = ()) -> list[str]:
@@ -94,8 +101,14 @@ def known_causes(evidence: Evidence, concerned: Sequence[str] = ()) -> list[str]
     ]
     whole = cluster_causes(evidence.cluster_nodes, evidence.all_pods)
     lan = causes_on_the_lan(evidence)
-    lines = [f"cause: {line}" for line in (*here, *whole, *evidence.endpoint_problems, *lan)]
-    return lines + [f"elsewhere: {line}" for line in elsewhere]
+    lines = [f"{CAUSE}{line}" for line in (*here, *whole, *evidence.endpoint_problems, *lan)]
+    return lines + [f"{ELSEWHERE}{line}" for line in elsewhere]
+
+
+def own_words(message: str) -> str:
+    """What a failing check says of what it looks at itself: all before the first known cause."""
+    lines = message.splitlines()
+    return "\n".join(takewhile(lambda line: not line.startswith((CAUSE, ELSEWHERE, NO_CAUSE)), lines)).strip()
 
 
 def _of_node(evidence: Evidence, node: str) -> list[str]:

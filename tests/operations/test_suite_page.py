@@ -19,6 +19,7 @@ REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testcase classname="acceptance.test_reachability" name="test_reach[pod.a-to-pod.b]" time="0.1">
   <properties><property name="seen" value="tcp: the target saw 172.31.6.1"/></properties></testcase>
 <testcase classname="acceptance.test_reachability" name="test_reach[pod.a-to-lan-host]" time="0.2">
+  <properties><property name="own words" value="no answer"/></properties>
   <failure message="Failed: short">pod.a to &lt;lan-host&gt;: no answer</failure></testcase>
 <testcase classname="acceptance.test_data_path" name="test_node[a]" time="0.3"/>
 </testsuite></testsuites>
@@ -43,6 +44,7 @@ def test_checks_are_read_with_what_was_seen(checks: tuple[Check, ...]) -> None:
             Outcome.FAILED,
             0.2,
             "pod.a to <lan-host>: no answer",
+            own_words="no answer",
         ),
         Check("data path", "node", "a", Outcome.PASSED, 0.3, ""),
     )

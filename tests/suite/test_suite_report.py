@@ -13,7 +13,15 @@ from acceptance.evidence import Evidence, role_of
 from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Answer
 from acceptance.problems import Problem
-from acceptance.report import cell_failure, cell_seen, judge, known_causes, matrix_table
+from acceptance.report import (
+    OWN_WORDS,
+    cell_failure,
+    cell_seen,
+    judge,
+    known_causes,
+    matrix_table,
+    own_words,
+)
 
 NODE1 = "k8s-node1"
 
@@ -112,24 +120,42 @@ def test_a_node_that_cannot_be_asked_is_a_cause(healthy: Evidence) -> None:
     assert f"cause: {NODE1} cannot be asked: {gone}" in said
 
 
-def _reported(evidence: Evidence, message: str) -> str:
-    """What a failing check's report says once the suite's hook has seen it."""
+def _reported(evidence: Evidence, message: str) -> tuple[str, list[tuple[str, object]]]:
+    """What a failing check's report says once the suite's hook has seen it, and the check's properties."""
     config = type("Config", (), {"stash": pytest.Stash()})()
     config.stash[suite._EVIDENCE] = evidence
-    item = cast(pytest.Item, type("Item", (), {"config": config})())
+    item = cast(pytest.Item, type("Item", (), {"config": config, "user_properties": []})())
     report = pytest.TestReport("a", ("", 0, ""), {}, "failed", message, "call")
     hook = suite.pytest_runtest_makereport(item, cast("pytest.CallInfo[None]", None))
     next(hook)
     with pytest.raises(StopIteration) as end:
         hook.send(report)
     assert end.value.value is report
-    return report.longreprtext
+    return report.longreprtext, item.user_properties
 
 
 def test_a_check_that_looks_at_one_thing_tells_the_known_causes_too(healthy: Evidence) -> None:
     finding = Finding(NODE1, Topic.DISK, f"the disk of {NODE1} is full")
     broken = replace(healthy, findings={NODE1: (finding,)})
-    assert _reported(healthy, "2 != 3") == "2 != 3"
-    assert _reported(broken, "2 != 3") == f"2 != 3\nelsewhere: the disk of {NODE1} is full"
-    assert _reported(broken, "no answer\ncause: known") == "no answer\ncause: known"
-    assert _reported(broken, finding.text) == finding.text
+    assert _reported(healthy, "2 != 3")[0] == "2 != 3"
+    assert _reported(broken, "2 != 3")[0] == f"2 != 3\nelsewhere: the disk of {NODE1} is full"
+    assert _reported(broken, "no answer\ncause: known")[0] == "no answer\ncause: known"
+    assert _reported(broken, finding.text)[0] == finding.text
+
+
+def test_the_own_words_of_a_check_are_recorded_apart_from_the_causes(healthy: Evidence) -> None:
+    disk = f"the disk of {NODE1} is full"
+    broken = replace(healthy, findings={NODE1: (Finding(NODE1, Topic.DISK, disk),)})
+    assert _reported(broken, "2 != 3")[1] == [(OWN_WORDS, "2 != 3")]
+    assert _reported(broken, disk)[1] == [(OWN_WORDS, disk)]
+    cell = cell_failure(broken, _pair(healthy, "lan-host-to-pod.k8s-node1"), ("tcp: no answer",))
+    [(_, own)] = _reported(broken, cell)[1]
+    assert "tcp: no answer" in str(own)
+    assert disk in cell
+    assert disk not in str(own)
+
+
+def test_causes_of_several_lines_are_no_own_words() -> None:
+    assert own_words("a\n\nb\n\ncause: c\n  d\nelsewhere: e") == "a\n\nb"
+    assert own_words("a\nno known cause: all is well") == "a"
+    assert own_words("cause: c") == ""

@@ -11,6 +11,8 @@ from xml.etree.ElementTree import Element
 
 SEEN = "seen"
 """The property in which a check records what it saw."""
+OWN_WORDS = "own words"
+"""The property that holds a failed check's message without the causes that the suite adds to it."""
 
 
 class Outcome(StrEnum):
@@ -31,6 +33,8 @@ class Check:
     seconds: float
     evidence: str
     """What was seen; for a failed check, its message."""
+    own_words: str = ""
+    """What a failed check says by itself, without the causes that the suite knows of the whole lab."""
 
 
 def judged(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -50,14 +54,15 @@ def read_checks(report: Path) -> tuple[Check, ...]:
 def _check(case: Element) -> Check:
     function, _, parameter = case.get("name", "").partition("[")
     outcome, message = _outcome(case)
-    seen = next((each.get("value", "") for each in case.iter("property") if each.get("name") == SEEN), "")
+    properties = {each.get("name"): each.get("value", "") for each in case.iter("property")}
     return Check(
         topic=case.get("classname", "").rpartition(".")[2].removeprefix("test_").replace("_", " "),
         function=function.removeprefix("test_").replace("_", " "),
         parameter=parameter.removesuffix("]"),
         outcome=outcome,
         seconds=float(case.get("time", 0)),
-        evidence=message or seen,
+        evidence=message or properties.get(SEEN, ""),
+        own_words=properties.get(OWN_WORDS, ""),
     )
 
 
