@@ -1,7 +1,7 @@
 """By which words the acceptance suite must name each known mistake.
 
-Each is a regular expression that must be found in one line of a failing check's message; NODE stands for the
-node that the fault is on.
+Each is a regular expression that must be found in one line of a failing check's own words; NODE stands for
+the node that the fault is on.
 """
 
 from __future__ import annotations
