@@ -9,13 +9,20 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kubernetes import client, config
 
+from acceptance.api_answers import api_reason
 from acceptance.inventory import Taint
+from acceptance.problems import SuiteError
 
 REQUEST_TIMEOUT = 65
 """Seconds; a little longer than the API server gives a request itself (its --request-timeout, one minute):
 then it is the one to say why it took so long. Admission webhooks alone may each take ten seconds."""
+
+BAD_KUBECONFIG = (config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError)
+"""What the client raises for a file that is no kubeconfig: TypeError for YAML of another shape, ValueError
+for what is not base64."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,12 @@ class Api:
 
     @staticmethod
     def connect(kubeconfig: Path) -> Api:
-        """Raises OSError or kubernetes' ConfigException when the kubeconfig is not usable."""
-        made: Any = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
+        """Raises SuiteError when the kubeconfig is not usable."""
+        file = str(kubeconfig)
+        try:
+            made: Any = config.new_client_from_config(config_file=file)  # type: ignore[no-untyped-call]
+        except BAD_KUBECONFIG as error:
+            raise SuiteError(f"the kubeconfig {kubeconfig} is not usable: {api_reason(error)}") from error
         made.configuration.retries = 2
         return Api(
             client.CoreV1Api(made),

@@ -240,8 +240,6 @@ class Investigation:
             problem = Problem(str(error))
         except API_ERRORS as error:
             problem = Problem(f"the API server {self._inventory.kubernetes.api_address}: {api_reason(error)}")
-        except Exception as error:  # the client has errors of many kinds for a bad kubeconfig
-            problem = Problem(f"the kubeconfig {self._inventory.kubeconfig} is not usable: {error}")
         self._patience.look()
         return _Made(problem)
 
