@@ -35,8 +35,8 @@ def check_cluster_cidrs(draft: Draft) -> Iterator[Problem]:
     if services is not None:
         yield from _usable(SERVICE_PATH, services)
         yield from _service_cidr_size(services)
-        for index, network in enumerate(draft.networks.values()):
-            yield from _services_and_network(draft, services, network, f"eth{index}")
+        for network in draft.networks.values():
+            yield from _services_and_network(draft, services, network)
         if pods is not None and services.overlaps(pods):
             yield _overlap(SERVICE_PATH, services, pods, "of the pods")
 
@@ -75,9 +75,7 @@ def _service_cidr_size(cidr: IPv4Network) -> Iterator[Problem]:
         )
 
 
-def _services_and_network(
-    draft: Draft, services: IPv4Network, network: DraftNetwork, device: str
-) -> Iterator[Problem]:
+def _services_and_network(draft: Draft, services: IPv4Network, network: DraftNetwork) -> Iterator[Problem]:
     cidr = network.cidr
     if cidr is None or not services.overlaps(cidr):
         return
@@ -85,16 +83,16 @@ def _services_and_network(
         yield _overlap(SERVICE_PATH, services, cidr, f"of the network '{network.name}'")
         return
     if Allowance.SERVICE_CIDR_INSIDE_UNDERLAY not in draft.allow:
-        yield Problem(SERVICE_PATH, _inside_underlay(services, network.name, cidr, device))
+        yield Problem(SERVICE_PATH, _inside_underlay(services, network.name, cidr))
     for what in _taken_inside(draft, services, network):
         yield Problem(SERVICE_PATH, f"found {services}, which holds {what}, expected addresses nobody has")
 
 
-def _inside_underlay(services: IPv4Network, name: str, cidr: IPv4Network, device: str) -> str:
+def _inside_underlay(services: IPv4Network, name: str, cidr: IPv4Network) -> str:
     word = Allowance.SERVICE_CIDR_INSIDE_UNDERLAY
     return (
         f"found {services} inside {cidr} of the network '{name}', expected a range outside it:"
-        f" every node takes service addresses for neighbours on {device}, so where kube-proxy's rules are"
+        f" every node takes service addresses for neighbours there, so where kube-proxy's rules are"
         f" missing it asks by ARP for {services[1]}, and nobody answers; take another range such as"
         f" 10.96.0.0/16, or accept this with `allow: [{word}]`"
     )
