@@ -104,6 +104,7 @@ class Device(_Entry):
     """A device every node must have."""
 
     name: str
+    """`{ROLE}` in it stands for the name of the node's NIC on the network with that role."""
     owner: str
     """Who makes it, for messages: flannel."""
     kind: str
@@ -118,6 +119,7 @@ class RouteVia(_Entry):
     """The device a node's route to a pod must use; exactly one of `device`, `nic`, `kind`."""
 
     device: str | None = None
+    """Its name; `{ROLE}` as in the name of a Device."""
     nic: str | None = None
     """Role of the network whose NIC it is."""
     kind: str | None = None

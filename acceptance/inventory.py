@@ -140,6 +140,13 @@ class Inventory(_Entry):
         network = self.network_with_role(role)
         return next((nic for nic in node.nics if network and nic.network == network.name), None)
 
+    def device_name(self, node: Node, name: str) -> str:
+        """`name` with each `{ROLE}` replaced by the node's NIC on the network with that role."""
+        for role in {network.role for network in self.networks}:
+            if (nic := self.nic(node, role)) is not None:
+                name = name.replace(f"{{{role}}}", nic.device)
+        return name
+
     @property
     def backend_node(self) -> Node:
         """Where the pod behind the test's Service runs: the first worker, or the only node there is."""

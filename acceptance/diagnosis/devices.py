@@ -26,9 +26,10 @@ def nics(subject: Subject) -> list[str]:
 def devices(subject: Subject) -> list[str]:
     said = []
     for wanted in subject.expectations.data_path.devices:
-        link = subject.facts.link(wanted.name)
+        name = subject.device_name(wanted.name)
+        link = subject.facts.link(name)
         if link is None:
-            said.append(f"{subject.node.name} has no device {wanted.name}, which {wanted.owner} makes")
+            said.append(f"{subject.node.name} has no device {name}, which {wanted.owner} makes")
         else:
             said += _wrong_with(link, wanted, subject)
     said += _pod_links(subject)

@@ -73,7 +73,7 @@ def _proxy_arp(subject: Subject) -> list[str]:
 
 def _fits(used: str, wanted: RouteVia, subject: Subject) -> bool:
     if wanted.device is not None:
-        return used == wanted.device
+        return used == subject.device_name(wanted.device)
     if wanted.nic is not None:
         nic = subject.inventory.nic(subject.node, wanted.nic)
         return nic is not None and used == nic.device
@@ -86,7 +86,7 @@ def _fits(used: str, wanted: RouteVia, subject: Subject) -> bool:
 
 def _via_text(wanted: RouteVia, subject: Subject) -> str:
     if wanted.device is not None:
-        return wanted.device
+        return subject.device_name(wanted.device)
     role = wanted.nic or wanted.over or ""
     nic = subject.inventory.nic(subject.node, role)
     device = nic.device if nic else f"the {role} NIC"

@@ -69,6 +69,10 @@ class Subject:
     pods: Sequence[PlacedPod]
     service: FreshService | None
 
+    def device_name(self, name: str) -> str:
+        """A device's name as the expectations have it, on this node."""
+        return self.inventory.device_name(self.node, name)
+
     def expected_of(self, pod: str) -> Expectations:
         """What must be seen of the pod of that name."""
         group = next((placed.group for placed in self.pods if placed.name == pod), "")

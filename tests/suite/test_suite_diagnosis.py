@@ -274,6 +274,33 @@ def test_each_group_of_pods_has_its_own_routes(in_hybridnet: Subject) -> None:
     ]
 
 
+def _on_eth2(facts: NodeFacts) -> NodeFacts:
+    """The same node with its underlay NIC called eth2."""
+
+    def name(device: Any) -> Any:
+        return device.replace("eth1", "eth2") if isinstance(device, str) else device
+
+    return replace(
+        facts,
+        links=tuple(replace(link, name=name(link.name), under=name(link.under)) for link in facts.links),
+        routes={address: name(device) for address, device in facts.routes.items()},
+        proxy_arp=frozenset((address, name(device)) for address, device in facts.proxy_arp),
+    )
+
+
+def test_the_overlays_device_is_called_after_the_nodes_own_nic(in_hybridnet: Subject) -> None:
+    nics = [nic.model_copy(update={"device": nic.device.replace("1", "2")}) for nic in in_hybridnet.node.nics]
+    node = in_hybridnet.node.model_copy(update={"nics": tuple(nics)})
+    other = replace(in_hybridnet, node=node, facts=_on_eth2(in_hybridnet.facts))
+    assert findings(other) == ()
+    said = _texts(replace(other, facts=in_hybridnet.facts))
+    assert "k8s-node1 has no device eth2.vxlan4, which hybridnet makes" in said
+    assert (
+        "k8s-node1 reaches pod probe-overlay-k8s-node2 (10.200.0.6) on k8s-node2 through eth1.vxlan4,"
+        " expected eth2.vxlan4"
+    ) in said
+
+
 def test_a_routing_table_or_proxy_arp_that_is_missing(in_hybridnet: Subject) -> None:
     proxied = frozenset({(IPv4Address("10.200.0.5"), "eth1")})
     facts = replace(_hybridnet_facts(), rule_tables=frozenset({40000}), proxy_arp=proxied)
