@@ -20,6 +20,7 @@ PUBLIC_IP = "flannel.alpha.coreos.com/public-ip"
 ARGUMENTS = "arguments"
 STRATEGY = "strategy"
 RIGHT_NIC = "nic"
+"""What names it: a device, or for a daemon whatever its option says."""
 
 
 def _no_choice(plan: Plan, mode: Mode) -> str:
@@ -47,25 +48,27 @@ def _nic_before(site: Site, node: NodePlan) -> Before:
 
 
 def _wrong_nic(site: Site, node: NodePlan, before: Before) -> None:
-    _use_nic(site, node, before, node.nic_on(site.plan.uplink.name).device)
+    # The uplink is every node's first NIC, so one name is right for all daemons.
+    uplink = site.plan.uplink.name
+    _use_nic(site, node, before, node.nic_on(uplink).device, uplink)
 
 
 def _right_nic(site: Site, node: NodePlan, before: Before) -> None:
-    _use_nic(site, node, before, before[RIGHT_NIC])
+    _use_nic(site, node, before, before[RIGHT_NIC], site.plan.node_network)
 
 
-def _use_nic(site: Site, node: NodePlan, before: Before, device: str) -> None:
+def _use_nic(site: Site, node: NodePlan, before: Before, nic: str, network: str) -> None:
     if site.mode.nic_setting is NicSetting.CNI:
-        change = f's/("master": )"[^"]*"/\\1"{device}"/'
-        site.run(node, f"sed -Ei '{change}' {CNI_FOLDER}/*.conflist", f"pods on {device}")
+        change = f's/("master": )"[^"]*"/\\1"{nic}"/'
+        site.run(node, f"sed -Ei '{change}' {CNI_FOLDER}/*.conflist", f"pods on {nic}")
     else:
-        _tell_daemons(site, before, device)
+        _tell_daemons(site, before, nic, network)
 
 
-def _tell_daemons(site: Site, before: Before, device: str) -> None:
-    """All daemons of the mode at once: each node's is started anew with that NIC."""
+def _tell_daemons(site: Site, before: Before, nic: str, network: str) -> None:
+    """All daemons of the mode at once: each node's is started anew with that NIC, which is on `network`."""
     daemon = _daemon(site)
-    words = [f"{IFACE}{device}" if word.startswith(IFACE) else word for word in json.loads(before[ARGUMENTS])]
+    words = [f"{IFACE}{nic}" if word.startswith(IFACE) else word for word in json.loads(before[ARGUMENTS])]
     container = site.api.read(daemon.path)["spec"]["template"]["spec"]["containers"][0]
     at_once = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}
     # A merge patch replaces a list whole.
@@ -84,15 +87,15 @@ def _tell_daemons(site: Site, before: Before, device: str) -> None:
         if state is None or not state.observed or state.ready < state.wanted:
             raise NotYetError(f"{daemon}: {state.ready if state else 0} of its pods are new and ready")
 
-    site.wait(rolled_out, f"the pods of {daemon} use {device}")
+    site.wait(rolled_out, f"the pods of {daemon} use the NIC on {network}")
     for node in site.plan.nodes:
-        _wait_until_announced(site, node, device)
+        _wait_until_announced(site, node, network)
     site.api.merge(daemon.path, {"spec": {"updateStrategy": json.loads(before[STRATEGY])}})
 
 
-def _wait_until_announced(site: Site, node: NodePlan, device: str) -> None:
-    """Wait until flannel tells the other nodes that this one is to be reached by that NIC."""
-    address = next(str(nic.address.ip) for nic in node.nics if nic.device == device)
+def _wait_until_announced(site: Site, node: NodePlan, network: str) -> None:
+    """Wait until flannel tells the other nodes that this one is to be reached on that network."""
+    address = str(node.nic_on(network).address.ip)
 
     def announced() -> None:
         said = site.api.read(f"/api/v1/nodes/{node.name}")["metadata"].get("annotations", {}).get(PUBLIC_IP)
@@ -105,7 +108,7 @@ def _wait_until_announced(site: Site, node: NodePlan, device: str) -> None:
 def _sizes_before(site: Site, node: NodePlan) -> Before:
     """The MTU of the underlay NIC, of the tunnel over it, and of new pods, as far as they are there."""
     nic = node.nic_on(site.underlay.name).device
-    tunnel = site.mode.encapsulation.device if site.mode.encapsulation is not None else ""
+    tunnel = site.mode.encapsulation.device_over(nic) if site.mode.encapsulation is not None else ""
     script = f"""\
 for device in {nic} {tunnel}; do
   if [ -e "/sys/class/net/$device" ]; then echo "$device $(cat "/sys/class/net/$device/mtu")"; fi

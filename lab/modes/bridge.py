@@ -5,7 +5,7 @@ The node's own address moves from the NIC to the bridge. systemd-networkd does t
 
 from __future__ import annotations
 
-from lab.modes.mode import CNI_FOLDER, Mode, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, NIC, Mode, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node
 from lab.modes.underlay import conflist, host_local, share, underlay_of
 from lab.nodes.files import NodeFile
@@ -92,5 +92,5 @@ BRIDGE_MODE = Mode(
     summary="pods and the node's NIC are ports of one bridge: pods are hosts of the underlay network",
     arrange=on_every_node(_node_setup),
     needs_underlay=True,
-    paths=(PacketPath(("eth0", "veth", BRIDGE, "eth1"), "plain, pod MACs"),),
+    paths=(PacketPath(("eth0", "veth", BRIDGE, NIC), "plain, pod MACs"),),
 )

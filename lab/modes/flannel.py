@@ -16,6 +16,7 @@ from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.mode import (
     CNI_FOLDER,
+    NIC,
     Encapsulation,
     Images,
     Mode,
@@ -181,15 +182,16 @@ def manifests(plan: Plan, image: str, backend: Backend) -> tuple[Manifest, ...]:
 
 
 def _pod(plan: Plan, image: str, backend: Backend) -> Json:
-    node_nic = plan.control_plane.nic_on(plan.node_network).device
     # The device's node is mounted, so that kubelet waits for it; only a privileged container may open it.
     tun = [{"name": "tun", "hostPath": {"path": TUN, "type": "CharDevice"}}] if backend.opens_tun else []
     container = {
         "name": "kube-flannel",
         "image": image,
         "imagePullPolicy": "IfNotPresent",
-        "args": ["--ip-masq", "--kube-subnet-mgr", f"--iface={node_nic}"],
+        # By the node's address: the device that has it may be another one on each node.
+        "args": ["--ip-masq", "--kube-subnet-mgr", "--iface=$(NODE_ADDRESS)"],
         "env": [
+            {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
@@ -230,7 +232,7 @@ FLANNEL_MODES = tuple(
         summary=f"a block of the pod network per node, {backend.summary}",
         arrange=partial(_arrange, backend),
         images=("flannel",),
-        paths=(PacketPath(("eth0", "veth", "cni0", *backend.devices, "eth1"), backend.wire),),
+        paths=(PacketPath(("eth0", "veth", "cni0", *backend.devices, NIC), backend.wire),),
         daemon=DAEMONS,
         encapsulation=backend.encapsulation,
         nic_setting=NicSetting.DAEMON,

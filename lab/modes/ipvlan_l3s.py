@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from lab.modes.blocks import block_of, host_local, masquerade, routes_to_other_blocks, rule
 from lab.modes.boot import BootProgram
-from lab.modes.mode import CNI_FOLDER, Mode, NicSetting, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, NIC, Mode, NicSetting, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node, with_program
 from lab.modes.underlay import SHIM, conflist
 from lab.nodes.files import NodeFile
@@ -62,7 +62,7 @@ IPVLAN_L3S = Mode(
     summary="a block of the pod network per node, pods on the node's NIC, routed and filtered by the node",
     arrange=on_every_node(_node_setup),
     needs_pod_blocks=True,
-    paths=(PacketPath(("eth0 (ipvlan)", "routes", "eth1"), "plain IP, node MACs"),),
+    paths=(PacketPath(("eth0 (ipvlan)", "routes", NIC), "plain IP, node MACs"),),
     nic_setting=NicSetting.CNI,
     routes_stay_away=True,
 )

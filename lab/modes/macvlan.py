@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.modes.mode import Images, Mode, ModeSetup, NicSetting, PacketPath
+from lab.modes.mode import NIC, Images, Mode, ModeSetup, NicSetting, PacketPath
 from lab.modes.underlay import HOST_SHIM, Shim, arrange
 from lab.topology.plan import Plan
 
@@ -25,7 +25,7 @@ MACVLAN = Mode(
     options=(HOST_SHIM,),
     needs_underlay=True,
     variants=({HOST_SHIM.name: False},),
-    paths=(PacketPath(("eth0 (macvlan)", "eth1"), "plain, pod MACs"),),
+    paths=(PacketPath(("eth0 (macvlan)", NIC), "plain, pod MACs"),),
     nic_setting=NicSetting.CNI,
     routes_stay_away=True,
 )

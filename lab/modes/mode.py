@@ -16,6 +16,8 @@ from lab.topology.mode_choice import OptionValue
 from lab.topology.plan import Plan
 
 CNI_FOLDER = "/etc/cni/net.d"
+NIC = "NIC"
+"""In place of a device's name: the NIC that pods' packets take, which each node may call differently."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,13 @@ class Encapsulation:
 
     protocol: Literal["udp", "ipip"]
     device: str
+    """Its name; NIC in it stands for the name of the node's NIC below it."""
     port: int | None = None
     """UDP port; None for IP in IP."""
+
+    def device_over(self, nic: str) -> str:
+        """The device's name on a node whose NIC below it has that name."""
+        return self.device.replace(NIC, nic)
 
     @property
     def iptables(self) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lab.modes.blocks import host_local, masquerade, routes_to_other_blocks
 from lab.modes.boot import BootProgram
-from lab.modes.mode import CNI_FOLDER, Mode, ModeOption, NodeSetup, PacketPath
+from lab.modes.mode import CNI_FOLDER, NIC, Mode, ModeOption, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node, with_program
 from lab.modes.underlay import conflist
 from lab.nodes.files import NodeFile
@@ -46,6 +46,6 @@ ROUTED = Mode(
     ),
     needs_pod_blocks=True,
     variants=({MASQUERADE: False},),
-    paths=(PacketPath(("eth0", "veth", "cni0", "routes", "eth1"), "plain IP, node MACs"),),
+    paths=(PacketPath(("eth0", "veth", "cni0", "routes", NIC), "plain IP, node MACs"),),
     routes_stay_away=True,
 )

@@ -122,16 +122,6 @@ def test_macvlan_without_the_shim_is_the_textbooks(plan: Plan) -> None:
     assert COREDNS in arrange_mode(mode_named("macvlan"), plan, IMAGES).workloads
 
 
-def test_flannel_uses_the_nic_of_the_node_network(plan: Plan) -> None:
-    def arguments(of: Plan) -> list[str]:
-        manifests = arrange_mode(mode_named("flannel-vxlan"), of, IMAGES).manifests
-        words: list[str] = manifests[-1]["spec"]["template"]["spec"]["containers"][0]["args"]
-        return words
-
-    assert "--iface=eth1" in arguments(plan)
-    assert "--iface=eth2" in arguments(dataclasses.replace(plan, node_network="management"))
-
-
 def test_flannel_speaks_to_the_api_without_kube_proxy(plan: Plan) -> None:
     manifests = arrange_mode(mode_named("flannel-vxlan"), plan, IMAGES).manifests
     (container,) = manifests[-1]["spec"]["template"]["spec"]["containers"]

@@ -29,7 +29,7 @@ from lab.modes.calico.programs import Images as CalicoImages
 from lab.modes.calico.programs import controllers, daemons
 from lab.modes.calico.rights import rights
 from lab.modes.mode import CNI_FOLDER as KUBELETS_FOLDER
-from lab.modes.mode import Encapsulation, Images, Mode, ModeSetup, NodeSetup, PacketPath
+from lab.modes.mode import NIC, Encapsulation, Images, Mode, ModeSetup, NodeSetup, PacketPath
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
 
@@ -203,7 +203,7 @@ CALICO_MODES = tuple(
         encapsulation=transport.encapsulation,
         paths=(
             PacketPath(
-                ("eth0", "cali*", *([transport.device] if transport.device else []), "eth1"), transport.wire
+                ("eth0", "cali*", *([transport.device] if transport.device else []), NIC), transport.wire
             ),
         ),
     )

@@ -1,8 +1,9 @@
 """hybridnet 0.8.8: overlay and underlay pods in one cluster, each pod by its annotation.
 
 The objects are those of the chart in the Go module, with the values that the coursework's machines need: the
-NICs by name (the default route leads to the uplink), no Felix. Two things differ from the chart: the CNI
-plugin is on the nodes already, and the webhook's certificate is made here, not published with the image.
+NICs by name (the default route leads to the uplink), no Felix. Three things differ from the chart: the names
+of the NICs are each node's own, the CNI plugin is on the nodes already, and the webhook's certificate is made
+here, not published with the image.
 
 The daemon reaches the API through its service, so it is started only when kube-proxy has its rules there.
 """
@@ -29,10 +30,11 @@ from lab.modes.hybridnet.names import (
     WEBHOOKS,
 )
 from lab.modes.hybridnet.networks import overlay, underlay
-from lab.modes.hybridnet.programs import Nics, Placement, daemon, manager, webhook
+from lab.modes.hybridnet.programs import Nics, Placement, daemon, manager, nics_of_nodes, webhook
 from lab.modes.hybridnet.rights import rights
 from lab.modes.mode import (
     CNI_FOLDER,
+    NIC,
     Encapsulation,
     Images,
     Mode,
@@ -49,6 +51,9 @@ from lab.topology.plan import NodePlan, Plan
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 PLACEMENTS = {"control-plane": CONTROL_PLANE_LABEL, "master": "node-role.kubernetes.io/master"}
 """Values of the option `placement`, and the labels that they bind manager and webhook to."""
+
+TUNNEL = f"{NIC}.vxlan{VXLAN_ID}"
+"""How the daemon names the overlay's device (GenerateVxlanNetIfName)."""
 
 RULES_SECONDS = 300
 DAEMON_SECONDS = 300
@@ -76,16 +81,16 @@ def manifests(plan: Plan, image: str) -> tuple[Manifest, ...]:
     network = plan.underlay
     assert network is not None, "Mode.check comes first"
     tunnels = plan.network(plan.node_network)
-    nics = Nics(
-        underlay=plan.control_plane.nic_on(network.name).device,
-        tunnels=plan.control_plane.nic_on(tunnels.name).device,
-        tunnel_ends=str(tunnels.cidr),
-    )
+    nics = {
+        node.name: Nics(node.nic_on(network.name).device, node.nic_on(tunnels.name).device)
+        for node in plan.nodes
+    }
     placement = _placement(plan)
     return (
         *yaml.safe_load_all((Path(__file__).parent / "crds.yaml").read_text()),
         *rights(),
-        daemon(image, nics),
+        nics_of_nodes(nics),
+        daemon(image, tunnels.cidr),
         manager(image, placement),
         *webhook(image, placement),
         *overlay(plan),
@@ -176,11 +181,11 @@ HYBRIDNET = Mode(
     ),
     needs_underlay=True,
     paths=(
-        PacketPath(("eth0", "hybr*", "eth1.vxlan4", "eth1"), f"UDP 8472, VNI {VXLAN_ID}", "overlay pod"),
-        PacketPath(("eth0", "hybr*", "eth1"), "plain IP, node MACs", "underlay pod"),
+        PacketPath(("eth0", "hybr*", TUNNEL, NIC), f"UDP 8472, VNI {VXLAN_ID}", "overlay pod"),
+        PacketPath(("eth0", "hybr*", NIC), "plain IP, node MACs", "underlay pod"),
     ),
     images=("hybridnet",),
     problems=_problems,
     daemon=DAEMONS,
-    encapsulation=Encapsulation("udp", "eth1.vxlan4", 8472),
+    encapsulation=Encapsulation("udp", TUNNEL, 8472),
 )

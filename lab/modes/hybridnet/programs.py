@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from lab.cluster.api import Manifest
 from lab.modes.hybridnet.names import (
@@ -23,6 +25,8 @@ from lab.modes.workloads import workload_manifest
 
 CERTIFICATE_FOLDER = "/tmp/k8s-webhook-server/serving-certs"
 FEATURES = "--feature-gates=MultiCluster=false"
+NICS = "hybridnet-nics"
+NICS_FOLDER = "/etc/hybridnet-nics"
 
 RULES_CHECKED_EVERY = "1m"
 """How often the daemon looks whether its rules are still there; what changes them is done at once.
@@ -34,11 +38,19 @@ half of an emulated node's processor.
 
 @dataclass(frozen=True)
 class Nics:
-    """The nodes' devices that hybridnet uses, and the range of the addresses its tunnels end at."""
+    """The devices of one node that hybridnet uses."""
 
     underlay: str
     tunnels: str
-    tunnel_ends: str
+
+    @property
+    def flags(self) -> str:
+        """What the daemon is told of them."""
+        return (
+            f"--prefer-vxlan-interfaces={self.tunnels}"
+            f" --prefer-vlan-interfaces={self.underlay}"
+            f" --prefer-bgp-interfaces={self.underlay}"
+        )
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,18 @@ class Placement:
     replicas: int
 
 
-def daemon(image: str, nics: Nics) -> Manifest:
-    """The daemon: without Felix, so without network policies."""
+def nics_of_nodes(nics: Mapping[str, Nics]) -> Manifest:
+    """What each node's daemon reads, by the node's name: its pods are all alike, the NICs are not."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": NICS, "namespace": NAMESPACE},
+        "data": {node: f"{each.flags}\n" for node, each in nics.items()},
+    }
+
+
+def daemon(image: str, tunnel_ends: IPv4Network) -> Manifest:
+    """The daemon: without Felix, so without network policies. Its VXLAN address is one of `tunnel_ends`."""
     folders = {
         "run-cni": "/run/cni",
         "modules": "/lib/modules",
@@ -61,6 +83,8 @@ def daemon(image: str, nics: Nics) -> Manifest:
     mounts[-1]["mountPropagation"] = "Bidirectional"
     volumes: list[Json] = [{"name": name, "hostPath": {"path": path}} for name, path in folders.items()]
     volumes[2] = {"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}}
+    mounts.append({"name": "nics", "mountPath": NICS_FOLDER, "readOnly": True})
+    volumes.append({"name": "nics", "configMap": {"name": NICS}})
     container: Json = {
         "name": "cni-daemon",
         "image": image,
@@ -69,14 +93,12 @@ def daemon(image: str, nics: Nics) -> Manifest:
         "command": [
             "/bin/sh",
             "-c",
-            f'rm -f {SOCKET} && exec /hybridnet/hybridnet-daemon --bind-socket={SOCKET} "$@"',
+            f'read -r nics <{NICS_FOLDER}/"$KUBE_NODE_NAME" && rm -f {SOCKET} &&'
+            f' exec /hybridnet/hybridnet-daemon --bind-socket={SOCKET} $nics "$@"',
             "hybridnet-daemon",
         ],
         "args": [
-            f"--prefer-vxlan-interfaces={nics.tunnels}",
-            f"--prefer-vlan-interfaces={nics.underlay}",
-            f"--prefer-bgp-interfaces={nics.underlay}",
-            f"--vtep-address-cidrs={nics.tunnel_ends}",
+            f"--vtep-address-cidrs={tunnel_ends}",
             "--patch-calico-pod-ips-annotation=false",
             "--check-pod-connectivity-from-host=true",
             "--enable-vlan-arp-enhancement=true",

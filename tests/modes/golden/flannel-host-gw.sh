@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s '49d812a3fd5458fa1f0cddbd934a8003bb23c89c1020744d4294b7ad2742c4d7
+printf %s '43be025ecd63c6e604c14f357f8c46be37f62b1155b956cd37dc8592bc539da9
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

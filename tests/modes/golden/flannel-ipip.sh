@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s 'de44b3b911eb374c51e49bb8d91c5c728ca82d0488031c76f7bd7c97a559e31c
+printf %s 'd6eadf7b462b86ec89d53e1ac240ded4c0e754f6ecc382bb6ed3701d36a3b823
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

@@ -33,7 +33,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s '74c6402cba1cddaa0b2268da515fe01d088534a320d2ac279a35818908cb0fc1
+printf %s 'c8a6505f6ae047ff255f5f0b0a202a95c6628e8fd96b353f5c0821865fbe3130
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s '01adce3eae91789fa1db99eaa209193d1756a6026559edccd3e1e1ddfb2d2ab4
+printf %s 'af94946464e08e20c7e975445c9f530334bddc90f183a2fa4755b516df3c7d51
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

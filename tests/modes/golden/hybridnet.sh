@@ -22,7 +22,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/06-hybridnet.conflist.lab-new
-printf %s 'd7d9fa114ce67212476b7fd5b6f48e8606e8cd1364652f114705915803a185aa
+printf %s 'e8fad50b7959cf60570a281fb77149c40e7fed5737343d91927c50710b175759
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/cni/net.d/06-hybridnet.conflist
