@@ -9,7 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
+from lab.foundation import journal
 from lab.foundation.errors import LabError
+from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress
 from lab.state.records import choose_lab
@@ -52,7 +54,10 @@ def supply_option(command: F) -> F:
 
 
 def the_lab(name: str | None) -> LabFolder:
-    return choose_lab(name)
+    """The lab that a command works on, whose log tells of it from now on."""
+    folder = choose_lab(name)
+    journal.keep_in(folder.log)
+    return folder
 
 
 def print_json(value: object) -> None:
@@ -73,7 +78,8 @@ def console() -> ConsoleProgress:
 
 
 def show_error(error: LabError) -> None:
-    """Print the error on stderr, in colour only on a terminal."""
+    """Print the error on stderr, in colour only on a terminal; the log has its traceback too."""
+    JOURNAL.error("error: %s", error, exc_info=error)
     click.secho(f"error: {error.brief}", fg="red", bold=True, err=True)
     if error.details:
         click.echo("\n".join(f"  {line}" for line in error.details.splitlines()), err=True)

@@ -10,6 +10,7 @@ import click
 from lab.cli import access, faults, keeping, lifecycle, software, testing, topologies
 from lab.cli.common import show_error
 from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
+from lab.cli.recording import add_verbose, recorded
 from lab.foundation.errors import LabError
 
 INTERRUPTED = SIGNALLED + signal.SIGINT
@@ -31,11 +32,17 @@ def cli() -> None:
 for group in (lifecycle, keeping, access, testing, faults, topologies, software):
     for command in group.COMMANDS:
         cli.add_command(command)
+add_verbose(cli)
 
 
 def main() -> None:
     """Run the command line; exit 0, 1 (failed) or 2 (wrong use)."""
     heed_signals()
+    with recorded(sys.argv[1:]):
+        _run()
+
+
+def _run() -> None:
     try:
         cli(standalone_mode=False)
         sys.stdout.flush()

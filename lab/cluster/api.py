@@ -23,6 +23,7 @@ from lab.cluster.objects import (
     rollout,
 )
 from lab.foundation.errors import LabError
+from lab.foundation.journal import JOURNAL
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
 
 FIELD_MANAGER = "lab"
@@ -269,6 +270,7 @@ class ClusterApi:
         )
         answer = self._client.call_api(*request, _request_timeout=seconds)
         text = bytes(answer.read()).decode()  # type: ignore[no-untyped-call]
+        JOURNAL.debug("API: %s %s: %d", method, path, answer.status)
         if not 200 <= answer.status <= 299:
             raise ApiError(f"{method} {path}", _said(text), answer.status)
         return text

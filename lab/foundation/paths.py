@@ -82,6 +82,11 @@ class LabFolder:
         return self.root / "logs"
 
     @property
+    def log(self) -> Path:
+        """What the commands of this program did to this lab."""
+        return self.logs / "lab.log"
+
+    @property
     def kubeconfig(self) -> Path:
         return self.root / "kubeconfig"
 

@@ -1,4 +1,4 @@
-"""The one place that runs child processes."""
+"""The one place that runs child processes, or becomes another program."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from lab.foundation.errors import LabError
+from lab.foundation.journal import JOURNAL
 
 TAIL_LINES = 30
 STOP_INTERVAL_SECONDS = 0.05
@@ -85,6 +87,7 @@ def run(
     """
     words = tuple(os.fspath(word) for word in command)
     started = time.monotonic()
+    JOURNAL.info("run: %s", shlex.join(words))
     try:
         child = subprocess.Popen(
             words,
@@ -107,15 +110,40 @@ def run(
         _end_group(child)
         reader.join()
         late = Completed(words, -signal.SIGKILL, reader.stdout, reader.stderr, time.monotonic() - started)
+        _tell_end(late, "ended by force")
         raise ProcessFailedError(late, f"not finished after {timeout:.0f} s") from None
-    except BaseException:
+    except BaseException as why:
         _end_group(child)
+        JOURNAL.info("stopped, %s: %s", type(why).__name__, shlex.join(words))
         raise
     reader.join()
     completed = Completed(words, child.returncode, reader.stdout, reader.stderr, time.monotonic() - started)
+    _tell_end(completed, f"status {completed.returncode}")
     if check and completed.returncode != 0:
         raise ProcessFailedError(completed, f"exit status {completed.returncode}")
     return completed
+
+
+def run_with_terminal(command: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Run `command`, which reads and writes what this process does, to its end; return its exit status.
+
+    `env` is added to the environment of this process.
+    """
+    started = time.monotonic()
+    JOURNAL.info("run: %s", shlex.join(command))
+    status = subprocess.run(command, env={**os.environ, **env}, check=False).returncode
+    _tell_end(Completed(tuple(command), status, "", "", time.monotonic() - started), f"status {status}")
+    return status
+
+
+def become(command: Sequence[str], *, told: Sequence[str]) -> NoReturn:
+    """Let this process be the program from now on. `told` are the words of it that the log may hold."""
+    JOURNAL.info("becomes: %s", shlex.join(told))
+    os.execvp(command[0], list(command))  # noqa: S606 - these are words, no shell is wanted
+
+
+def _tell_end(completed: Completed, how: str) -> None:
+    JOURNAL.info("%s after %.1f s: %s", how, completed.seconds, shlex.join(completed.command))
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float | None, stop: threading.Event | None) -> None:
@@ -194,7 +222,7 @@ class _OutputReader:
             with self._lock:
                 into.append(line)
                 if self._log is not None:
-                    with self._log.open("a") as log:
+                    with self._log.open("a", encoding="utf-8") as log:
                         log.write(line)
             if self._on_line is not None:
                 self._on_line(line.rstrip("\n"))

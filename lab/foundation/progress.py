@@ -16,6 +16,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from lab.foundation.journal import JOURNAL
+
 
 @dataclass(frozen=True)
 class StepTime:
@@ -62,6 +64,11 @@ def seconds_text(seconds: float) -> str:
     return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
 
 
+def _tell_end(name: str, seconds: float, error: BaseException | None) -> None:
+    end = "done" if error is None else f"failed, {type(error).__name__}"
+    JOURNAL.info("step %s after %.1f s: %s", end, seconds, name)
+
+
 class ConsoleProgress:
     """Progress on a stream: a live view on a terminal, plain lines elsewhere."""
 
@@ -80,6 +87,7 @@ class ConsoleProgress:
         return _ConsoleStep(self, name)
 
     def note(self, text: str) -> None:
+        JOURNAL.info("note: %s", text)
         with self._lock:
             self._console.print(Text(f"  {text}"))
 
@@ -145,11 +153,13 @@ class _ConsoleStep:
 
     def __enter__(self) -> StepContext:
         self._started = time.monotonic()
+        JOURNAL.info("step: %s", self.name)
         self._progress.opened(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._progress.closed(self, failed=error is not None)
+        _tell_end(self.name, self.seconds, error)
 
     def doing(self, text: str) -> None:
         self._doing = text
@@ -177,7 +187,7 @@ class SilentProgress:
         return _SilentStep(self._times, name)
 
     def note(self, text: str) -> None:
-        pass
+        JOURNAL.info("note: %s", text)
 
 
 class _SilentStep:
@@ -188,9 +198,11 @@ class _SilentStep:
 
     def __enter__(self) -> StepContext:
         self._started = time.monotonic()
+        JOURNAL.info("step: %s", self._name)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        _tell_end(self._name, time.monotonic() - self._started, error)
         if error is None:
             self._times.append(StepTime(self._name, time.monotonic() - self._started))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from lab.foundation.errors import LabError
+from lab.foundation.journal import JOURNAL
 
 T = TypeVar("T")
 
@@ -57,15 +58,22 @@ def wait_for(
     """
     awaited: tuple[type[Exception], ...] = (NotYetError, *retry_on)
     reason = ""
+    started = time.monotonic()
     while True:
         try:
-            return condition()
+            value = condition()
         except awaited as not_yet:
             said = str(not_yet) or type(not_yet).__name__
-            if on_wait is not None and said != reason:
-                on_wait(said)
+            if said != reason:
+                JOURNAL.info("wait for: %s; not yet: %s", what, said)
+                if on_wait is not None:
+                    on_wait(said)
             reason = said
+        else:
+            JOURNAL.info("waited %.1f s for: %s", time.monotonic() - started, what)
+            return value
         if deadline.passed:
+            JOURNAL.info("waited %.1f s in vain for: %s", time.monotonic() - started, what)
             raise TimedOutError(
                 f"timed out after {deadline.seconds:.0f} s waiting for: {what}",
                 details=f"last seen: {reason}",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.foundation.journal import JOURNAL
 from lab.foundation.process import ProgramMissingError
 
 _started: list[subprocess.Popen[bytes]] = []
@@ -18,6 +20,7 @@ def start_daemon(command: Sequence[str | os.PathLike[str]], log: Path) -> subpro
     The child is kept, so that it is reaped if it ends while this process lives. Raises ProgramMissingError.
     """
     words = [os.fspath(word) for word in command]
+    JOURNAL.info("start: %s", shlex.join(words))
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         try:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TextIO
 
+from lab.foundation import journal
 from lab.foundation.files import write_atomically
+from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run
 from lab.host.layout import EnclosureLayout
@@ -53,7 +56,10 @@ SYSCTLS = {
 
 
 def main() -> int:
-    layout = EnclosureLayout.of(LabFolder(Path(sys.argv[1])))
+    folder = LabFolder(Path(sys.argv[1]))
+    journal.start()
+    journal.keep_in(folder.log)
+    layout = EnclosureLayout.of(folder)
     lock = _lock(layout.init_lock)
     if lock is None:
         print("another enclosure of this lab is running", file=sys.stderr)  # noqa: T201
@@ -107,8 +113,10 @@ def _set_sysctls() -> None:
 def _keep_serving() -> int:
     while True:
         started = time.monotonic()
+        JOURNAL.info("start: %s", shlex.join(LIBVIRTD))
         libvirtd = subprocess.Popen(LIBVIRTD, stdin=subprocess.DEVNULL)
         status = _reap_until(libvirtd.pid)
+        JOURNAL.info("status %d after %.1f s: %s", status, time.monotonic() - started, shlex.join(LIBVIRTD))
         if time.monotonic() - started < SHORTEST_SERVICE:
             print(f"libvirtd ended at once with status {status}", file=sys.stderr)  # noqa: T201
             return 1

@@ -20,6 +20,7 @@ from invoke.runners import Result as InvokeResult
 from paramiko.ssh_exception import SSHException
 
 from lab.foundation.errors import LabError
+from lab.foundation.journal import JOURNAL
 from lab.foundation.wait import Deadline, wait_for
 from lab.nodes.files import NodeFile, write_files
 
@@ -156,6 +157,7 @@ class NodeConnection:
         when the node cannot be reached or the connection breaks.
         """
         line = _as_command_line(what)
+        JOURNAL.info("node %s: run: %s", self.node, what)
         with self._lock:
             try:
                 self._open()
@@ -183,6 +185,8 @@ class NodeConnection:
                 self.close()
                 raise self._too_late(what, timeout, done)
         result = Result(self.node, done.exited, done.stdout, done.stderr)
+        took = time.monotonic() - started
+        JOURNAL.info("node %s: status %d after %.1f s: %s", self.node, result.status, took, what)
         if check and result.status != 0:
             raise NodeCommandError(what, result, f"exit status {result.status}")
         return result

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.process import become
 from lab.operations.context import Lab
 
 
@@ -40,14 +41,16 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
             resolution=f"use one of: {', '.join(names)}",
         )
     _enter(lab)
-    _become(["ssh", "-F", str(lab.folder.ssh_config), node, *(map(shlex.quote, words) if quote else words)])
+    ssh = ["ssh", "-F", str(lab.folder.ssh_config), node]
+    become([*ssh, *(map(shlex.quote, words) if quote else words)], told=ssh)
 
 
 def become_kubectl(lab: Lab, words: Sequence[str]) -> NoReturn:
     """Replace this process with kubectl, speaking to the lab's API server."""
     _enter(lab)
     os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
-    _become([str(lab.folder.programs / "kubectl"), *words])
+    kubectl = str(lab.folder.programs / "kubectl")
+    become([kubectl, *words], told=[kubectl])
 
 
 def become_shell(lab: Lab) -> NoReturn:
@@ -56,16 +59,13 @@ def become_shell(lab: Lab) -> NoReturn:
     os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
     os.environ["LAB_NAME"] = lab.folder.name
     os.environ["PATH"] = f"{lab.folder.programs}:{os.environ['PATH']}"
-    _become([os.environ.get("SHELL", "/bin/sh")])
+    user_shell = [os.environ.get("SHELL", "/bin/sh")]
+    become(user_shell, told=user_shell)
 
 
 def _enter(lab: Lab) -> None:
     lab.require_running()
     lab.enclosure.enter_network()
-
-
-def _become(words: list[str]) -> NoReturn:
-    os.execvp(words[0], words)  # noqa: S606 - these are words, no shell is wanted
 
 
 def kubeconfig_text(lab: Lab) -> str:

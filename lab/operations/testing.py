@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ import lab as package
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
+from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
 from lab.modes.registry import MODES, mode_named
 from lab.operations.context import Lab
@@ -154,7 +153,7 @@ def _run_suite(
     started = time.monotonic()
     progress.note(f"acceptance suite of {mode} on {folder.name}")
     with progress.paused():
-        status = subprocess.run(words, env={**os.environ, "LAB_NAME": folder.name}, check=False).returncode
+        status = run_with_terminal(words, env={"LAB_NAME": folder.name})
     seconds = time.monotonic() - started
     progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
     checks = read_checks(report)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.foundation import journal
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
 from lab.host.layout import EnclosureLayout
@@ -81,6 +82,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         if record is None:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
+        journal.keep_in(folder.log)
         lab = Lab(folder, record, plan, progress)
         if record.images:
             lab.require_images()
