@@ -141,6 +141,13 @@ class ClusterApi:
             found: Manifest = json.loads(self._request("GET", path))
         return found
 
+    def text(
+        self, path: str, *, query: list[tuple[str, str]] | None = None, seconds: float = REQUEST_SECONDS
+    ) -> str:
+        """What the API server answers to GET. Raises ApiError, without a status for no answer."""
+        with _explained(f"read {path}"):
+            return self._request("GET", path, query=query, seconds=seconds)
+
     def merge(self, path: str, change: Manifest) -> None:
         """Change the object at that path by a merge patch (RFC 7386): null takes a field away."""
         self._change(

@@ -57,6 +57,16 @@ def write_output(path: Path, content: str) -> None:
         raise refused_by_system(f"cannot write {path}", error) from error
 
 
+def give_to_caller(path: Path) -> None:
+    """Let the file belong to the user who called sudo; elsewhere nothing happens.
+
+    https://www.sudo.ws/docs/man/sudo.man/ (ENVIRONMENT): SUDO_UID, SUDO_GID.
+    """
+    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    if os.geteuid() == 0 and user.isdigit() and group.isdigit():
+        os.chown(path, int(user), int(group), follow_symlinks=False)
+
+
 def is_plain_file(path: Path) -> bool:
     """Whether a file itself is there: no link to one, no pipe or device, which may be read without end."""
     return path.is_file() and not path.is_symlink()

@@ -21,10 +21,10 @@ _PATTERNS = tuple(
         (r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}", REDACTED),
         # https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/: token ID, token secret.
         (r"(?<![a-z0-9])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9])", REDACTED),
-        (r"(?i)(--?(?:token|password|passwd|secret|certificate-key)[ =])\S+", rf"\1{REDACTED}"),
-        (r"(?i)(authorization: *(?:bearer|basic) +)\S+", rf"\1{REDACTED}"),
+        (r"(?i)(--?(?:token|password|passwd|secret|certificate-key)[ =])[^\s\"']+", rf"\1{REDACTED}"),
+        (r"(?i)(authorization: *(?:bearer|basic) +)[^\s\"']+", rf"\1{REDACTED}"),
         # RFC 3986, section 3.2.1: user and password in front of a host.
-        (r"(://)[^\s/@]+@", rf"\1{REDACTED}@"),
+        (r"(://)[^\s/@\"']+@", rf"\1{REDACTED}@"),
     )
 )
 
@@ -34,20 +34,22 @@ class Redactor:
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         # The longest first: a secret may be part of another.
-        secrets = sorted({each for each in known if len(each) >= SHORTEST_KNOWN}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, secrets))) if secrets else None
+        self._known = sorted({each for each in known if len(each) >= SHORTEST_KNOWN}, key=len, reverse=True)
 
     def redact(self, text: str) -> tuple[str, int]:
         """The text without them, and how many places were replaced by `REDACTED`."""
         count = 0
-        if self._known is not None:
-            text, count = self._known.subn(REDACTED, text)
+        for secret in self._known:
+            if secret in text:
+                count += text.count(secret)
+                text = text.replace(secret, REDACTED)
         for pattern, replacement in _PATTERNS:
             text, found = pattern.subn(replacement, text)
             count += found
         return text, count
 
     def has_secret(self, data: bytes) -> bool:
-        """Whether bytes that are no text hold one of them."""
+        """Whether bytes that are no text hold one of the given secrets, or a private key."""
         # Latin-1 gives every byte a character, so nothing is lost on the way.
-        return self.redact(data.decode("latin-1"))[1] > 0
+        text = data.decode("latin-1")
+        return "PRIVATE KEY-----" in text or any(secret in text for secret in self._known)
