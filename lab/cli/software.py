@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from lab.cli.common import console, json_option, print_json, show_rows, supply_option
-from lab.cli.tables import show_boxes, show_cached, show_findings
+from lab.cli.tables import show_boxes, show_cached, show_findings, show_probe
 from lab.operations.boxes import box_rows, prune_boxes
 from lab.operations.health import findings as all_findings
+from lab.operations.probing import ProbeRequest, probe_supply
 from lab.operations.software import (
     DEFAULT_VERSION,
     add_binary,
@@ -51,6 +52,33 @@ def fetch(version: str, supply: str | None) -> None:
         f"{len(software.binaries)} programs, {len(software.images)} images, "
         f"{len(software.images_on_demand)} more on demand, digest {software.digest[:12]}"
     )
+
+
+@supply.command("probe")
+@click.option("--topology", metavar="T", help="Ask for what this topology needs.")
+@click.option("--kubernetes", "version", help=f"The version of Kubernetes (default: {DEFAULT_VERSION}).")
+@click.option(
+    "--mode", "modes", multiple=True, metavar="M", help="Only what these modes need (default: all)."
+)
+@supply_option
+@json_option
+def probe(
+    *, topology: str | None, version: str | None, modes: tuple[str, ...], supply: str | None, as_json: bool
+) -> None:
+    """Ask every mirror and upstream site whether it has each file and image; nothing is fetched.
+
+    The supply auto is mirror and packages together. The exit code is 1 when something is nowhere.
+
+    \b
+    Example: lab supply probe --topology underlay-3node
+    Example: lab supply probe --supply mirror --mode calico-vxlan --json
+    """
+    result = probe_supply(ProbeRequest(topology, version, modes, supply), console())
+    if as_json:
+        print_json(result.as_json())
+    else:
+        show_probe(result)
+    sys.exit(1 if result.nowhere else 0)
 
 
 @supply.command("list")

@@ -18,6 +18,7 @@ from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus
 from lab.operations.testing import SuiteRun
 from lab.operations.up import UpSummary
+from lab.supply.probe import ProbeResult
 
 
 def show_summary(summary: UpSummary) -> None:
@@ -76,6 +77,32 @@ def show_cached(rows: Sequence[CachedRow]) -> None:
     for row in rows:
         table.add_row(row.kind, row.record, row.name, f"{row.size / 2**20:.1f} MiB", row.digest[:12])
     _print(table)
+
+
+def show_probe(result: ProbeResult) -> None:
+    """A line for each thing; hosts that did not answer at all are told once, below."""
+    table = _table("kind", "what", "where it is", "where not, and why", "time")
+    for column in table.columns[1:4]:
+        column.no_wrap, column.overflow = False, "fold"
+    for found in result.found:
+        has_it = ", ".join(answer.host for answer in found.answers if answer.has_it)
+        refusals = [
+            f"{answer.host}: {answer.why_not}"
+            for answer in found.answers
+            if not answer.has_it and answer.host not in result.unreachable
+        ]
+        why = "; ".join([*refusals, *([found.wanted.unasked] if found.wanted.unasked else [])])
+        table.add_row(
+            found.wanted.kind, found.wanted.name, has_it or "nowhere", why, f"{found.seconds:.1f} s"
+        )
+    _print(table)
+    for host, why in result.unreachable.items():
+        click.echo(f"unreachable: {host}: {why}")
+    there = len(result.found) - len(result.nowhere)
+    click.echo(f"{there} of {len(result.found)} are somewhere; asked in {seconds_text(result.seconds)}")
+    for found in result.nowhere:
+        without = f"; without it: {found.wanted.without}" if found.wanted.without else ""
+        click.secho(f"nowhere: {found.wanted.kind} {found.wanted.name}{without}", fg="red")
 
 
 def show_snapshots(rows: Sequence[SnapshotRow]) -> None:

@@ -24,6 +24,8 @@ from lab.foundation.progress import SilentProgress
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+BEARER = "for-everybody"
+"""What a stand-in gives as a token."""
 CLONE_NEWNET = 0x40000000
 """linux/sched.h"""
 
@@ -64,6 +66,8 @@ class Conduct(Enum):
     WRONG = auto()
     SLOW = auto()
     LACKING = auto()
+    SILENT = auto()
+    """Contents are not answered for as long as the server is there."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,25 @@ class Asked:
 class StandIn:
     """An HTTP server on the loopback that serves `contents` by path."""
 
-    def __init__(self, contents: Mapping[str, bytes], conduct: Conduct = Conduct.GOOD) -> None:
+    def __init__(
+        self,
+        contents: Mapping[str, bytes],
+        conduct: Conduct = Conduct.GOOD,
+        *,
+        wants_token: bool = False,
+        head: bool = True,
+    ) -> None:
+        """`wants_token`: a registry that gives one to whoever asks. `head`: whether HEAD is allowed."""
         self.contents = dict(contents)
         self.conduct = conduct
         self.asked: list[Asked] = []
+        self.sent = 0
+        """Bytes of contents and manifests."""
+        self.heads = 0
+        """Requests by HEAD, with which every probe begins."""
+        self._wants_token = wants_token
+        self._head = head
+        self._closed = threading.Event()
         stand_in = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -89,8 +108,7 @@ class StandIn:
                 stand_in.answer(self)
 
             def do_HEAD(self) -> None:
-                self.send_response(200)
-                self.end_headers()
+                stand_in.answer_head(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -101,11 +119,23 @@ class StandIn:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._server.server_close()
 
+    def answer_head(self, request: BaseHTTPRequestHandler) -> None:
+        self.heads += 1
+        is_content = request.path not in ("/", "/v2/")
+        if self.conduct is Conduct.SILENT and is_content:
+            self._closed.wait()
+        lacking = is_content and request.path not in self.contents
+        request.send_response(404 if lacking else 200 if self._head or not is_content else 405)
+        request.end_headers()
+
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path
+        if self._wants_token and not self._is_let_in(request):
+            return
         content = self.contents.get(path)
         if path == "/v2/":
             content = b"{}"
@@ -113,7 +143,8 @@ class StandIn:
         if content is None or (self.conduct is Conduct.LACKING and is_content):
             request.send_error(404)
             return
-        first = int(request.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        begin, _, end = request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        first, last = int(begin), int(end) + 1 if end else None
         whole = not is_content or self.conduct in (Conduct.GOOD, Conduct.LACKING)
         whole = whole or (
             self.conduct is Conduct.CUT_OFF_ONCE and any(each.path == path for each in self.asked)
@@ -122,8 +153,9 @@ class StandIn:
             self.asked.append(Asked(path, first))
         if self.conduct is Conduct.WRONG and is_content:
             content = bytes([content[0] ^ 1]) + content[1:]
-        rest = content[first:]
-        request.send_response(206 if first else 200)
+        rest = content[first:last]
+        self.sent += len(rest) if path in self.contents else 0
+        request.send_response(206 if first or last else 200)
         request.send_header("Content-Length", str(len(rest)))
         if "/manifests/" in path:
             request.send_header("Content-Type", LIST if b'"manifests"' in content else MANIFEST)
@@ -137,6 +169,23 @@ class StandIn:
         else:
             request.wfile.write(rest[: max(0, len(content) // 2 - first)])
             request.close_connection = True
+
+    def _is_let_in(self, request: BaseHTTPRequestHandler) -> bool:
+        """A registry's way to a token (https://distribution.github.io/distribution/spec/auth/token/)."""
+        if request.headers.get("Authorization") == f"Bearer {BEARER}":
+            return True
+        if request.path.startswith("/token"):
+            answer = json.dumps({"token": BEARER}).encode()
+            request.send_response(200)
+        else:
+            answer = b""
+            request.send_response(401)
+            realm = f'Bearer realm="http://{self.host}/token",service="stand-in"'
+            request.send_header("WWW-Authenticate", realm)
+        request.send_header("Content-Length", str(len(answer)))
+        request.end_headers()
+        request.wfile.write(answer)
+        return False
 
 
 @contextmanager

@@ -42,6 +42,10 @@ class DownloadedFile:
     missing: str | None = None
     """When set, a lab can do without it, and this is what it then does; otherwise the file must be had."""
 
+    def url_for(self, architecture: str) -> str:
+        """The upstream URL for amd64, arm64."""
+        return self.url.format(arch=architecture)
+
 
 @dataclass(frozen=True, config=STRICT)
 class DownloadedImage:

@@ -133,7 +133,7 @@ class _Fetch:
         sha256 = item.sha256.get(self._architecture)
         if sha256 is None:
             raise UnavailableError(f"the catalogue has no digest of {item.url} for {self._architecture}")
-        url = item.url.format(arch=self._architecture)
+        url = item.url_for(self._architecture)
         part, source = files.download(url, sha256)
         with self._cache.work_folder() as folder:
             outputs = {

@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import shutil
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lab.foundation.process import ProcessFailedError, StoppedError, run
+from lab.foundation.process import ProcessFailedError, StoppedError
 from lab.supply.cache import explain_full_disk
 from lab.supply.catalogue.downloads import DownloadedImage
 from lab.supply.mirror.meter import Meter
-from lab.supply.mirror.mirrors import Mirrors, NextSourceError, Source
+from lab.supply.mirror.mirrors import Mirrors, NextSourceError
 from lab.supply.mirror.patience import Patience
+from lab.supply.mirror.resolving import ImageResolver, Resolved, last_words, verify
 from lab.supply.mirror.watch import GrowthWatch, bytes_below
-
-INSPECT_SECONDS = 30.0
 
 _WRONG_DIGEST = re.compile(r"[Dd]igest did not match|does not match.*digest")
 _LACKING = re.compile(r"manifest unknown|name unknown|not found|404|denied|unauthorized", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """An image of one source, by the digest of its manifest for this machine."""
-
-    source: Source
-    digest: str
-    size: int
-    """Bytes of its blobs, as they are transferred."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.source.name}@{self.digest}"
 
 
 @dataclass(frozen=True)
@@ -63,10 +44,10 @@ class ImageCopier:
         refusals = []
         for source in self.mirrors.in_turn(image.image):
             try:
-                found = self._resolve(source, image.tags)
+                found = self._resolver.resolve(source, image.tags)
                 self._pull(found, layout)
                 words = ("--quiet", f"oci:{layout}:image", f"docker-archive:{archive}:{reference}")
-                self._skopeo("copy", *words)
+                self._resolver.skopeo("copy", *words)
                 return found
             except NextSourceError as why:
                 refusals.append(f"{source.host}: {why}")
@@ -79,38 +60,9 @@ class ImageCopier:
     def _layout(self, image: DownloadedImage) -> Path:
         return self.folder / f"{image.image.replace('/', '_')}_{image.tags[0]}"
 
-    def _resolve(self, source: Source, tags: Sequence[str]) -> Resolved:
-        why = ""
-        for tag in tags:
-            try:
-                said = self._inspect(source, f":{tag}")
-            except NextSourceError as error:
-                why = str(error)
-                continue
-            manifest = json.loads(said)
-            digest = f"sha256:{hashlib.sha256(said.encode()).hexdigest()}"
-            if "manifests" in manifest:
-                digest = self._for_this_machine(manifest["manifests"])
-                manifest = json.loads(self._inspect(source, f"@{digest}"))
-            if "layers" not in manifest:
-                raise NextSourceError("its manifest has a format that is not known")
-            blobs = [manifest["config"], *manifest["layers"]]
-            return Resolved(source, digest, sum(blob["size"] for blob in blobs))
-        raise NextSourceError(why)
-
-    def _inspect(self, source: Source, which: str) -> str:
-        words = ("--raw", f"--tls-verify={_verify(source)}", f"docker://{source.name}{which}")
-        try:
-            return self._skopeo("inspect", *words, timeout=INSPECT_SECONDS)
-        except ProcessFailedError as failed:
-            raise NextSourceError(_last_words(failed)) from failed
-
-    def _for_this_machine(self, manifests: Sequence[dict[str, Any]]) -> str:
-        for each in manifests:
-            platform = each.get("platform", {})
-            if (platform.get("os"), platform.get("architecture")) == ("linux", self.architecture):
-                return str(each["digest"])
-        raise NextSourceError(f"it has the image, but not for {self.architecture}")
+    @property
+    def _resolver(self) -> ImageResolver:
+        return ImageResolver(self.architecture, self.stop)
 
     def _pull(self, image: Resolved, layout: Path) -> None:
         layout.mkdir(parents=True, exist_ok=True)
@@ -132,7 +84,7 @@ class ImageCopier:
                 return
             except ProcessFailedError as failed:
                 said = failed.completed.stderr
-                why = _last_words(failed)
+                why = last_words(failed)
             if _WRONG_DIGEST.search(said):
                 why = f"a blob of its {image.name} is not what its digest says: {why}"
                 self.mirrors.drop(image.source.host, why)
@@ -144,30 +96,13 @@ class ImageCopier:
 
     def _copy_once(self, image: Resolved, layout: Path) -> None:
         source = image.source
-        words = ("--quiet", f"--src-tls-verify={_verify(source)}", f"docker://{image.name}")
+        words = ("--quiet", f"--src-tls-verify={verify(source)}", f"docker://{image.name}")
         with GrowthWatch(layout, image.size, source, self.meter, self.stop) as watch:
             try:
-                self._skopeo("copy", *words, f"oci:{layout}:image", stop=watch.halt)
+                self._resolver.skopeo("copy", *words, f"oci:{layout}:image", stop=watch.halt)
             except StoppedError:
                 if not watch.verdict:
                     raise
                 why = f"it gives {watch.verdict} of {source.name}"
                 self.mirrors.passed_over(source.host, why)
                 raise NextSourceError(why) from None
-
-    def _skopeo(self, verb: str, *words: str, **how: Any) -> str:
-        how.setdefault("stop", self.stop)
-        policy = ("--insecure-policy", "--override-os=linux", f"--override-arch={self.architecture}")
-        return run(("skopeo", *policy, verb, *words), **how).stdout
-
-
-def _verify(source: Source) -> str:
-    return "false" if source.plain_http else "true"
-
-
-def _last_words(failed: ProcessFailedError) -> str:
-    """What skopeo said last, without the time and its repetitions of the image's name."""
-    lines = failed.completed.stderr.strip().splitlines()
-    said = lines[-1] if lines else failed.brief
-    found = re.search(r'msg="(.*)"$', said)
-    return (found[1].replace('\\"', '"') if found else said)[-300:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -30,8 +30,10 @@ class Source:
 
     @property
     def host(self) -> str:
-        """Host and, where it is written, port."""
-        return urlsplit(self.name).netloc if "://" in self.name else self.name.partition("/")[0]
+        """Host and, where it is written, port; without a name and a password before it."""
+        if "://" not in self.name:
+            return self.name.partition("/")[0]
+        return urlsplit(self.name).netloc.rpartition("@")[2]
 
 
 class UnavailableError(LabError):
@@ -123,17 +125,22 @@ class Mirrors:
 
     def probe(self, names: Iterable[str]) -> None:
         """Drop within seconds every host that does not answer at all; `names` is what will be asked for."""
-        hosts = {source.host: source for name in names for source in self.sources(name)}
-        if not hosts:
-            return
-        with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
-            for host, why in zip(hosts, pool.map(_why_silent, hosts.values()), strict=True):
-                if why:
-                    self.drop(host, why)
+        for host, why in silent_hosts(source for name in names for source in self.sources(name)).items():
+            self.drop(host, why)
 
     def can_serve(self, names: Iterable[str]) -> bool:
         """Whether something is left to ask for each of the names."""
         return all(self.sources(name) for name in names)
+
+
+def silent_hosts(sources: Iterable[Source]) -> Mapping[str, str]:
+    """Those hosts of the sources that do not answer at all within ANSWER_SECONDS, and why; asked at once."""
+    hosts = {source.host: source for source in sources}
+    if not hosts:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(hosts)) as pool:
+        reasons = zip(hosts, pool.map(_why_silent, hosts.values()), strict=True)
+        return {host: why for host, why in reasons if why}
 
 
 def _why_silent(source: Source) -> str | None:
@@ -143,6 +150,8 @@ def _why_silent(source: Source) -> str | None:
         requests.head(f"{scheme}://{source.host}{path}", timeout=ANSWER_SECONDS, allow_redirects=False)
     except requests.Timeout:
         return f"no answer within {ANSWER_SECONDS:.0f} s"
+    except requests.exceptions.ProxyError as error:
+        return f"the proxy that the environment names: {reason(error)}"
     except requests.RequestException as error:
         return reason(error)
     return None
