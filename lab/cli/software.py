@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +11,11 @@ import click
 
 from lab.cli.common import console, json_option, print_json, show_rows, supply_option
 from lab.cli.tables import show_boxes, show_cached, show_findings, show_probe
+from lab.foundation.files import write_output
 from lab.operations.boxes import box_rows, prune_boxes
 from lab.operations.health import findings as all_findings
 from lab.operations.probing import ProbeRequest, probe_supply
+from lab.operations.report import Report, report_of
 from lab.operations.software import (
     DEFAULT_VERSION,
     add_binary,
@@ -197,19 +200,40 @@ def prune_old_boxes() -> None:
 
 
 @click.command()
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE]",
+    help="Write what can be sent to somebody who helps, without secrets; without FILE, print it.",
+)
 @json_option
-def doctor(as_json: bool) -> None:
+def doctor(report: str | None, as_json: bool) -> None:
     """Check the host and the labs that are up, and say what to do about what is wrong.
 
     \b
     Example: lab doctor
+    Example: lab doctor --report lab-report.txt
     """
     findings = all_findings()
+    if report is not None:
+        _write_report(report_of(findings), report, as_json=as_json)
+        return
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         show_findings(findings)
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _write_report(report: Report, file: str, *, as_json: bool) -> None:
+    text = json.dumps(report.as_json(), indent=2) + "\n" if as_json else report.as_text()
+    if file == "-":
+        click.echo(text, nl=False)
+    else:
+        write_output(Path(file), text)
+        click.echo(f"wrote {file}", err=True)
 
 
 COMMANDS = (supply, box, doctor)
