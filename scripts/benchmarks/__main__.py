@@ -1,20 +1,28 @@
-"""scripts/bench: which measurements, how often, and in which form."""
+"""scripts/bench: which measurements, how often, in which modes, and in which form."""
 
 from __future__ import annotations
 
 import argparse
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from benchmarks.commands import MEASUREMENTS, Commands
-from benchmarks.report import Machine, Runs, as_json, as_markdown, as_text
-from benchmarks.runs import Run, lab
-from benchmarks.scale import COUNTS, measure_scale
+from lab.topology.loader import find_topology, load_topology
+from lab.topology.planner import make_plan
+from scripts.benchmarks.commands import MEASUREMENTS, Commands
+from scripts.benchmarks.figures import SPREAD_RUNS, Record, save_record
+from scripts.benchmarks.machine import Machine
+from scripts.benchmarks.page import COMMANDS, PAGE, SIZES, page_of
+from scripts.benchmarks.report import Results, as_json, as_text
+from scripts.benchmarks.runs import Run, lab
+from scripts.benchmarks.scale import COUNTS, measure_scale
 
 SCALE = "scale"
 LONG = ("by-hand", SCALE)
 KNOWN = (*MEASUREMENTS, SCALE)
+TOPOLOGY = "underlay-3node"
 
 
 @dataclass(frozen=True)
@@ -35,27 +43,99 @@ class Wish:
         return cls(name, int(runs) if runs else None)
 
 
-def main() -> int:
-    arguments = _parser().parse_args()
-    wishes = arguments.what or [Wish(name) for name in KNOWN if name not in LONG]
-    counts = {wish.name: wish.runs or arguments.runs for wish in wishes}
+@dataclass(frozen=True)
+class Call:
+    """What is measured: each measurement so often, in each of the modes."""
+
+    counts: Mapping[str, int]
+    topology: str
+    modes: Sequence[str]
+    nodes: Sequence[int]
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Call:
+        wishes = arguments.what or [Wish(name) for name in KNOWN if name not in LONG]
+        counts = {wish.name: wish.runs or arguments.runs for wish in wishes}
+        modes = arguments.modes or [mode_of(arguments.topology)]
+        return cls(counts, arguments.topology, modes, arguments.nodes)
+
+    def __str__(self) -> str:
+        """The command line that says all of it."""
+        words = [name if name == SCALE else f"{name}:{count}" for name, count in self.counts.items()]
+        words += ["--topology", self.topology, "--modes", ",".join(self.modes)]
+        if SCALE in self.counts:
+            words += ["--nodes", ",".join(map(str, self.nodes))]
+        return " ".join(("scripts/bench", *words))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(words)
+    if arguments.form == "page":
+        PAGE.write_text(page_of())
+        return 0
+    call = Call.of(arguments)
     lab("box", "build")
     machine = Machine.this()
-    runs, failed = measure(Commands(arguments.topology, arguments.mode), counts)
-    if SCALE in counts:
-        try:
-            for name, run in measure_scale(arguments.nodes, arguments.mode):
-                runs.setdefault(name, []).append(run)
-        except subprocess.CalledProcessError as error:
-            failed.append(_failure(SCALE, error))
-    sys.stdout.write(_text(runs, machine, arguments.form).rstrip("\n") + "\n")
-    return 1 if failed else 0
+    results = measure(call)
+    form = as_json if arguments.form == "json" else as_text
+    sys.stdout.write(form(results, machine, str(call)))
+    if arguments.form == "write" and not results.failed:
+        write_records(call, machine, results)
+    return 1 if results.failed else 0
 
 
-def _text(runs: Runs, machine: Machine, form: str | None) -> str:
-    if form == "json":
-        return as_json(runs, machine)
-    return as_markdown(runs, machine, sys.argv[1:]) if form == "markdown" else as_text(runs, machine)
+def mode_of(topology: str) -> str:
+    """The mode that the topology itself names. Raises WrongUseError for an unknown topology."""
+    return str(make_plan(load_topology(find_topology(topology))).choice)
+
+
+def write_records(call: Call, machine: Machine, results: Results) -> None:
+    """Put the figures of this call in the place of those that the page had of their kind."""
+    day = datetime.now(UTC).date().isoformat()
+    for name, measured in ((COMMANDS, results.of_commands), (SIZES, results.of_sizes)):
+        if measured:
+            save_record(name, Record(str(call), day, machine, measured))
+    PAGE.write_text(page_of())
+
+
+def measure(call: Call) -> Results:
+    """The runs of each measurement; one that fails is named, and the others go on."""
+    runs: dict[tuple[str, str], list[Run]] = {}
+    failed: list[str] = []
+    for mode in call.modes:
+        _measure_commands(call, mode, runs, failed)
+        if SCALE in call.counts:
+            try:
+                for name, run in measure_scale(call.nodes, mode):
+                    runs.setdefault((mode, name), []).append(run)
+            except subprocess.CalledProcessError as error:
+                failed.append(_failure(SCALE, mode, error))
+    return Results(runs, failed)
+
+
+def _measure_commands(
+    call: Call, mode: str, runs: dict[tuple[str, str], list[Run]], failed: list[str]
+) -> None:
+    commands = Commands(call.topology, mode)
+    try:
+        for name in (name for name in MEASUREMENTS if name in call.counts):
+            try:
+                for run in _repeat(commands, name, call.counts[name]):
+                    runs.setdefault((mode, name), []).append(run)
+            except subprocess.CalledProcessError as error:
+                failed.append(_failure(name, mode, error))
+    finally:
+        commands.end()
+
+
+def _repeat(commands: Commands, name: str, count: int) -> Iterator[Run]:
+    for _ in range(count):
+        yield MEASUREMENTS[name](commands)
+
+
+def _failure(name: str, mode: str, error: subprocess.CalledProcessError) -> str:
+    sys.stderr.write(f"{name} in mode {mode} failed: {error}\n")
+    return name
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,49 +145,34 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Wish.parse,
         metavar="MEASUREMENT[:RUNS]",
-        help=f"any of {', '.join(KNOWN)}, as in rebuild:5; default: all but {' and '.join(LONG)}",
+        help=f"any of {', '.join(KNOWN)}, as in rebuild:7; default: all but {' and '.join(LONG)}",
     )
-    parser.add_argument("--runs", type=int, default=1, help="of measurements that do not say it themselves")
-    parser.add_argument("--topology", default="underlay-3node")
-    parser.add_argument("--mode", default="macvlan")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=SPREAD_RUNS,
+        help="of measurements that do not say it themselves (default: %(default)s); "
+        "min and max are given from that number on",
+    )
+    parser.add_argument("--topology", default=TOPOLOGY)
+    parser.add_argument("--modes", type=_names, help="as in macvlan,routed; default: the topology's own mode")
     parser.add_argument("--nodes", type=_numbers, default=COUNTS, help="of scale, as in 1,3,6")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_const", dest="form", const="json")
-    form.add_argument(
-        "--markdown",
-        action="store_const",
-        dest="form",
-        const="markdown",
-        help="print the page docs/performance.md, or its part for scale",
-    )
+    for name, what in (
+        ("json", "print every run as JSON"),
+        ("write", "keep the figures as records, and print docs/performance.md anew from all records"),
+        ("page", "measure nothing, and print docs/performance.md anew from the records"),
+    ):
+        form.add_argument(f"--{name}", action="store_const", dest="form", const=name, help=what)
     return parser
 
 
-def measure(commands: Commands, counts: dict[str, int]) -> tuple[dict[str, list[Run]], list[str]]:
-    """The runs of each measurement; one that fails is named, and the others go on."""
-    names = [name for name in MEASUREMENTS if name in counts]
-    runs: dict[str, list[Run]] = {}
-    failed: list[str] = []
-    try:
-        for name in names:
-            try:
-                for _ in range(counts[name]):
-                    run = MEASUREMENTS[name](commands)
-                    runs.setdefault(name, []).append(run)
-            except subprocess.CalledProcessError as error:
-                failed.append(_failure(name, error))
-    finally:
-        commands.end()
-    return runs, failed
+def _names(text: str) -> Sequence[str]:
+    return text.split(",")
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str) -> Iterable[int]:
     return [int(number) for number in text.split(",")]
-
-
-def _failure(name: str, error: subprocess.CalledProcessError) -> str:
-    sys.stderr.write(f"{name} failed: {error}\n")
-    return name
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The cluster of a topology made as the coursework makes it by hand, one thing after the other, as steps.
 
-STORY tells what is done. The supply is LAB_SUPPLY, as for `lab`. `python -m benchmarks.by_hand TOPOLOGY MODE
-NAME` prints the seconds of the steps.
+STORY tells what is done. The supply is LAB_SUPPLY, as for `lab`.
+`python -m scripts.benchmarks.by_hand TOPOLOGY MODE NAME` prints the seconds of the steps.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ The coursework's steps in its order, each node only after the one before it:
 
 Nothing is slowed down on purpose: software comes from this machine's disk, not from the internet; no step
 waits for a person; what a human would look up or mistype costs nothing. Only the preflight checks are left
-out (`--skip-phases=preflight`), since they want `crictl`. The cluster works at the end: step 7 waits for it.
+out (`--skip-phases=preflight`), since they want `crictl`. The other settings of the box, such as
+`mitigations=off`, stay as they are in `lab up`. The cluster works at the end: step 7 waits for it.
 """
 
 

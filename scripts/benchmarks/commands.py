@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks.runs import Run, take_down, timed, timed_up
+from scripts.benchmarks.runs import Run, take_down, timed, timed_up
 
 NAME = "bench"
 BY_HAND = "bench-by-hand"
-OTHER_MODE = "flannel-vxlan"
+OTHER_MODES = ("flannel-vxlan", "macvlan")
 
 
 class Commands:
@@ -43,7 +43,8 @@ class Commands:
     def mode_switch(self) -> Run:
         """Into a mode that the lab has been in before."""
         self._ensure_up()
-        timed("rebuild", "--name", NAME, "--mode", OTHER_MODE)
+        other = next(mode for mode in OTHER_MODES if mode != self._mode)
+        timed("rebuild", "--name", NAME, "--mode", other)
         return timed("rebuild", "--name", NAME, "--mode", self._mode)
 
     def suite(self) -> Run:
@@ -59,7 +60,7 @@ class Commands:
     def by_hand(self) -> Run:
         """The same cluster made as in the coursework: see by_hand.py."""
         self.end()
-        words = [sys.executable, "-m", "benchmarks.by_hand", self._topology, self._mode, BY_HAND]
+        words = [sys.executable, "-m", "scripts.benchmarks.by_hand", self._topology, self._mode, BY_HAND]
         try:
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         finally:

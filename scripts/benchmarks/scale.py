@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.runs import Run, take_down, timed_up
+from scripts.benchmarks.runs import Run, take_down, timed_up
 
 NAME = "bench-scale"
 MODEL = Path(__file__).parents[2] / "topologies" / "underlay-3node.yaml"

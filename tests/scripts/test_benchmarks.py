@@ -2,40 +2,99 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentTypeError
+from itertools import pairwise
 from pathlib import Path
 from subprocess import CalledProcessError
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
-
-from benchmarks.__main__ import Wish, measure
-from benchmarks.by_hand import images_of
-from benchmarks.commands import MEASUREMENTS, Commands
-from benchmarks.report import Machine, as_markdown, as_text
-from benchmarks.runs import Run
-from benchmarks.scale import COUNTS, topology_of
+from pydantic import ValidationError
 
 from lab.modes.registry import mode_named, mode_names
 from lab.supply.software import Image, Software
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
+from scripts.benchmarks.__main__ import Call, Wish, _parser, measure
+from scripts.benchmarks.by_hand import SameOnWorkers, images_of
+from scripts.benchmarks.commands import MEASUREMENTS, Commands
+from scripts.benchmarks.figures import SPREAD_RUNS, Figures, Record, load_record, save_record
+from scripts.benchmarks.machine import Machine
+from scripts.benchmarks.page import PAGE, page_of
+from scripts.benchmarks.report import Results, as_text
+from scripts.benchmarks.runs import Run
+from scripts.benchmarks.scale import COUNTS, topology_of
 
 
 @pytest.fixture(autouse=True)
 def no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a test gets wrong, it starts no lab."""
-    monkeypatch.setattr("benchmarks.runs.LAB", ("false",))
+    monkeypatch.setattr("scripts.benchmarks.runs.LAB", ("false",))
 
 
-MACHINE = Machine("a processor", 2, 23.4, "6.1", kvm=False, load=0.31)
-RUNS = {
-    "up-cold": [Run(200.0, {"kubeadm init": 60.0, "pod network": 20.0})],
-    "rebuild": [Run(4.0), Run(6.0), Run(5.0)],
-}
+MACHINE = Machine("a processor", 2, 23.4, "6.1", kvm=False, load=0.3)
+COMMAND = "scripts/bench up-cold:1 rebuild:5 --topology underlay-3node --modes hybridnet"
+RESULTS = Results(
+    {
+        ("hybridnet", "rebuild"): [Run(4.0), Run(6.0), Run(5.0), Run(5.0), Run(5.0)],
+        ("hybridnet", "up-cold"): [Run(200.0, {"kubeadm init": 60.0, "pod network": 20.0})],
+    },
+    (),
+)
+BY_HAND = Results(
+    {
+        **RESULTS.runs,
+        ("hybridnet", "by-hand"): [Run(800.0, {"kubeadm init": 80.0, SameOnWorkers.name: 100.0})],
+    },
+    (),
+)
+
+
+def page(folder: Path, commands: Results = RESULTS, sizes: Results | None = None) -> str:
+    save_record("commands", Record(COMMAND, "2026-01-01", MACHINE, commands.of_commands), folder)
+    if sizes:
+        save_record("sizes", Record("scripts/bench scale", "2026-01-02", MACHINE, sizes.of_sizes), folder)
+    return page_of(folder)
+
+
+def test_the_page_in_the_repository_is_what_the_script_prints() -> None:
+    assert PAGE.read_text() == page_of()
+
+
+def test_each_table_of_the_page_names_its_mode() -> None:
+    blocks = page_of().split("\n\n")
+    tables = [(before, block) for before, block in pairwise(blocks) if block[0] == "|"]
+    assert len(tables) >= 5
+    for before, table in tables:
+        head, _, *rows = table.splitlines()
+        assert "mode" in before or all(row.split(" | ")[1] in mode_names() for row in rows), head
+
+
+def test_few_runs_have_no_spread(tmp_path: Path) -> None:
+    assert Figures.of([3.0]).cells == ("1 run", "3.0", "", "")
+    assert Figures.of([3.0, 5.0, 4.0]).cells == ("median of 3", "4.0", "", "")
+    assert Figures.of([3.0, 5.0, 4.0, 4.0, 4.0]).cells == ("median of 5", "4.0", "3.0", "5.0")
+    with pytest.raises(ValidationError, match="5 runs or more"):
+        Figures(1, 3.0, 3.0, 3.0)
+    assert "| kubeadm init | 1 run | 60.0 |  |  | 30% |" in page(tmp_path)
+
+
+def test_what_is_measured_without_a_word_is_the_topologys_own_mode() -> None:
+    call = Call.of(_parser().parse_args([]))
+    assert call.modes == ["hybridnet"]
+    assert set(call.counts.values()) == {SPREAD_RUNS}
+    assert str(call).endswith(" --topology underlay-3node --modes hybridnet")
+    words = ["rebuild:2", "scale", "--modes", "macvlan,routed", "--nodes", "1,2"]
+    named = Call.of(_parser().parse_args(words))
+    assert str(named) == (
+        "scripts/bench rebuild:2 scale --topology underlay-3node --modes macvlan,routed --nodes 1,2"
+    )
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    record = Record(COMMAND, "2026-01-01", MACHINE, RESULTS.of_commands, "a note")
+    save_record("commands", record, tmp_path)
+    assert load_record("commands", tmp_path) == record
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -48,34 +107,49 @@ def test_topologies_of_any_size_are_right(count: int, tmp_path: Path) -> None:
 
 
 def test_the_table_compares_with_a_lab_built_anew() -> None:
-    lines = as_text(RUNS, MACHINE).splitlines()
-    assert any(line.split() == ["rebuild", "3", "5.0", "4.0", "6.0", "40.0", "times"] for line in lines)
-    assert (
-        lines[0] == "a processor, 2 cores, 23.4 GiB, Linux 6.1, no KVM, guests are emulated; load before: 0.3"
-    )
-    assert any(line.split() == ["kubeadm", "init", "60.0", "60.0", "60.0", "30%"] for line in lines)
+    lines = as_text(RESULTS, MACHINE, COMMAND).splitlines()
+    assert lines[:2] == [
+        COMMAND,
+        "a processor, 2 cores, 23.4 GiB, Linux 6.1, no KVM, guests are emulated; load before: 0.3",
+    ]
+    (rebuild,) = (line for line in lines if line.startswith("`lab rebuild`"))
+    words = ["hybridnet", "median", "of", "5", "5.0", "4.0", "6.0", "10", "40", "times"]
+    assert rebuild.removeprefix("`lab rebuild`").split() == words
+    assert "steps of up-cold, mode hybridnet" in lines
 
 
-def test_by_hand_comes_first_where_it_was_measured() -> None:
-    page = as_markdown({"by-hand": [Run(800.0)], **RUNS}, MACHINE, ["by-hand", "up-cold"])
-    assert "| by hand it takes | built anew it takes |" in page
-    assert "| `lab rebuild` | 3 | 5.0 | 4.0 | 6.0 | 10 | 160.0 times | 40.0 times |" in page
-    assert "`scripts/bench by-hand up-cold`" in page
+def test_by_hand_comes_first_where_it_was_measured(tmp_path: Path) -> None:
+    text = page(tmp_path, BY_HAND)
+    assert "| by hand it takes | built anew it takes |" in text
+    assert "| `lab rebuild` | hybridnet | median of 5 | 5.0 | 4.0 | 6.0 | 10 | 160 times | 40 times |" in text
+    assert text.index("the same cluster by hand") < text.index("`lab rebuild`")
+    assert "700 s, 3.5 times as long as built anew." in text
+    assert f"`{COMMAND}`, 2026-01-01, on" in text
 
 
-def test_sizes_are_a_table_of_their_own() -> None:
-    sizes = {"up-cold, 1": [Run(90.0)], "up-warm, 1": [Run(3.0)], "up-cold, 3": [Run(200.0)]}
-    page = as_markdown({**RUNS, **sizes}, MACHINE, ["up-cold", "rebuild", "scale"])
-    assert "| 1 | 90.0 | 3.0 | 30.0 times |" in page
-    assert "| 3 | 200.0 | - | - |" in page
-    assert as_markdown(sizes, MACHINE, ["scale"]).startswith("## One to six nodes")
+def test_figures_of_another_mode_are_compared_with_nothing(tmp_path: Path) -> None:
+    text = page(tmp_path, Results({**RESULTS.runs, ("macvlan", "rebuild"): [Run(4.0)]}, ()))
+    assert "| `lab rebuild` | macvlan | 1 run | 4.0 |  |  | 10 |  |" in text
 
 
-def test_the_page_tells_how_the_cluster_by_hand_is_made() -> None:
-    assert "scp" not in as_markdown(RUNS, MACHINE, [])
-    assert "`kubeadm join` on one worker after the other" in as_markdown(
-        {"by-hand": [Run(800.0)]}, MACHINE, []
-    )
+def test_sizes_are_a_table_of_their_own(tmp_path: Path) -> None:
+    runs = {"up-cold, 1": 90.0, "up-warm, 1": 3.0, "up-cold, 3": 200.0}
+    sizes = Results({("macvlan", name): [Run(seconds)] for name, seconds in runs.items()}, ())
+    text = page(tmp_path, RESULTS, sizes)
+    assert "| 1 | macvlan | 1 run | 90.0 | 3.0 | 30 times |" in text
+    assert "| 3 | macvlan | 1 run | 200.0 | - | - |" in text
+
+
+def test_the_page_tells_how_the_cluster_by_hand_is_made(tmp_path: Path) -> None:
+    assert "scp" not in page(tmp_path)
+    assert "`kubeadm join` on one worker after the other" in page(tmp_path, BY_HAND)
+
+
+def test_a_host_with_kvm_ends_the_sentence_that_there_is_none(tmp_path: Path) -> None:
+    assert "No figure is from a host with KVM." in page(tmp_path)
+    machine = Machine("a processor", 2, 23.4, "6.1", kvm=True)
+    save_record("commands", Record(COMMAND, "2026-01-01", machine, RESULTS.of_commands), tmp_path)
+    assert "No figure is from a host with KVM." not in page_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +172,10 @@ def test_what_fails_is_named_and_the_others_go_on(
     monkeypatch.setitem(MEASUREMENTS, "rebuild", fail)
     monkeypatch.setitem(MEASUREMENTS, "down", lambda _: Run(1.0))
     monkeypatch.setattr(Commands, "end", lambda _: Run(0.0))
-    runs, failed = measure(Commands("underlay-3node", "macvlan"), {"rebuild": 2, "down": 1})
-    assert (runs, failed) == ({"down": [Run(1.0)]}, ["rebuild"])
-    assert "rebuild failed" in capfd.readouterr().err
+    results = measure(Call({"rebuild": 2, "down": 1}, "underlay-3node", ["hybridnet", "macvlan"], COUNTS))
+    assert results.runs == {("hybridnet", "down"): [Run(1.0)], ("macvlan", "down"): [Run(1.0)]}
+    assert results.failed == ["rebuild", "rebuild"]
+    assert "rebuild in mode macvlan failed" in capfd.readouterr().err
 
 
 def fail(_: Commands) -> Run:

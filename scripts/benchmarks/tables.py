@@ -1,0 +1,97 @@
+"""The rows of the tables, for a terminal and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from scripts.benchmarks.figures import Measured
+from scripts.benchmarks.scale import COLD, WARM
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Label:
+    """How a measurement is spoken of, and what it shall take at most, in seconds."""
+
+    text: str
+    goal: float | None = None
+
+
+LABELS = {
+    "by-hand": Label("the same cluster by hand"),
+    "up-cold": Label("`lab up --cold`: built anew", 480),
+    "up-warm": Label("`lab up` of a lab in the cache", 15),
+    "rebuild": Label("`lab rebuild`", 10),
+    "mode-switch": Label("`lab rebuild --mode`, into a mode seen before", 10),
+    "suite": Label("`lab test`, the acceptance suite of one mode"),
+    "down": Label("`lab down`", 3),
+}
+"""In the order of the page."""
+
+REFERENCES = {"by-hand": "by hand it takes", "up-cold": "built anew it takes"}
+"""What ways to a clean cluster are compared with, where it was measured in the same call and mode."""
+_NO_WAYS = ("suite", "down")
+_FIGURES = ("runs", "s", "min", "max")
+
+
+def command_rows(measured: Sequence[Measured]) -> Iterator[Row]:
+    references = [name for name in REFERENCES if any(each.name == name for each in measured)]
+    yield ("command", "mode", *_FIGURES, "goal s", *(REFERENCES[name] for name in references))
+    for each in measured:
+        label = LABELS[each.name]
+        goal = "" if label.goal is None else f"{label.goal:.0f}"
+        yield (label.text, each.mode, *each.whole.cells, goal, *_ratios(each, references, measured))
+
+
+def _ratios(one: Measured, references: Iterable[str], measured: Sequence[Measured]) -> Iterator[str]:
+    for name in references:
+        other = find(measured, one.mode, name)
+        yield times(other, one) if other and one.name not in _NO_WAYS else ""
+
+
+def times(longer: Measured, shorter: Measured) -> str:
+    """How many times as long, with as many digits as figures with one decimal can bear."""
+    ratio = longer.whole.seconds / shorter.whole.seconds
+    return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:.0f} times"
+
+
+def find(measured: Sequence[Measured], mode: str, name: str) -> Measured | None:
+    """The measurement of that name in that mode."""
+    return next((each for each in measured if (each.mode, each.name) == (mode, name)), None)
+
+
+def step_rows(one: Measured) -> Iterator[Row]:
+    yield ("step", *_FIGURES, "share")
+    for step, figures in one.steps.items():
+        yield (step, *figures.cells, f"{figures.seconds / one.whole.seconds:.0%}")
+
+
+def size_rows(measured: Sequence[Measured]) -> Iterator[Row]:
+    yield ("nodes", "mode", "runs", "built anew, s", "from the cache, s", "built anew it takes")
+    for cold in measured:
+        kind, _, size = cold.name.partition(", ")
+        if kind == COLD:
+            warm = find(measured, cold.mode, f"{WARM}, {size}")
+            runs, seconds, *_ = cold.whole.cells
+            both = f"{warm.whole.seconds:.1f}" if warm else "-"
+            ratio = times(cold, warm) if warm else "-"
+            yield (size, cold.mode, runs, seconds, both, ratio)
+
+
+def aligned(rows: Iterable[Row]) -> str:
+    """As text in columns; the first is to the left, the others to the right."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for first, *rest in table:
+        cells = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        lines.append("  ".join((first.ljust(widths[0]), *cells)).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    head, *rest = rows
+    rule = ("---", *("---:" for _ in head[1:]))
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rest))
