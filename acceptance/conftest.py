@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
-from kubernetes.config import ConfigException
 
 from acceptance import not_judged
 from acceptance.cluster import Api
@@ -184,7 +183,7 @@ def ssh(inventory: Inventory) -> Iterator[SshConnections]:
 def patience(pytestconfig: pytest.Config, inventory: Inventory, ssh: SshConnections) -> Patience:
     """Knows how fast the cluster works."""
     api: Api | None = None
-    with contextlib.suppress(ConfigException, OSError):  # the investigation says what is wrong with it
+    with contextlib.suppress(SuiteError):  # the investigation says what is wrong with it
         api = Api.connect(inventory.kubeconfig)
     shells = [ssh.to(node.name) for node in inventory.nodes]
     given: float | None = pytestconfig.getoption("lab_pod_seconds")

@@ -11,6 +11,8 @@ from acceptance.cluster import Api
 from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory
 from acceptance.investigation import Investigation
+from acceptance.pace import Pace
+from acceptance.patience import Patience
 from acceptance.problems import Problem, SuiteError
 from acceptance.shell import SshConnections
 from acceptance.workload import BackendService, Workload
@@ -60,9 +62,12 @@ def _written(file: Path, text: str) -> Path:
 
 
 @pytest.fixture
-def investigation(inventory: Inventory, macvlan: Expectations, tmp_path: Path) -> Investigation:
+def investigation(
+    inventory: Inventory, macvlan: Expectations, usual_pace: Pace, tmp_path: Path
+) -> Investigation:
     ssh = SshConnections(tmp_path / "ssh_config", tmp_path)
-    return Investigation(inventory, macvlan, ssh, 1, lambda _: None)
+    patience = Patience(lambda: usual_pace, lambda _: None, 1)
+    return Investigation(inventory, macvlan, ssh, patience, lambda _: None)
 
 
 def _ended(error: Exception) -> Future[tuple[Workload, BackendService]]:
