@@ -14,7 +14,7 @@ from acceptance.netexec import NODE_HTTP_PORT
 from acceptance.node_facts import NodeFacts, fact_commands, parse_facts
 from acceptance.pod_processes import FIND_PODS, pid_into
 from acceptance.probes import Answer, Probe, Vantage, probe_commands, read_answers
-from acceptance.problems import Problem, SuiteError
+from acceptance.problems import Problem, SuiteError, Unasked
 from acceptance.shell import Command, Output, Shell, run_batch
 
 POD_HTTP_PORT = 8080
@@ -22,6 +22,10 @@ POD_UDP_PORT = 8081
 
 Answers = dict[tuple[Endpoint, str], Answer]
 """By who asked and the probe's key."""
+
+GETENT_NOT_FOUND = 2
+TIMEOUT = 124
+"""Exit statuses: of getent(1) when it found nothing, of timeout(1) when time was up."""
 
 # The C library's resolver in the network of the first pod and with the resolv.conf its containers have. The
 # file is copied first: mount would follow /proc/PID/root as if it were an ordinary link.
@@ -93,9 +97,7 @@ def ask(
     `resolve`, the first pod of every node resolves that name with the resolver its containers have.
     """
     telling = facts_about or {}
-    answers: Answers = {}
-    facts: dict[str, NodeFacts | Problem] = {}
-    names: dict[Endpoint, frozenset[IPv4Address] | Problem] = {}
+    rounds: list[Round] = []
     with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
         running: list[tuple[Machine, Future[_Outputs]]] = []
         for machine in machines:
@@ -104,25 +106,52 @@ def ask(
                 running.append((machine, pool.submit(_run, machine, commands)))
         for machine, future in running:
             try:
-                seen = future.result()
+                rounds.append(_read(machine, future.result(), probes, machine.name in telling))
             except SuiteError as error:
-                problem = Problem(str(error))
-                for sender in machine.vantages:
-                    for probe in probes.get(sender, ()):
-                        answers[sender, probe.key] = Answer(False, error=problem.text)
-                if machine.name in telling:
-                    facts[machine.name] = problem
-                continue
-            outputs = seen.by_key
-            for sender, vantage in machine.vantages.items():
-                for key, answer in read_answers(vantage, probes.get(sender, ()), outputs).items():
-                    answers[sender, key] = answer
-            if machine.name in telling:
-                facts[machine.name] = parse_facts(machine.name, outputs, seen.asked)
-            for pod in machine.pods[:1]:
-                if output := outputs.get(f"resolve {pod.endpoint}"):
-                    names[pod.endpoint] = _resolved(output)
-    return Round(answers, facts, names)
+                rounds.append(
+                    _not_put(machine, Unasked(str(error)), probes, machine.name in telling, resolve)
+                )
+    return Round(
+        {key: answer for each in rounds for key, answer in each.answers.items()},
+        {node: facts for each in rounds for node, facts in each.facts.items()},
+        {pod: names for each in rounds for pod, names in each.names.items()},
+    )
+
+
+def _read(machine: Machine, seen: _Outputs, probes: Mapping[Endpoint, Sequence[Probe]], told: bool) -> Round:
+    outputs = seen.by_key
+    return Round(
+        {
+            (sender, key): answer
+            for sender, vantage in machine.vantages.items()
+            for key, answer in read_answers(vantage, probes.get(sender, ()), outputs).items()
+        },
+        {machine.name: parse_facts(machine.name, outputs, seen.asked)} if told else {},
+        {
+            pod.endpoint: _resolved(output)
+            for pod in machine.pods[:1]
+            if (output := outputs.get(f"resolve {pod.endpoint}"))
+        },
+    )
+
+
+def _not_put(
+    machine: Machine,
+    why: Unasked,
+    probes: Mapping[Endpoint, Sequence[Probe]],
+    telling: bool,
+    resolve: str | None,
+) -> Round:
+    """What a machine that could not be asked brings."""
+    return Round(
+        {
+            (sender, probe.key): Answer.unasked(why.text)
+            for sender in machine.vantages
+            for probe in probes.get(sender, ())
+        },
+        {machine.name: why} if telling else {},
+        {pod.endpoint: why for pod in machine.pods[:1]} if resolve is not None else {},
+    )
 
 
 @dataclass(frozen=True)
@@ -154,11 +183,16 @@ def _commands(
     return commands
 
 
+def merged(before: Answers, now: Answers) -> Answers:
+    """With what came now, which counts what was asked before."""
+    return {**before, **{key: answer.after(before.get(key)) for key, answer in now.items()}}
+
+
 def _resolved(output: Output) -> frozenset[IPv4Address] | Problem:
-    if output.status == 2:  # getent: the key was not found
+    if output.status in (GETENT_NOT_FOUND, TIMEOUT):
         return Problem("the name does not resolve")
     if output.status != 0:
-        return Problem(output.reason)
+        return Unasked(output.reason)
     return frozenset(IPv4Address(line.split()[0]) for line in output.stdout.splitlines() if line.strip())
 
 

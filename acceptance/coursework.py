@@ -20,6 +20,7 @@ from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.inventory import Inventory, Node
 from acceptance.pod_processes import FIND_PODS, pid_into
+from acceptance.probes import Answer
 from acceptance.problems import SuiteError
 from acceptance.shell import Command, LocalShell, Output, SshConnections, run_batch
 
@@ -28,6 +29,8 @@ NAMESPACE = "myserver"
 FIELD_MANAGER = "lab-acceptance"
 HTTP_PORT = 8080
 CURL = "curl --silent --show-error --max-time 15"
+NOBODY_THERE = (7, 28)
+"""Exit statuses of curl(1): it could not connect, time was up."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,13 @@ class Coursework:
         enter = " ".join(self._inventory.lan_host.enter)
         return run_batch(LocalShell(), [Command("curl", f"{enter} {CURL} {url}")])["curl"]
 
+    def answers_to_lan_host(self, urls: Mapping[str, str]) -> Mapping[str, Answer]:
+        """What curl in the LAN host's network gets, all at once, by the keys of `urls`."""
+        assert self._inventory.lan_host is not None, "only asked where there is a LAN host"
+        enter = " ".join(self._inventory.lan_host.enter)
+        commands = [Command(key, f"{enter} {CURL} {url}") for key, url in urls.items()]
+        return {key: curl_answer(output) for key, output in run_batch(LocalShell(), commands).items()}
+
     def page_from_lan_host(self, url: str, page: str, seconds: float) -> Output:
         """What curl in the LAN host's network gets once it is `page`; the last answer when it never is.
 
@@ -168,6 +178,13 @@ class Coursework:
         except API_ERRORS as error:
             events = (f"its events cannot be read: {api_reason(error)}",)
         return "; ".join((f"{pod.name} on {pod.node or 'no node'} is {pod.state}", *events))
+
+
+def curl_answer(output: Output) -> Answer:
+    """What came of a question that curl put, or failed to put."""
+    if output.status == 0:
+        return Answer.heard(output.stdout.strip())
+    return Answer.silence(output.reason) if output.status in NOBODY_THERE else Answer.unasked(output.reason)
 
 
 def manifests() -> Iterator[dict[str, Any]]:

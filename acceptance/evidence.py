@@ -15,8 +15,8 @@ from acceptance.inventory import Inventory
 from acceptance.manifests import BACKEND, probe_name
 from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources, pairs, pod_endpoints
 from acceptance.node_facts import NodeFacts
-from acceptance.probes import Probe, Protocol
-from acceptance.problems import Problem
+from acceptance.probes import Answer, Probe, Protocol
+from acceptance.problems import Problem, Unasked
 from acceptance.questions import Address, ServiceQuestion, matrix_probe
 from acceptance.scope import WHOLE_LAB, Scope
 from acceptance.transfer import Transfer
@@ -42,14 +42,14 @@ class Replacement:
         return Probe("deleted pod", Protocol.PING, str(self.old.address))
 
     @property
-    def old_address_answers(self) -> tuple[Endpoint, ...]:
-        """Who still gets an answer from the deleted pod's address, which no other pod has yet."""
+    def old_address_answers(self) -> Mapping[Endpoint, Answer]:
+        """What everybody got who asked the deleted pod's address, which no other pod has yet."""
         probe = self.old_address_probe
-        return tuple(
-            sender
+        return {
+            sender: answer
             for (sender, key), answer in self.answers.items()
-            if probe is not None and key == probe.key and answer.answered
-        )
+            if probe is not None and key == probe.key
+        }
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ class Evidence:
     blocks: Mapping[str, tuple[IPv4Network, ...]] | Problem = field(default_factory=dict)
     """The blocks of the pod CIDR that each node has; empty where the mode knows none."""
     wire: Mapping[tuple[str, str], WireSight | Problem] = field(default_factory=dict)
-    """By node and group of pods."""
-    """By node: what passed its underlay NIC while its pod pinged those of the other nodes."""
+    """By node and group of pods: what passed its underlay NIC while its pod pinged those of other nodes."""
     with_lan_routes: Answers | Problem = field(default_factory=dict)
     """What the LAN host got from the pods while it had routes to them."""
     crowd: Crowd | Problem = field(default_factory=lambda: Problem("not tried"))
@@ -141,9 +140,12 @@ class Evidence:
 
     @property
     def wrong_names(self) -> Mapping[Endpoint, frozenset[IPv4Address] | Problem]:
-        """What the headless Service's name resolves to in the pods where it should be something else."""
+        """What the headless Service's name resolves to in the pods where it should be something else.
+
+        Where it should not resolve: why the pod could not ask.
+        """
         if not self.expectations.services[ServiceWay.HEADLESS].answers:
-            return {}
+            return {sender: seen for sender, seen in self.names.items() if isinstance(seen, Unasked)}
         wanted = self.headless_addresses
         return {sender: seen for sender, seen in self.names.items() if seen != wanted}
 

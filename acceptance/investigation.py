@@ -24,6 +24,7 @@ from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
 from acceptance.questions import service_questions
 from acceptance.reboot import reboot
+from acceptance.rounds import RoundLimits
 from acceptance.scope import WHOLE_LAB, Scope
 from acceptance.shell import SshConnections
 from acceptance.uplink import UplinkServer
@@ -66,7 +67,7 @@ class Investigation:
         self._inventory = inventory
         self._expectations = expectations
         self._ssh = ssh
-        self._questioner = Questioner(inventory, ssh)
+        self._questioner = Questioner(inventory, ssh, RoundLimits(stretch=patience.limit))
         self._patience = patience
         self._api: Api | None = None
         self._workload: Workload | None = None

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 
 from acceptance.expectations import Expectations, Reach, Source, Way
 from acceptance.inventory import Inventory
-from acceptance.probes import Answer, Protocol
+from acceptance.probes import Answer, Outcome, Protocol
 
 MATRIX_PROTOCOLS = (Protocol.PING, Protocol.TCP, Protocol.UDP)
 
@@ -140,7 +140,9 @@ def mistakes(cell: Cell, expected: Reach, sources: Sources) -> tuple[str, ...]:
         return (f"could not be tried: {cell.problem}",)
     found: list[str] = []
     for protocol, answer in cell.answers.items():
-        if not expected.answers:
+        if not answer.asked:
+            found.append(f"{protocol}: not asked: {answer.error}")
+        elif not expected.answers:
             if answer.answered:
                 why = f" ({expected.because})" if expected.because else ""
                 found.append(f"{protocol}: answered, but no answer is expected{why}")
@@ -158,10 +160,19 @@ def mistakes(cell: Cell, expected: Reach, sources: Sources) -> tuple[str, ...]:
 
 
 def needs_another_try(cell: Cell, expected: Reach) -> tuple[Protocol, ...]:
-    """Protocols that should have answered and did not: worth asking again before it is called a failure."""
-    if not expected.answers:
+    """Protocols that were not asked, or should have answered and did not: worth asking again."""
+    return tuple(
+        protocol
+        for protocol, answer in cell.answers.items()
+        if not answer.asked or (expected.answers and not answer.answered)
+    )
+
+
+def must_be_silent(cell: Cell, expected: Reach) -> tuple[Protocol, ...]:
+    """Protocols that should not answer and did not."""
+    if expected.answers:
         return ()
-    return tuple(protocol for protocol, answer in cell.answers.items() if not answer.answered)
+    return tuple(protocol for protocol, answer in cell.answers.items() if answer.silent)
 
 
 def source_name(answer: Answer, sources: Sources) -> str:
@@ -175,18 +186,35 @@ def source_name(answer: Answer, sources: Sources) -> str:
 
 
 def cell_text(cell: Cell, expected: Reach, sources: Sources) -> str:
-    """The cell for the table: `yes pod` (answers, source pod), `no`, or in capitals what is wrong."""
+    """The cell for the table: `yes pod` (answers, source pod), `no`, or in capitals what is wrong.
+
+    `yes pod (3rd)` has answered, in one of its protocols, only when it was asked for the third time.
+    """
     if cell.problem is not None:
         return "NOT TRIED"
-    answered = [protocol for protocol, answer in cell.answers.items() if answer.answered]
-    silent = [protocol for protocol, answer in cell.answers.items() if not answer.answered]
+    if not expected.answers and (answered := _protocols(cell, Outcome.ANSWERED)):
+        return f"ANSWERS {answered}"
+    if expected.answers and (silent := _protocols(cell, Outcome.SILENT)):
+        return f"NO {silent}"
+    if unasked := _protocols(cell, Outcome.UNASKED):
+        return f"NOT ASKED {unasked}"
     if not expected.answers:
-        return f"ANSWERS {' '.join(answered)}" if answered else "no"
-    if silent:
-        return f"NO {' '.join(silent)}"
+        return "no"
     seen = sorted({source_name(a, sources) for p, a in cell.answers.items() if p is not Protocol.PING})
     text = " ".join(["yes", *seen])
+    tries = max(answer.tries for answer in cell.answers.values())
+    text += f" ({ordinal(tries)})" if tries > 1 else ""
     return text.upper() if mistakes(cell, expected, sources) else text
+
+
+def _protocols(cell: Cell, outcome: Outcome) -> str:
+    return " ".join(protocol for protocol, answer in cell.answers.items() if answer.outcome is outcome)
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th ..."""
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else endings.get(number % 10, 'th')}"
 
 
 def table(texts: Mapping[tuple[str, str], str], rows: Sequence[str], columns: Sequence[str]) -> str:

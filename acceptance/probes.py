@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlencode
@@ -20,6 +20,10 @@ from acceptance.shell import Command, Output
 PING_SECONDS = 5
 DIAL_SECONDS = 5  # agnhost's own limit for one request, HTTP and UDP
 CURL_SECONDS = 15
+CURL_TIMED_OUT = "28"
+"""Its exit status. A netexec that looks up a name nobody resolves is silent for longer than curl waits."""
+DIALLED = ("200", "400")
+"""What netexec says once it has tried to dial; 400 where the host's name does not resolve."""
 
 
 class Protocol(StrEnum):
@@ -51,12 +55,51 @@ class Probe:
     """Fetched from the vantage's network directly, in place of a dial; any HTTP answer counts."""
 
 
+class Outcome(StrEnum):
+    """What came of a question. Silence says something of the target, a question that was not put does not."""
+
+    ANSWERED = "answered"
+    SILENT = "no answer"
+    UNASKED = "not asked"
+
+
 @dataclass(frozen=True)
 class Answer:
-    answered: bool
+    outcome: Outcome
     body: str = ""
     """What the target said: the source it saw, its host name, or an HTTP status."""
     error: str = ""
+    """Why there was no answer, or why the question was not put."""
+    tries: int = 1
+    """How often the question was put until this came."""
+
+    @staticmethod
+    def heard(body: str = "") -> Answer:
+        return Answer(Outcome.ANSWERED, body=body)
+
+    @staticmethod
+    def silence(why: str = "") -> Answer:
+        return Answer(Outcome.SILENT, error=why)
+
+    @staticmethod
+    def unasked(why: str) -> Answer:
+        return Answer(Outcome.UNASKED, error=why, tries=0)
+
+    @property
+    def answered(self) -> bool:
+        return self.outcome is Outcome.ANSWERED
+
+    @property
+    def silent(self) -> bool:
+        return self.outcome is Outcome.SILENT
+
+    @property
+    def asked(self) -> bool:
+        return self.outcome is not Outcome.UNASKED
+
+    def after(self, earlier: Answer | None) -> Answer:
+        """This one, to a question that was put before."""
+        return self if earlier is None else replace(self, tries=earlier.tries + self.tries)
 
     @property
     def source(self) -> IPv4Address | None:
@@ -86,9 +129,7 @@ def read_answers(
         output = outputs[f"{vantage.key} pings"]
         said = _numbered_lines(output)
         for index, probe in enumerate(pinged):
-            status, _, error = said.get(f"ping-{index}", f"1 {output.reason}").partition(" ")
-            silent = error or f"no reply within {PING_SECONDS} s"
-            answers[probe.key] = Answer(status == "0", error="" if status == "0" else silent)
+            answers[probe.key] = _ping_answer(said.get(f"ping-{index}", ""), output)
     if fetched := _fetched(probes):
         output = outputs[f"{vantage.key} requests"]
         said = _numbered_lines(output)
@@ -130,11 +171,11 @@ def _fetched(probes: Sequence[Probe]) -> tuple[Probe, ...]:
 
 
 def _curl(vantage: Vantage, probes: Sequence[Probe]) -> str:
-    """One curl for all probes; prints `status-N HTTP-CODE ERROR` and `body-N FIRST-LINE` for each."""
+    """One curl for all probes; each prints `status-N HTTP-CODE EXIT-STATUS ERROR`, `body-N FIRST-LINE`."""
     folder = f"requests-{vantage.key.replace(' ', '-')}"
     config = [
         f"silent\ninsecure\nmax-time = {CURL_SECONDS}",
-        'write-out = "status-%{urlnum} %{http_code} %{errormsg}\\n"',
+        'write-out = "status-%{urlnum} %{http_code} %{exitcode} %{errormsg}\\n"',
     ]
     for index, probe in enumerate(probes):
         config.append(f'url = "{probe.url or _dial_url(vantage, probe)}"\noutput = "{folder}/{index}"')
@@ -162,18 +203,37 @@ def _dial_url(vantage: Vantage, probe: Probe) -> str:
     return f"http://127.0.0.1:{vantage.netexec_port}/dial?{query}"
 
 
+def _ping_answer(line: str, output: Output) -> Answer:
+    """From `EXIT-STATUS ERROR` of ping(8): 0 answered, 1 no reply, 2 another error, such as no route."""
+    status, _, error = line.partition(" ")
+    if status == "0":
+        return Answer.heard()
+    if status in ("1", "2"):
+        return Answer.silence(error or f"no reply within {PING_SECONDS} s")
+    return Answer.unasked(f"ping did not run: {error or output.reason}")
+
+
 def _answer(probe: Probe, status: str, body: str, output: Output) -> Answer:
-    code, _, error = status.partition(" ")
-    if code in ("", "000"):
-        if probe.url:
-            return Answer(False, error=error or output.reason)
-        return Answer(False, error=f"the sender's own netexec does not answer: {error or output.reason}")
-    if probe.url:
-        return Answer(True, body=code)
+    """From `HTTP-CODE EXIT-STATUS ERROR` of curl(1); the code is 000 where there was no HTTP answer."""
+    code, _, failed = status.partition(" ")
+    exit_status, _, error = failed.partition(" ")
+    if not code:
+        return Answer.unasked(f"curl did not run: {output.reason}")
+    if code != "000":
+        return Answer.heard(code) if probe.url else _dialled(code, body)
+    if probe.url or exit_status == CURL_TIMED_OUT:
+        return Answer.silence(error)
+    return Answer.unasked(f"the sender's own netexec does not answer: {error}")
+
+
+def _dialled(code: str, body: str) -> Answer:
+    """From what the sender's netexec says of its dial."""
+    if code not in DIALLED:
+        return Answer.unasked(f"the sender's own netexec says HTTP {code}: {body}")
     try:
         dialled = json.loads(body)
     except json.JSONDecodeError:
-        return Answer(False, error=body or f"HTTP {code}")
+        return Answer.silence(body or f"HTTP {code}")
     if responses := dialled.get("responses"):
-        return Answer(True, body=responses[0])
-    return Answer(False, error=" ".join(dialled.get("errors", ["no answer"])))
+        return Answer.heard(responses[0])
+    return Answer.silence(" ".join(dialled.get("errors", ["no answer"])))

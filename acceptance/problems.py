@@ -17,3 +17,8 @@ class Problem:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class Unasked(Problem):
+    """Why a question was not put: nothing is known of whom it was for, not even that it is silent."""

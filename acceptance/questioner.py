@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,82 +14,78 @@ from acceptance.asking import (
     Round,
     ask,
     lan_machine,
+    merged,
     node_machine,
     run_on_each,
 )
 from acceptance.cluster import ClusterPod
+from acceptance.controls import controls, proven
 from acceptance.evidence import Evidence, Replacement, placed_pods, role_of
 from acceptance.expectations import Expectations, Way
 from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
 from acceptance.lan_claims import arp_question
 from acceptance.lan_route import lan_routes
-from acceptance.matrix import Endpoint, EndpointKind, needs_another_try, pod_endpoints
+from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.probes import Answer, Probe, Protocol
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import ServiceQuestion, headless_name, matrix_probe
+from acceptance.rounds import RoundLimits
 from acceptance.shell import Command, LocalShell, SshConnections
 from acceptance.transfer import Transfer, read_transfer, receive_command, send_command
+from acceptance.wanted import Wanted, by_sender, everything, silent_as_expected, unsettled
 from acceptance.wire import WireSight, read_sight, wire_command
 
-SETTLE_SECONDS = 30.0
-"""How long what is not as expected is asked again: a slow machine is not a broken network."""
-
-PAUSE_SECONDS = 3.0
-LAN_ROUTE_TRIES = 3
-
-Probes = dict[Endpoint, list[Probe]]
+Ask = Callable[..., Round]
+"""What `ask` does."""
 
 
 class Questioner:
     """Asks the machines of one lab."""
 
-    def __init__(self, inventory: Inventory, ssh: SshConnections) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        ssh: SshConnections,
+        limits: RoundLimits = RoundLimits(),  # noqa: B008
+        ask: Ask = ask,
+    ) -> None:
         self._inventory = inventory
         self._ssh = ssh
+        self._limits = limits
+        self._ask_machines = ask
 
     def first_look(self) -> Mapping[str, NodeFacts | Problem]:
         """What nodes say before anything is done: starting a pod may set right what is wrong."""
         nodes = self._inventory.nodes
         machines = [node_machine(node, self._ssh.to(node.name), ()) for node in nodes]
-        return ask(machines, {}, facts_about={node.name: () for node in nodes}).facts
+        return self._ask_machines(machines, {}, facts_about={node.name: () for node in nodes}).facts
 
     def first_round(self, evidence: Evidence) -> Evidence:
         """Ask everything that is in the evidence's scope."""
-        probes: Probes = {}
-        for pair in evidence.pairs:
-            if evidence.problem_of(pair.sender) is None and pair.target in evidence.addresses:
-                for protocol in Protocol:
-                    probe = matrix_probe(pair, protocol, evidence.addresses[pair.target])
-                    if probe is not None:
-                        probes.setdefault(pair.sender, []).append(probe)
-        for question in evidence.questions:
-            if evidence.problem_of(question.sender) is None:
-                probes.setdefault(question.sender, []).append(question.probe)
         by_arp = arp_question(evidence)
         with ThreadPoolExecutor(max_workers=1) as pool:
             answering = pool.submit(by_arp.ask, LocalShell()) if by_arp is not None else None
             telling = evidence.scope.nodes(self._inventory)
-            seen = self._ask(evidence, probes, telling, not isinstance(evidence.service, Problem))
+            resolve = not isinstance(evidence.service, Problem)
+            seen = self._ask(evidence, everything(evidence), telling, resolve)
             answers = answering.result() if answering is not None else None
         return replace(self._with(evidence, seen), arp=answers)
 
     def further_rounds(self, evidence: Evidence) -> Evidence:
-        """Ask again what should have been answered or looks wrong, until it is right or time is up.
+        """Ask again what should have been answered or looks wrong, until it is right or a limit is reached.
 
-        Then all nodes tell of themselves, also those out of the scope: the cause may be there.
+        Then all nodes tell of themselves, also those out of the scope: the cause may be there. At the end
+        what is silent as expected is asked once more.
         """
-        end = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < end:
-            silent, names_are_wrong = _silent(evidence), bool(evidence.wrong_names)
-            if not silent and not names_are_wrong and not any(findings_of(evidence).values()):
-                break
-            started = time.monotonic()
-            seen = self._ask(evidence, silent, self._inventory.nodes, names_are_wrong)
+        turns = self._limits.turns()
+        while _looks_wrong(evidence) and turns.another():
+            wanted, names_are_wrong = unsettled(evidence), bool(evidence.wrong_names)
+            seen = self._ask(evidence, wanted, self._inventory.nodes, names_are_wrong)
             evidence = self._with(evidence, seen)
-            _pause(started)
-        return evidence
+        answers = self._until_right(evidence, silent_as_expected(evidence), lambda _, answer: answer.asked)
+        return replace(evidence, answers=merged(evidence.answers, answers))
 
     def watch_the_wire(self, evidence: Evidence) -> Evidence:
         """Let a pod of each group on every node ping those of the other nodes; see what passes the NIC."""
@@ -136,25 +131,24 @@ class Questioner:
             for node, own in blocks.items()
             for block in own
         }
-        left = [
-            probe
+        reach, sender = evidence.expectations.lan_route, Endpoint(EndpointKind.LAN_HOST)
+        assert reach is not None, "only asked in modes that have such routes"
+        wanted = [
+            Wanted(sender, probe, reach.answers)
             for pair in evidence.pairs
             if pair.way is Way.LAN_HOST_TO_POD and pair.target in evidence.addresses
             for protocol in Protocol
             if (probe := matrix_probe(pair, protocol, evidence.addresses[pair.target])) is not None
         ]
-        answers: Answers = {}
-        shell, sender = LocalShell(), Endpoint(EndpointKind.LAN_HOST)
         try:
-            with lan_routes(lan_host, shell, ways):
-                for _ in range(LAN_ROUTE_TRIES):
-                    answers.update(ask([lan_machine(lan_host, shell)], {sender: left}).answers)
-                    left = [probe for probe in left if not answers[sender, probe.key].answered]
-                    if not left:
-                        break
+            with lan_routes(lan_host, LocalShell(), ways):
+                return self._until_right(
+                    evidence,
+                    wanted,
+                    lambda each, answer: answer.asked and answer.answered >= each.must_answer,
+                )
         except SuiteError as error:
             return Problem(str(error))
-        return answers
 
     def ask_for_successor(
         self, evidence: Evidence, questions: Sequence[ServiceQuestion], replacement: Replacement
@@ -163,23 +157,24 @@ class Questioner:
 
         kube-proxy follows the endpoints within moments; within moments too nobody has the old address.
         """
-        by_key = {(question.sender, question.probe.key): question for question in questions}
-        wanted = [(question.sender, question.probe) for question in questions]
+        wanted = [
+            Wanted(question.sender, question.probe, evidence.expected_answer(question).answers)
+            for question in questions
+        ]
         if (old := replacement.old_address_probe) is not None:
             wanted += [
-                (endpoint, old)
+                Wanted(endpoint, old, must_answer=False)
                 for machine in self._machines(evidence)
                 for endpoint in machine.vantages
                 if endpoint.kind is not EndpointKind.POD
             ]
 
-        def right(sender: Endpoint, probe: Probe, answer: Answer) -> bool:
-            if probe == old:
-                return not answer.answered
-            expected = evidence.expected_answer(by_key[sender, probe.key])
-            return not expected.answers or answer.body == replacement.new.name
+        def right(each: Wanted, answer: Answer) -> bool:
+            if each.probe == old:
+                return answer.silent
+            return answer.body == replacement.new.name if each.must_answer else answer.asked
 
-        return self._until_right(evidence, _probes(wanted), right)
+        return self._until_right(evidence, wanted, right)
 
     def ask_for_names(self, evidence: Evidence, pods: Mapping[str, ClusterPod]) -> Answers:
         """Let a pod on every node ask each of these pods, by role, for its name."""
@@ -193,9 +188,9 @@ class Questioner:
             Probe(role, Protocol.TCP, str(pod.address), POD_HTTP_PORT, "hostname")
             for role, pod in pods.items()
         ]
-        wanted = _probes((sender, probe) for sender in senders for probe in probes)
+        wanted = [Wanted(sender, probe, must_answer=True) for sender in senders for probe in probes]
         return self._until_right(
-            evidence, wanted, lambda _, probe, answer: answer.body == pods[probe.key].name
+            evidence, wanted, lambda each, answer: answer.body == pods[each.probe.key].name
         )
 
     def transfer(self, evidence: Evidence) -> tuple[Transfer | Problem, ...]:
@@ -234,39 +229,46 @@ class Questioner:
         return read_transfer(sender.label, receiver.label, sent, received)
 
     def _until_right(
-        self, evidence: Evidence, probes: Probes, right: Callable[[Endpoint, Probe, Answer], bool]
+        self, evidence: Evidence, wanted: Sequence[Wanted], right: Callable[[Wanted, Answer], bool]
     ) -> Answers:
-        """Ask, and again what is not right, until all is or time is up."""
+        """Ask, and again what is not right, until all is or a limit is reached."""
         answers: Answers = {}
-        left = probes
-        end = time.monotonic() + SETTLE_SECONDS
-        while left and time.monotonic() < end:
-            started = time.monotonic()
-            answers.update(ask(self._machines(evidence), left).answers)
-            left = _probes(
-                (sender, probe)
-                for sender, each in probes.items()
-                for probe in each
-                if not right(sender, probe, answers[sender, probe.key])
-            )
-            if left:
-                _pause(started)
+        left, turns = wanted, self._limits.turns()
+        while left and turns.another():
+            answers = merged(answers, self._ask(evidence, left).answers)
+            left = [
+                each
+                for each in wanted
+                if (answer := answers.get((each.sender, each.probe.key))) is None or not right(each, answer)
+            ]
         return answers
 
-    def _ask(self, evidence: Evidence, probes: Probes, telling: Iterable[Node], resolve: bool) -> Round:
+    def _ask(
+        self,
+        evidence: Evidence,
+        wanted: Sequence[Wanted],
+        telling: Iterable[Node] = (),
+        resolve: bool = False,
+    ) -> Round:
+        """One batch per machine, with a control question where silence would prove nothing."""
+        asked = [*wanted, *(added := controls(wanted, evidence))]
         pods = [placed.address for placed in placed_pods(evidence)]
-        return ask(
+        seen = self._ask_machines(
             self._machines(evidence),
-            probes,
+            by_sender(asked),
             facts_about={node.name: pods for node in telling},
             resolve=headless_name(self._inventory) if resolve else None,
         )
+        answers = proven(seen.answers, asked)
+        for control in added:
+            answers.pop((control.sender, control.probe.key), None)
+        return replace(seen, answers=answers)
 
     @staticmethod
     def _with(evidence: Evidence, seen: Round) -> Evidence:
         return replace(
             evidence,
-            answers={**evidence.answers, **seen.answers},
+            answers=merged(evidence.answers, seen.answers),
             facts={**evidence.facts, **seen.facts},
             names={**evidence.names, **seen.names},
         )
@@ -281,14 +283,6 @@ class Questioner:
         return machines
 
 
-def _probes(asked: Iterable[tuple[Endpoint, Probe]]) -> Probes:
-    """By who asks."""
-    probes: Probes = {}
-    for sender, probe in asked:
-        probes.setdefault(sender, []).append(probe)
-    return probes
-
-
 def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:
     for endpoint in pod_endpoints(evidence.inventory, evidence.expectations):
         if endpoint.node == node and endpoint in evidence.addresses and evidence.problem_of(endpoint) is None:
@@ -296,22 +290,5 @@ def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:
             yield PodOnNode(endpoint, pod.name, pod.uid)
 
 
-def _silent(evidence: Evidence) -> Probes:
-    """What should have been answered and was not."""
-    silent: Probes = {}
-    for pair in evidence.pairs:
-        cell = evidence.cell(pair)
-        for protocol in needs_another_try(cell, evidence.expected(pair)):
-            probe = matrix_probe(pair, protocol, evidence.addresses[pair.target])
-            if probe is not None:
-                silent.setdefault(pair.sender, []).append(probe)
-    for question in evidence.questions:
-        answer = evidence.answers.get((question.sender, question.probe.key))
-        wanted = evidence.expected_answer(question).answers
-        if wanted and answer is not None and not answer.answered:
-            silent.setdefault(question.sender, []).append(question.probe)
-    return silent
-
-
-def _pause(started: float) -> None:
-    time.sleep(max(0.0, started + PAUSE_SECONDS - time.monotonic()))
+def _looks_wrong(evidence: Evidence) -> bool:
+    return bool(unsettled(evidence) or evidence.wrong_names or any(findings_of(evidence).values()))

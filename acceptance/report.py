@@ -16,9 +16,11 @@ from acceptance.matrix import (
     cell_text,
     endpoints,
     mistakes,
+    ordinal,
     table,
 )
 from acceptance.node_facts import NodeFacts
+from acceptance.probes import Answer
 from acceptance.problems import Problem
 
 SEEN = "seen"
@@ -58,11 +60,20 @@ def cell_seen(evidence: Evidence, pair: Pair) -> str:
     target = evidence.addresses.get(pair.target)
     lines = [f"{pair.sender} to {pair.target}{f' ({target.ip})' if target else ''}"]
     for protocol, answer in evidence.cell(pair).answers.items():
-        if not answer.answered:
-            lines.append(f"{protocol}: no answer, as expected: {evidence.expected(pair).because}")
+        if answer.answered:
+            saw = f", the target saw {answer.body}" if answer.body else ""
+            lines.append(f"{protocol}: answered{when(answer)}{saw}")
         else:
-            lines.append(f"{protocol}: answered{f', the target saw {answer.body}' if answer.body else ''}")
+            because = evidence.expected(pair).because
+            lines.append(f"{protocol}: no answer{when(answer)}, as expected: {because}")
     return "\n".join(lines)
+
+
+def when(answer: Answer) -> str:
+    """The number of the try at which it answered, and of those at which it did not; empty for one."""
+    if answer.tries == 1:
+        return ""
+    return f" at the {ordinal(answer.tries)} try" if answer.answered else f", asked {answer.tries} times"
 
 
 def cell_failure(evidence: Evidence, pair: Pair, wrong: Sequence[str]) -> str:
@@ -86,8 +97,15 @@ def causes(evidence: Evidence, nodes: Iterable[str | None]) -> str:
     concerned = list(dict.fromkeys(node for node in nodes if node))
     if lines := known_causes(evidence, concerned):
         return "\n".join(lines)
-    where = ", ".join(concerned) or "the nodes"
-    return f"{NO_CAUSE}forwarding, kube-proxy, devices and routes on {where} are as expected"
+    names = concerned or [node.name for node in evidence.inventory.nodes]
+    seen = [name for name in names if isinstance(evidence.facts.get(name), NodeFacts)]
+    unseen = [name for name in names if name not in seen]
+    said = []
+    if seen:
+        said.append(f"forwarding, kube-proxy, devices and routes on {', '.join(seen)} are as expected")
+    if unseen:
+        said.append(f"{', '.join(unseen)} {'was' if len(unseen) == 1 else 'were'} not looked at")
+    return f"{NO_CAUSE}{'; '.join(said)}"
 
 
 def known_causes(evidence: Evidence, concerned: Sequence[str] = ()) -> list[str]:

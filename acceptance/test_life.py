@@ -26,7 +26,7 @@ def test_ten_pods_at_once(evidence: Evidence, record_property: Record) -> None:
     assert started >= AT_ONCE, f"only {started} were started"
     for (sender, role), answer in crowd.answers.items():
         if answer.body != crowd.pods[role].name:
-            said = f"{answer.body} answered" if answer.answered else f"no answer: {answer.error}"
+            said = f"{answer.body} answered" if answer.answered else f"{answer.outcome}: {answer.error}"
             wrong.append(f"{sender} to {role} ({crowd.pods[role].address}): {said}")
     addresses = {pod.address for pod in crowd.pods.values()}
     if len(addresses) < len(crowd.pods):

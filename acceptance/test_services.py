@@ -13,9 +13,9 @@ from acceptance.inventory import Node
 from acceptance.manifests import BACKEND
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer
-from acceptance.problems import Problem
+from acceptance.problems import Problem, Unasked
 from acceptance.questions import ServiceQuestion, headless_name
-from acceptance.report import SEEN, Record, causes
+from acceptance.report import SEEN, Record, causes, when
 from acceptance.verdicts import wrong_answer
 
 BACKEND_POD = Endpoint(EndpointKind.POD, second=True)
@@ -27,7 +27,11 @@ def _fail(evidence: Evidence, sender: Endpoint, text: str) -> None:
 
 
 def _answer(question: ServiceQuestion, answer: Answer) -> str:
-    said = f"answered: {answer.body}" if answer.answered else "no answer, as expected"
+    said = (
+        f"answered{when(answer)}: {answer.body}"
+        if answer.answered
+        else f"no answer{when(answer)}, as expected"
+    )
     return f"{question.sender} to {question.about}: {said}"
 
 
@@ -58,9 +62,11 @@ def test_service(asked: tuple[Endpoint, str], evidence: Evidence, record_propert
 def test_headless(node: Node, evidence: Evidence) -> None:
     """A headless Service's name resolves to the addresses of all its pods, in a pod on every node."""
     sender = Endpoint(EndpointKind.POD, node.name, group=evidence.expectations.group)
-    seen = evidence.names.get(sender, evidence.problem_of(sender) or Problem("not tried"))
+    seen = evidence.names.get(sender, evidence.problem_of(sender) or Unasked("nobody asked there"))
     expected = evidence.expectations.services[ServiceWay.HEADLESS]
     asked = f"{headless_name(evidence.inventory)} in {sender}"
+    if isinstance(seen, Unasked) or sender not in evidence.names:
+        _fail(evidence, sender, f"{asked}: not asked: {seen}")
     if not expected.answers:
         if not isinstance(seen, Problem):
             _fail(evidence, sender, f"{asked} resolves, but no answer is expected ({expected.because})")
@@ -99,9 +105,17 @@ def test_a_deleted_pod_is_gone(evidence: Evidence) -> None:
     replacement = evidence.replacement
     if isinstance(replacement, Problem):
         _fail(evidence, BACKEND_POD, f"the pod behind the Service was not replaced: {replacement}")
-    elif replacement.old_address_answers:
-        asked = ", ".join(map(str, replacement.old_address_answers))
-        _fail(evidence, BACKEND_POD, f"{replacement.old.address} of the deleted pod still answers {asked}")
+        return
+    answers = replacement.old_address_answers
+    assert answers or replacement.old_address_probe is None, "nobody asked the address of the deleted pod"
+    wrong = [
+        f"still answers {sender}" if answer.answered else f"was not asked by {sender}: {answer.error}"
+        for sender, answer in answers.items()
+        if not answer.silent
+    ]
+    if wrong:
+        said = "\n".join(f"{replacement.old.address} of the deleted pod {line}" for line in wrong)
+        _fail(evidence, BACKEND_POD, said)
 
 
 def _listed(addresses: Iterable[IPv4Address]) -> str:

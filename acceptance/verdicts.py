@@ -14,6 +14,8 @@ def wrong_answer(
 
     `backend` is the name of the pod behind the Service.
     """
+    if not answer.asked:
+        return f"not asked: {answer.error}"
     if not expected.answers:
         because = f" ({expected.because})" if expected.because else ""
         return f"answered {answer.body}, but no answer is expected{because}" if answer.answered else None

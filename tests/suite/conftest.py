@@ -21,9 +21,30 @@ from acceptance.pace import USUAL_READ, USUAL_WORK, HostLoad, Pace
 from acceptance.probes import Answer, Protocol
 from acceptance.problems import Problem
 from acceptance.questions import Address, matrix_probe
+from acceptance.rounds import RoundLimits
 from acceptance.workload import BackendService
 
 RECORDED = Path(__file__).parent / "recorded"
+
+
+class Clock:
+    """Time that passes only in sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def limits(clock: Clock) -> RoundLimits:
+    return RoundLimits(clock=lambda: clock.now, sleep=clock.sleep)
 
 
 @pytest.fixture
@@ -99,7 +120,7 @@ def _as_expected(
             probe = matrix_probe(pair, protocol, addresses[pair.target])
             if probe is not None:
                 answers[pair.sender, probe.key] = (
-                    Answer(True, f"{source}:4000") if expected.answers else Answer(False, error="i/o timeout")
+                    Answer.heard(f"{source}:4000") if expected.answers else Answer.silence("i/o timeout")
                 )
     return answers
 
@@ -107,7 +128,17 @@ def _as_expected(
 @pytest.fixture
 def healthy(inventory: Inventory, macvlan: Expectations) -> Evidence:
     """What is seen on a lab in mode macvlan on which everything is right."""
-    addresses = _addresses(inventory, macvlan)
+    return _healthy(inventory, macvlan)
+
+
+@pytest.fixture
+def without_shim(inventory: Inventory) -> Evidence:
+    """The same where nodes and their own pods must not reach each other."""
+    return _healthy(inventory, load_expectations("macvlan", {"host_shim": False}))
+
+
+def _healthy(inventory: Inventory, expectations: Expectations) -> Evidence:
+    addresses = _addresses(inventory, expectations)
     pods = {
         role_of(endpoint): _pod(role_of(endpoint), endpoint.node or "", str(address.ip))
         for endpoint, address in addresses.items()
@@ -115,7 +146,7 @@ def healthy(inventory: Inventory, macvlan: Expectations) -> Evidence:
     }
     return Evidence(
         inventory=inventory,
-        expectations=macvlan,
+        expectations=expectations,
         cluster_nodes={},
         all_pods=(replace(next(iter(pods.values())), name="coredns", labels={"k8s-app": "kube-dns"}),),
         service=BackendService("backend", IPv4Address("10.96.1.2"), 30001, 30002),
@@ -123,7 +154,7 @@ def healthy(inventory: Inventory, macvlan: Expectations) -> Evidence:
         pod_problems={},
         machine_problems={},
         addresses=addresses,
-        answers=_as_expected(inventory, macvlan, addresses),
+        answers=_as_expected(inventory, expectations, addresses),
         questions=(),
         facts={
             node.name: NodeFacts(

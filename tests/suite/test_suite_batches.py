@@ -17,7 +17,7 @@ import pytest
 from acceptance.asking import Machine, PodOnNode, ask
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer, Probe, Protocol, Vantage
-from acceptance.problems import SuiteError
+from acceptance.problems import SuiteError, Unasked
 from acceptance.shell import Command, LocalShell, SshConnections, batch_script, parse_batch, run_batch
 
 HERE = Endpoint(EndpointKind.NODE, "here")
@@ -87,7 +87,7 @@ def test_a_node_that_cannot_be_reached_is_a_problem_of_its_probes(short_folder: 
     connections = SshConnections.open(lab_config, short_folder)
     machine = Machine("gone", connections.to("gone"), {HERE: Vantage("node.gone", "", 1)})
     seen = ask([machine], {HERE: [Probe("p", Protocol.PING, "127.0.0.1")]}, facts_about={"gone": ()})
-    assert not seen.answers[HERE, "p"].answered
+    assert not seen.answers[HERE, "p"].asked
     assert "commands on gone failed" in seen.answers[HERE, "p"].error
     assert "Connection refused" in str(seen.facts["gone"])
 
@@ -98,6 +98,10 @@ class _Netexec(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
         body, code = json.dumps({"responses": [f"10.0.0.{len(asked['host'])}:4321"]}), 200
+        if asked["host"] == "slow":
+            self.rfile.read()
+        if asked["host"] == "other-program":
+            code = 404
         if asked["host"] == "silent":
             body = json.dumps({"errors": ["i/o timeout"]})
         if asked["host"] == "nowhere":
@@ -131,26 +135,49 @@ def test_probes_come_back_with_what_the_target_said(netexec: Machine) -> None:
     ]
     seen = ask([netexec], {HERE: probes}).answers
     assert seen[HERE, "ping"].answered
-    assert seen[HERE, "tcp"] == Answer(True, "10.0.0.3:4321")
+    assert seen[HERE, "tcp"] == Answer.heard("10.0.0.3:4321")
     assert seen[HERE, "tcp"].source == IPv4Address("10.0.0.3")
-    assert seen[HERE, "udp"] == Answer(True, "udp-abcd-8081")
-    assert seen[HERE, "silent"] == Answer(False, error="i/o timeout")
+    assert seen[HERE, "udp"] == Answer.heard("udp-abcd-8081")
+    assert seen[HERE, "silent"] == Answer.silence("i/o timeout")
+    assert seen[HERE, "nowhere"].silent
     assert seen[HERE, "nowhere"].error == "host and/or port param are invalid. no such host"
-    assert not seen[HERE, "refused"].answered
+    assert seen[HERE, "refused"].silent
     assert "127.0.0.1 port 9" in seen[HERE, "refused"].error
 
 
 def test_a_sender_without_netexec_is_told_from_a_silent_target() -> None:
     machine = Machine("here", LocalShell(), {HERE: Vantage("node.here", "", 9)})
     answer = ask([machine], {HERE: [Probe("tcp", Protocol.TCP, "10.0.0.1", 8080)]}).answers[HERE, "tcp"]
+    assert not answer.asked
     assert answer.error.startswith("the sender's own netexec does not answer")
 
 
-def test_a_pod_without_a_process_answers_nothing() -> None:
+def test_a_pod_without_a_process_asks_nothing() -> None:
     endpoint = Endpoint(EndpointKind.POD, "here")
     pod = PodOnNode(endpoint, "probe", "00000000-0000-0000-0000-000000000000")
     vantage = Vantage("pod.here", "nsenter -t $pod_0 -n", 8080)
     machine = Machine("here", LocalShell(), {endpoint: vantage}, (pod,))
-    answer = ask([machine], {endpoint: [Probe("ping", Protocol.PING, "127.0.0.1")]}).answers[endpoint, "ping"]
-    assert not answer.answered
-    assert "there-is-no-process-of-the-pod" in answer.error
+    probes = [
+        Probe("ping", Protocol.PING, "127.0.0.1"),
+        Probe("tcp", Protocol.TCP, "127.0.0.1", 8080),
+        Probe("url", Protocol.TCP, "", url="http://127.0.0.1:9/"),
+    ]
+    seen = ask([machine], {endpoint: probes}, resolve="name.")
+    for answer in seen.answers.values():
+        assert not answer.asked
+        assert "there-is-no-process-of-the-pod" in answer.error
+    assert len(seen.answers) == len(probes)
+    assert isinstance(seen.names[endpoint], Unasked)
+
+
+def test_a_lookup_that_outlasts_curl_is_silence(monkeypatch: pytest.MonkeyPatch, netexec: Machine) -> None:
+    monkeypatch.setattr("acceptance.probes.CURL_SECONDS", 1)
+    answer = ask([netexec], {HERE: [Probe("dns", Protocol.TCP, "slow", 80)]}).answers[HERE, "dns"]
+    assert answer.silent
+    assert "timed out" in answer.error
+
+
+def test_what_else_listens_on_netexecs_port_is_no_answer(netexec: Machine) -> None:
+    answer = ask([netexec], {HERE: [Probe("tcp", Protocol.TCP, "other-program", 80)]}).answers[HERE, "tcp"]
+    assert not answer.asked
+    assert "HTTP 404" in answer.error

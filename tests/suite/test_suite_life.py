@@ -40,7 +40,7 @@ def _crowd(healthy: Evidence, answers: dict[str, Answer]) -> Evidence:
         role: replace(pod, name=role, address=IPv4Address(f"172.31.6.{number}"))
         for number, role in enumerate(TEN, start=100)
     }
-    said = {(SENDER, role): answers.get(role, Answer(True, role)) for role in TEN}
+    said = {(SENDER, role): answers.get(role, Answer.heard(role)) for role in TEN}
     return replace(healthy, crowd=Crowd(pods, {}, said))
 
 
@@ -52,10 +52,11 @@ def test_ten_pods_that_answer_are_right(healthy: Evidence) -> None:
     ("answer", "told"),
     [
         (
-            Answer(False, error="i/o timeout"),
+            Answer.silence("i/o timeout"),
             "pod.k8s-node1 to crowd-3 (172.31.6.103): no answer: i/o timeout",
         ),
-        (Answer(True, "crowd-4"), "pod.k8s-node1 to crowd-3 (172.31.6.103): crowd-4 answered"),
+        (Answer.unasked("refused"), "pod.k8s-node1 to crowd-3 (172.31.6.103): not asked: refused"),
+        (Answer.heard("crowd-4"), "pod.k8s-node1 to crowd-3 (172.31.6.103): crowd-4 answered"),
     ],
 )
 def test_one_of_ten_that_is_silent_or_another_is_told(healthy: Evidence, answer: Answer, told: str) -> None:
@@ -170,7 +171,7 @@ def test_after_a_reboot_everything_is_judged_again(healthy: Evidence) -> None:
     life.test_matrix_after_a_reboot(seen, _nothing)
     life.test_data_path_after_a_reboot(seen)
     pair = healthy.pairs[0]
-    silent = {key: Answer(False, error="timeout") for key in healthy.answers if key[0] == pair.sender}
+    silent = {key: Answer.silence("timeout") for key in healthy.answers if key[0] == pair.sender}
     broken = replace(healthy, answers={**healthy.answers, **silent})
     with pytest.raises(pytest.fail.Exception, match="cells are not as expected"):
         life.test_matrix_after_a_reboot(replace(seen, evidence=broken), _nothing)
@@ -213,7 +214,7 @@ def test_after_a_reboot_what_touches_the_node_is_enough_and_nothing_less(healthy
 def test_a_name_that_resolves_to_addresses_from_before_is_told(healthy: Evidence) -> None:
     assert isinstance(healthy.service, BackendService)
     (question, *_) = cluster_ip_questions(SENDER, ServiceWay.POD_TO_CLUSTERIP_HERE, healthy.service)
-    right = Answer(True, healthy.pods["backend"].name)
+    right = Answer.heard(healthy.pods["backend"].name)
     evidence = replace(
         healthy,
         questions=(question,),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from ipaddress import IPv4Address
+
+import pytest
 
 from acceptance.expectations import Expectations, Reach, Source, Way, load_expectations
 from acceptance.inventory import Inventory
@@ -16,7 +19,9 @@ from acceptance.matrix import (
     cell_text,
     endpoints,
     mistakes,
+    must_be_silent,
     needs_another_try,
+    ordinal,
     pairs,
     table,
 )
@@ -36,12 +41,12 @@ SILENCE = Reach(answers=False, because="there is no route")
 
 def _cell(ping: bool, tcp: str | None, udp: str | None) -> Cell:
     def answer(source: str | None) -> Answer:
-        return Answer(True, f"{source}:5000") if source else Answer(False, error="i/o timeout")
+        return Answer.heard(f"{source}:5000") if source else Answer.silence("i/o timeout")
 
     return Cell(
         PAIR,
         {
-            Protocol.PING: Answer(ping, error="" if ping else "no reply"),
+            Protocol.PING: Answer.heard() if ping else Answer.silence("no reply"),
             Protocol.TCP: answer(tcp),
             Protocol.UDP: answer(udp),
         },
@@ -127,6 +132,34 @@ def test_what_was_not_tried_is_never_right() -> None:
     for expected in (FROM_NODE, SILENCE):
         assert mistakes(cell, expected, SOURCES) == ("could not be tried: pod probe-k8s-node1 is Pending",)
         assert cell_text(cell, expected, SOURCES) == "NOT TRIED"
+
+
+@pytest.mark.parametrize("expected", [FROM_NODE, SILENCE], ids=["answers", "silence"])
+def test_what_was_not_asked_is_never_right_and_asked_again(expected: Reach) -> None:
+    cell = _cell(True, "172.31.7.102", "172.31.7.102") if expected.answers else _cell(False, None, None)
+    refused = Answer.unasked("commands on k8s-node1 failed: Connection refused")
+    cell = replace(cell, answers={**cell.answers, Protocol.TCP: refused, Protocol.UDP: refused})
+    assert mistakes(cell, expected, SOURCES) == tuple(
+        f"{protocol}: not asked: commands on k8s-node1 failed: Connection refused"
+        for protocol in ("tcp", "udp")
+    )
+    assert needs_another_try(cell, expected) == (Protocol.TCP, Protocol.UDP)
+    assert must_be_silent(cell, expected) == (() if expected.answers else (Protocol.PING,))
+    assert cell_text(cell, expected, SOURCES) == "NOT ASKED tcp udp"
+
+
+def test_what_answered_at_a_later_try_is_right_and_told() -> None:
+    cell = _cell(True, "172.31.7.102", "172.31.7.102")
+    late = replace(cell.answers[Protocol.UDP], tries=3)
+    cell = replace(cell, answers={**cell.answers, Protocol.UDP: late})
+    assert mistakes(cell, FROM_NODE, SOURCES) == ()
+    assert cell_text(cell, FROM_NODE, SOURCES) == "yes node (3rd)"
+
+
+def test_tries_are_counted_as_people_do() -> None:
+    assert [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 22, 101)] == [
+        *("1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "101st")
+    ]
 
 
 def test_the_table_has_senders_as_rows() -> None:

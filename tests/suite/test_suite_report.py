@@ -15,6 +15,7 @@ from acceptance.probes import Answer
 from acceptance.problems import Problem
 from acceptance.report import (
     OWN_WORDS,
+    causes,
     cell_failure,
     cell_seen,
     judge,
@@ -43,7 +44,9 @@ def test_each_answer_matters(healthy: Evidence) -> None:
         for protocol in pair.target.protocols
     }
     for key, answer in healthy.answers.items():
-        turned = Answer(not answer.answered, answer.body or "1.2.3.4:5", "i/o timeout")
+        unasked = replace(healthy, answers={**healthy.answers, key: Answer.unasked("refused")})
+        assert judge(unasked, by_key[key]), key
+        turned = Answer.silence("i/o timeout") if answer.answered else Answer.heard("1.2.3.4:5")
         changed = replace(healthy, answers={**healthy.answers, key: turned})
         assert judge(changed, by_key[key]), key
 
@@ -59,12 +62,34 @@ def test_what_was_seen_is_told_of_a_good_cell_too(healthy: Evidence) -> None:
     ]
 
 
+def test_a_later_try_is_told_of_a_good_cell(healthy: Evidence) -> None:
+    pair = _pair(healthy, "pod.k8s-node2-to-pod.k8s-node1")
+    key = (pair.sender, "pod.k8s-node1:udp")
+    late = replace(healthy, answers={**healthy.answers, key: replace(healthy.answers[key], tries=3)})
+    source = healthy.addresses[pair.sender].ip
+    assert cell_seen(late, pair).splitlines()[-1] == (
+        f"udp: answered at the 3rd try, the target saw {source}:4000"
+    )
+    assert "yes pod (3rd)" in matrix_table(late)
+
+
+def test_silence_tells_how_often_it_was_asked(without_shim: Evidence) -> None:
+    pair = _pair(without_shim, "node.k8s-node1-to-pod.k8s-node1")
+    answers = {key: replace(answer, tries=2) for key, answer in without_shim.answers.items()}
+    assert cell_seen(replace(without_shim, answers=answers), pair).splitlines()[1] == (
+        "ping: no answer, asked 2 times, as expected: a macvlan never talks to the device below it"
+    )
+
+
 def test_a_failing_cell_shows_its_row_and_the_cause(healthy: Evidence) -> None:
     cause = f"FORWARD policy is DROP on {NODE1}"
     pair = _pair(healthy, "pod.k8s-node2-to-pod.k8s-node1")
     broken = replace(
         healthy,
-        answers={**healthy.answers, (pair.sender, "pod.k8s-node1:udp"): Answer(False, error="i/o timeout")},
+        answers={
+            **healthy.answers,
+            (pair.sender, "pod.k8s-node1:udp"): Answer.silence("i/o timeout"),
+        },
         findings={NODE1: (Finding(NODE1, Topic.FORWARDING, cause),)},
     )
     said = cell_failure(broken, pair, judge(broken, pair)).splitlines()
@@ -90,6 +115,18 @@ def test_without_a_known_cause_it_says_what_was_looked_at(healthy: Evidence) -> 
     said = cell_failure(healthy, _pair(healthy, "lan-host-to-pod.k8s-node1"), ("tcp: no answer",))
     assert said.endswith(
         "no known cause: forwarding, kube-proxy, devices and routes on k8s-node1 are as expected"
+    )
+
+
+def test_nodes_that_nobody_looked_at_are_not_called_right(healthy: Evidence) -> None:
+    seen = replace(healthy, facts={"k8s-node2": healthy.facts["k8s-node2"]})
+    assert causes(seen, ("k8s-node1", "k8s-node2")) == (
+        "no known cause: forwarding, kube-proxy, devices and routes on k8s-node2 are as expected;"
+        " k8s-node1 was not looked at"
+    )
+    assert causes(seen, ("k8s-node1",)) == "no known cause: k8s-node1 was not looked at"
+    assert causes(seen, ()).endswith(
+        "on k8s-node2 are as expected; k8s-master1, k8s-node1 were not looked at"
     )
 
 
