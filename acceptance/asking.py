@@ -204,7 +204,7 @@ def run_on_each(machines: Sequence[Machine], commands: Mapping[str, Command]) ->
         try:
             return run_batch(machine.shell, [command], prelude=machine.prelude)[command.key]
         except SuiteError as error:
-            return Problem(str(error))
+            return Unasked(str(error))
 
     asked = [machine for machine in machines if machine.name in commands]
     with ThreadPoolExecutor(max_workers=max(1, len(asked))) as pool:

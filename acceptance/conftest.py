@@ -19,13 +19,14 @@ from acceptance.evidence import AfterReboot, Evidence
 from acceptance.expectations import Expectations, Way, load_expectations
 from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
+from acceptance.loss import loss_pairs
 from acceptance.matrix import pairs
 from acceptance.namespace import claim_lab, enter_network_namespace
 from acceptance.pace import measure
 from acceptance.patience import Patience
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
-from acceptance.report import CAUSE, OWN_WORDS, known_causes, matrix_table, own_words
+from acceptance.report import CAUSE, OWN_WORDS, known_causes, late_answers, matrix_table, own_words
 from acceptance.shell import SshConnections
 
 POD_SECONDS = 180.0
@@ -149,6 +150,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             pair for pair in pairs(inventory, expectations) if wanted and pair.way is Way.LAN_HOST_TO_POD
         ]
         metafunc.parametrize("routed_pair", to_pods, ids=[pair.label for pair in to_pods])
+    if "pinged" in metafunc.fixturenames:
+        paths = loss_pairs(inventory, expectations)
+        metafunc.parametrize("pinged", paths, ids=[pair.label for pair in paths])
     if "node" in metafunc.fixturenames:
         metafunc.parametrize("node", inventory.nodes, ids=[node.name for node in inventory.nodes])
     if "topic" in metafunc.fixturenames:
@@ -277,3 +281,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section(f"reachability in mode {evidence.inventory.mode} (source address seen)")
     terminalreporter.write_line(matrix_table(evidence))
+    terminalreporter.write_line(late_answers(evidence))

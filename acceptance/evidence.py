@@ -12,6 +12,7 @@ from acceptance.cluster import ClusterNode, ClusterPod
 from acceptance.diagnosis import Finding, PlacedPod
 from acceptance.expectations import Expectations, Reach, ServiceReach, ServiceWay, Source
 from acceptance.inventory import Inventory
+from acceptance.loss import Pings
 from acceptance.manifests import BACKEND, probe_name
 from acceptance.matrix import Cell, Endpoint, EndpointKind, Pair, Sources, pairs, pod_endpoints
 from acceptance.node_facts import NodeFacts
@@ -90,6 +91,8 @@ class Evidence:
     """By node and group of pods: what passed its underlay NIC while its pod pinged those of other nodes."""
     with_lan_routes: Answers | Problem = field(default_factory=dict)
     """What the LAN host got from the pods while it had routes to them."""
+    losses: Mapping[Pair, Pings | Problem] = field(default_factory=dict)
+    """Of many pings along each path between two nodes."""
     crowd: Crowd | Problem = field(default_factory=lambda: Problem("not tried"))
     transfers: tuple[Transfer | Problem, ...] = ()
     first_look: Mapping[str, NodeFacts | Problem] = field(default_factory=dict)

@@ -92,6 +92,8 @@ class Investigation:
         evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
         with self._timed("wire"):
             evidence = self._questioner.watch_the_wire(evidence)
+        with self._timed("loss"):
+            evidence = self._questioner.count_losses(evidence)
         if self._expectations.lan_route is not None:
             evidence = self._with_nodes(evidence)
             with self._timed("LAN host with routes"):

@@ -74,6 +74,15 @@ class Process:
 
 
 @dataclass(frozen=True)
+class Netem:
+    """A device whose queueing discipline is netem, which exists to disturb: tc-netem(8)."""
+
+    device: str
+    loss: float
+    """The share of packets that it loses at random."""
+
+
+@dataclass(frozen=True)
 class NodeFacts:
     node: str
     links: tuple[Link, ...]
@@ -93,6 +102,7 @@ class NodeFacts:
     """Whom it has a BGP session with, as far as TCP knows."""
     default_devices: frozenset[str] = frozenset()
     """Where default routes lead."""
+    netems: tuple[Netem, ...] = ()
     machine: MachineFacts = field(default_factory=MachineFacts)
 
     def link(self, name: str) -> Link | None:
@@ -145,6 +155,7 @@ def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[
         Command("booted", "grep ^btime /proc/stat"),
         Command("bgp", f"ss -4Htn state established '( sport = :{BGP_PORT} or dport = :{BGP_PORT} )'"),
         Command("default-routes", "ip -4 -j route show default"),
+        Command("queues", "tc -j qdisc show"),
         *MACHINE_COMMANDS,
         *(
             Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
@@ -174,6 +185,7 @@ def parse_facts(node: str, outputs: Mapping[str, Output], asked: tuple[float, fl
         booted=parse_booted(outputs["booted"].stdout),
         bgp_peers=parse_peers(outputs["bgp"].stdout),
         default_devices=parse_devices(outputs["default-routes"].stdout),
+        netems=parse_netems(outputs["queues"].stdout),
         machine=parse_machine(outputs, asked),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
@@ -237,6 +249,15 @@ def parse_processes(text: str) -> tuple[Process, ...]:
 def parse_devices(text: str) -> frozenset[str]:
     """The devices of the routes that `ip -j route show` lists."""
     return frozenset(str(route["dev"]) for route in json.loads(text or "[]") if "dev" in route)
+
+
+def parse_netems(text: str) -> tuple[Netem, ...]:
+    """From `tc -j qdisc show`."""
+    return tuple(
+        Netem(queue["dev"], float(queue.get("options", {}).get("loss-random", {}).get("loss", 0)))
+        for queue in json.loads(text or "[]")
+        if queue.get("kind") == "netem"
+    )
 
 
 def parse_rule_tables(text: str) -> frozenset[int]:

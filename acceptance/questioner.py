@@ -26,10 +26,11 @@ from acceptance.findings import findings_of
 from acceptance.inventory import Inventory, Node
 from acceptance.lan_claims import arp_question
 from acceptance.lan_route import lan_routes
-from acceptance.matrix import Endpoint, EndpointKind, pod_endpoints
+from acceptance.loss import Pings, loss_command, loss_pairs, read_losses
+from acceptance.matrix import Endpoint, EndpointKind, Pair, pod_endpoints
 from acceptance.node_facts import NodeFacts
 from acceptance.probes import Answer, Probe, Protocol
-from acceptance.problems import Problem, SuiteError
+from acceptance.problems import Problem, SuiteError, Unasked
 from acceptance.questions import ServiceQuestion, headless_name, matrix_probe
 from acceptance.rounds import RoundLimits
 from acceptance.shell import Command, LocalShell, SshConnections
@@ -118,6 +119,36 @@ class Questioner:
             node: output if isinstance(output, Problem) else read_sight(output)
             for node, output in run_on_each(machines, commands).items()
         }
+
+    def count_losses(self, evidence: Evidence) -> Evidence:
+        """Ping many times along every path between two nodes; where that was not done, it is tried again."""
+        losses: dict[Pair, Pings | Problem] = {}
+        left, turns = loss_pairs(self._inventory, evidence.expectations), self._limits.turns()
+        while left and turns.another():
+            losses |= self._pinged(evidence, left)
+            left = tuple(pair for pair in left if isinstance(losses[pair], Unasked))
+        return replace(evidence, losses=losses)
+
+    def _pinged(self, evidence: Evidence, wanted: Iterable[Pair]) -> dict[Pair, Pings | Problem]:
+        losses: dict[Pair, Pings | Problem] = {}
+        by_machine: dict[str, list[Pair]] = {}
+        for pair in wanted:
+            problem = evidence.problem_of(pair.sender) or evidence.problem_of(pair.target)
+            if problem is not None:
+                losses[pair] = problem
+            else:
+                by_machine.setdefault(pair.sender.node or "", []).append(pair)
+        machines = self._machines(evidence)
+        enter = {sender: vantage.enter for each in machines for sender, vantage in each.vantages.items()}
+        commands = {
+            name: loss_command([(enter[pair.sender], evidence.addresses[pair.target].ip) for pair in paths])
+            for name, paths in by_machine.items()
+        }
+        for name, output in run_on_each(machines, commands).items():
+            paths = by_machine[name]
+            seen = [output] * len(paths) if isinstance(output, Problem) else read_losses(output, len(paths))
+            losses |= dict(zip(paths, seen, strict=True))
+        return losses
 
     def from_the_lan_with_routes(self, evidence: Evidence) -> Answers | Problem:
         """The LAN host's questions to pods once more, while it has a route to every node's block."""

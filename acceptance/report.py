@@ -55,6 +55,13 @@ def matrix_table(evidence: Evidence, only_from: Endpoint | None = None) -> str:
     return table(texts, rows, [endpoint.label for endpoint in everyone])
 
 
+def late_answers(evidence: Evidence) -> str:
+    """How many questions of the matrix and about Services were answered only when they were put again."""
+    answered = [answer for answer in evidence.answers.values() if answer.answered]
+    late = [answer for answer in answered if answer.tries > 1]
+    return f"{len(late)} of {len(answered)} answers came at a later try than the first"
+
+
 def cell_seen(evidence: Evidence, pair: Pair) -> str:
     """What was seen in one cell, a line for each protocol."""
     target = evidence.addresses.get(pair.target)

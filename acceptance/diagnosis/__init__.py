@@ -9,6 +9,7 @@ from acceptance.diagnosis.devices import devices, nics, other_modes
 from acceptance.diagnosis.firewall import dropping_rules, forwarding, reverse_path
 from acceptance.diagnosis.machine import clock, disk
 from acceptance.diagnosis.programs import daemon, kube_proxy
+from acceptance.diagnosis.queues import queues
 from acceptance.diagnosis.routes import node_annotations, routes
 from acceptance.diagnosis.subject import Finding, FreshService, PlacedPod, Subject, Topic
 
@@ -21,6 +22,7 @@ def findings(subject: Subject) -> tuple[Finding, ...]:
         Topic.CLOCK: clock(subject),
         Topic.DISK: disk(subject),
         Topic.NICS: nics(subject),
+        Topic.QUEUES: queues(subject),
         Topic.LABELS: labels(subject),
         Topic.FORWARDING: forwarding(subject.facts),
         Topic.FIREWALL: dropping_rules(subject),

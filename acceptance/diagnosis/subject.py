@@ -26,6 +26,7 @@ class Topic(StrEnum):
     REVERSE_PATH = "reverse-path"
     DAEMON = "daemon"
     NICS = "nics"
+    QUEUES = "queues"
     LABELS = "labels"
     CLOCK = "clock"
     DISK = "disk"

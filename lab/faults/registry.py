@@ -9,6 +9,7 @@ from lab.faults.fault import Fault
 from lab.faults.firewall import FIREWALL_FAULTS
 from lab.faults.kernel import KERNEL_FAULTS
 from lab.faults.lan import LAN_FAULTS
+from lab.faults.link import LINK_FAULTS
 from lab.faults.machine import MACHINE_FAULTS
 from lab.faults.nic import NIC_FAULTS
 from lab.faults.programs import PROGRAM_FAULTS
@@ -17,6 +18,7 @@ from lab.foundation.errors import WrongUseError
 
 FAULTS = (
     *NIC_FAULTS,
+    *LINK_FAULTS,
     *FIREWALL_FAULTS,
     *KERNEL_FAULTS,
     *ROUTE_FAULTS,

@@ -11,6 +11,7 @@ import re
 WORDS = {
     "wrong-nic": r"(flannel|of pod \S+) on \S+ (uses|lies on) eth0\b|flannel announces \S+ .* on eth0\b",
     "mtu-too-large": r"eth1 on NODE has MTU 1600, its network underlay carries 1500",
+    "lossy-link": r"eth1 on NODE loses \d+ % of what it sends",
     "forward-drop": r"FORWARD policy is DROP on NODE",
     "encapsulation-dropped": r"the firewall of NODE drops (UDP to port \d+|IP in IP .*) from \S+ \(",
     "udp-dropped": r"the firewall of NODE drops UDP in FORWARD",

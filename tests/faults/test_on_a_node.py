@@ -96,6 +96,31 @@ def test_reverse_path_filter_of_a_bridge_over_the_nic(
     )
 
 
+TC = """#!/bin/bash
+# Keeps whether there is netem, and says what tc 6.1 does on a node of a lab.
+case "$*" in
+  "qdisc show dev eth1 root")
+    if [ -e STATE ]; then echo 'qdisc netem 8001: root refcnt 2 limit 1000 loss 10%'
+    else echo 'qdisc noqueue 0: root refcnt 2'; fi ;;
+  "qdisc replace dev eth1 root netem loss 10%") touch STATE ;;
+  "qdisc delete dev eth1 root")
+    [ -e STATE ] || { echo 'Error: Cannot delete qdisc with handle of zero.' >&2; exit 2; }
+    rm STATE ;;
+  *) echo "unexpected: $*" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_a_lossy_link(site: MakeSite, node: BashNode, worker: NodePlan, tmp_path: Path) -> None:
+    """Not every kernel that runs these tests has netem, so tc is a stand-in."""
+    program = tmp_path / "tc"
+    program.write_text(TC.replace("STATE", str(tmp_path / "netem")))
+    program.chmod(0o755)
+    node.bash(f'mount --bind {program} "$(command -v tc)"')
+    state = "tc qdisc show dev eth1 root"
+    there_and_back(site("macvlan", node=node), worker, "lossy-link", lambda: node.bash(state), "loss 10%")
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where CNI's and flannel's files are looked for."""

@@ -16,6 +16,7 @@ from lab.topology.plan import Plan
 
 EVERYWHERE = {
     "mtu-too-large",
+    "lossy-link",
     "forward-drop",
     "udp-dropped",
     "large-packets-dropped",

@@ -133,6 +133,7 @@ def _facts(
             "proxy-arp": said(PROXY_ARP),
             "booted": said("btime 1767268800"),
             "bgp": said(BGP),
+            "queues": said('[{"kind": "noqueue", "dev": "lo", "root": true, "options": {}}]'),
             "default-routes": said('[{"dst": "default", "gateway": "192.168.31.1", "dev": "eth0"}]'),
             "rp-filters": said(RP_FILTERS),
             "disk": said("18000000000 21000000000\n"),

@@ -13,7 +13,7 @@ from acceptance.diagnosis import Finding, Subject, Topic, findings
 from acceptance.expectations import Expectations, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.machine_facts import DiskSpace, MachineFacts, parse_clock, parse_disk, parse_rp_filters
-from acceptance.node_facts import Link, NodeFacts, parse_firewall
+from acceptance.node_facts import Link, Netem, NodeFacts, parse_firewall
 
 RECORDED = Path(__file__).parent / "recorded"
 FILTER = (RECORDED / "filter.iptables").read_text()
@@ -153,3 +153,13 @@ def test_all_is_told_by_node_and_topic(subject: Subject) -> None:
     assert findings(replace(subject, facts=facts))[0] == Finding(
         "k8s-node2", Topic.DISK, "the disk of k8s-node2 is full: 0.00 of 1.0 GiB are free at /"
     )
+
+
+def test_a_device_that_loses_packets_on_purpose(subject: Subject) -> None:
+    assert said(subject, Topic.QUEUES) == []
+    assert said(subject, Topic.QUEUES, netems=(Netem("eth1", 0.1), Netem("eth0", 0))) == [
+        "eth1 on k8s-node2 loses 10 % of what it sends: netem is its queueing discipline."
+        " `tc qdisc delete dev eth1 root` there",
+        "eth0 on k8s-node2 disturbs packets: netem is its queueing discipline."
+        " `tc qdisc delete dev eth0 root` there",
+    ]

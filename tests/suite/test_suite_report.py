@@ -20,6 +20,7 @@ from acceptance.report import (
     cell_seen,
     judge,
     known_causes,
+    late_answers,
     matrix_table,
     own_words,
 )
@@ -71,6 +72,7 @@ def test_a_later_try_is_told_of_a_good_cell(healthy: Evidence) -> None:
         f"udp: answered at the 3rd try, the target saw {source}:4000"
     )
     assert "yes pod (3rd)" in matrix_table(late)
+    assert late_answers(late) == f"1 of {len(late.answers)} answers came at a later try than the first"
 
 
 def test_silence_tells_how_often_it_was_asked(without_shim: Evidence) -> None:
