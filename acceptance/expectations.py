@@ -57,6 +57,34 @@ class Source(StrEnum):
     LAN_HOST = "lan-host"
 
 
+class FrameKind(StrEnum):
+    """A kind of frame that may pass the NIC on the underlay. A frame of none of these is never right."""
+
+    PODS = "pods"
+    """A pod's own packet, with nothing around it, in a group whose packets are not wrapped."""
+    PODS_WRAPPED = "pods-wrapped"
+    """A pod's packet between two nodes, in what the mode puts around it."""
+    PODS_ARP = "pods-arp"
+    """ARP from or for a pod, in a group whose packets are not wrapped."""
+    PODS_ARP_WRAPPED = "pods-arp-wrapped"
+    SERVICES = "services"
+    """A packet to or from the ClusterIP of a Service, which no node has rewritten."""
+    ARP = "arp"
+    """ARP of nodes and others that are no pods."""
+    BGP = "bgp"
+    NODE_TCP = "node-tcp"
+    """TCP from or to a node, with no pod at the other end; BGP is a kind of its own."""
+    NODE_UDP = "node-udp"
+    """DNS, DHCP, NTP and the suite's own questions, from or to a node, with no pod at the other end."""
+    NODE_ICMP = "node-icmp"
+    MULTICAST = "multicast"
+    """IPv4 to many, from no pod: IGMP, mDNS."""
+    IPV6_ND = "ipv6-nd"
+    """Neighbours and routers look for each other."""
+    IPV6_MLD = "ipv6-mld"
+    """Who listens to which multicast group."""
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -177,7 +205,8 @@ class DataPath(_Entry):
 class Wrapping(_Entry):
     """What goes around a packet between two nodes."""
 
-    protocol: Literal["udp", "ipip"]
+    protocol: Literal["vxlan", "udp", "ipip"]
+    """udp: UDP with nothing between it and the packet."""
     port: int | None = None
     bytes: int
     """How much longer it makes the packet."""
@@ -190,6 +219,8 @@ class Wire(_Entry):
     """None: the pods' addresses are the packet's own."""
     macs: Literal["node", "pod"]
     """Whose MAC addresses the frame has: those of the nodes' NICs, or the pods' own."""
+    allowed: frozenset[FrameKind]
+    """What may pass the NIC while the pods ping each other; with several groups, what any of them names."""
 
 
 class Expectations(_Entry):

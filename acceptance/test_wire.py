@@ -11,6 +11,7 @@ from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
 from acceptance.report import causes
+from acceptance.traffic import Traffic
 from acceptance.wire import Host, WireSight, wrong_on_the_wire
 
 
@@ -26,6 +27,10 @@ def _sight(node: Node, group: str, evidence: Evidence) -> WireSight:
     seen = evidence.wire.get((node.name, group), Problem("its pod did not run, so nothing was sent"))
     if isinstance(seen, Problem):
         pytest.fail(f"the wire of {node.name} was not watched: {seen}", pytrace=False)
+    pinged = {crossing.target_node for crossing in seen.crossings}
+    others = [other.name for other in evidence.inventory.nodes if other != node]
+    if left_out := [other for other in others if other not in pinged]:
+        pytest.fail(f"nothing was sent from {node.name} to the pods of {', '.join(left_out)}", pytrace=False)
     return seen
 
 
@@ -45,11 +50,12 @@ def _node(node: str, evidence: Evidence) -> Host:
 
 
 def test_frames(node: Node, evidence: Evidence) -> None:
-    """Pods' packets are on the wire as the mode says, wrapped or not, with the right MACs, and only so."""
-    wrong = []
+    """Pods' packets are on the wire as the mode says, wrapped or not, with the right MACs. Whatever else
+    passed is of a kind that the mode allows."""
+    traffic = Traffic.of(evidence.inventory, evidence.expectations)
+    wrong: list[str] = []
     for of_group, expected in _judged(evidence):
         group, sight = of_group.group, _sight(node, of_group.group, evidence)
-        assert sight.crossings, f"the pod of {node.name} had nobody to ping"
         for crossing in sight.crossings:
             wrong += wrong_on_the_wire(
                 sight.frames,
@@ -58,6 +64,7 @@ def test_frames(node: Node, evidence: Evidence) -> None:
                 (_node(node.name, evidence), _node(crossing.target_node, evidence)),
                 of_group.pods.mtu,
             )
+        wrong += [f"not allowed on the wire: {each}" for each in traffic.strangers(sight.frames)]
     if wrong:
         said = "\n".join(wrong)
         pytest.fail(f"on the underlay NIC of {node.name}:\n{said}", pytrace=False)

@@ -8,20 +8,37 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from acceptance.expectations import Wire
-from acceptance.frames import ICMP, IP_IN_IP, UDP, Frame, read_frames
+from acceptance.expectations import Wire, Wrapping
+from acceptance.frames import Frame, Packet, read_frames
 from acceptance.problems import Problem
 from acceptance.shell import Command, Output
+from acceptance.traffic import wraps
 
 HEADERS = 28
 """Bytes of IP and ICMP around a ping's payload."""
 
 _PING = "ping -n -M do -c 1 -w 5 -s"
 """Not with -q: then it goes on for all its time when its own device does not take the packet."""
+
+KEPT_BYTES = 192
+"""Of each frame: enough for Ethernet, IP, UDP, VXLAN, Ethernet, IP and ICMP, with options."""
+MOST_FRAMES = 10_000
+MOST_SECONDS = 60
+"""The pings of one target end within 10 s."""
+
+# tcpdump may be behind on a busy node: its file grows until it has read what came before this.
+_CAUGHT_UP = """\
+for _ in {1..30}; do
+  before=$(stat -c %s wire.pcap); sleep 0.1; [ "$before" = "$(stat -c %s wire.pcap)" ] && break
+done"""
+
+_COUNTS = re.compile(r"^(\d+) packets? (captured|dropped by \w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,8 @@ class WireSight:
 def wire_command(device: str, enter: str, targets: Mapping[str, IPv4Address], mtu: int) -> Command:
     """Capture on `device` while a pod pings the targets, which are named by their nodes.
 
-    `enter` are the words that run a command in the pod's network.
+    `enter` are the words that run a command in the pod's network. Nothing is filtered out: the suite's own
+    ssh, where it goes over this NIC, is TCP of the node like any other.
     """
     size = mtu - HEADERS
     pings = "\n".join(
@@ -66,20 +84,23 @@ def wire_command(device: str, enter: str, targets: Mapping[str, IPv4Address], mt
     return Command(
         "wire",
         f"""\
-tcpdump -i {device} --immediate-mode -U -s 96 -w wire.pcap 'icmp or udp or ip proto 4' 2>wire.err &
+timeout --signal=INT {MOST_SECONDS} \\
+  tcpdump -i {device} --immediate-mode -U -s {KEPT_BYTES} -c {MOST_FRAMES} -w wire.pcap 2>wire.err &
 capture=$! pings=()
 for _ in {{1..100}}; do grep -q 'listening on' wire.err && break; sleep 0.1; done
 {pings}
 wait "${{pings[@]}}"
-kill -INT $capture 2>/dev/null; wait $capture
+{_CAUGHT_UP}
+kill -INT $capture 2>/dev/null; wait $capture; echo status tcpdump $?
+cat wire.err >&2
 echo capture "$(base64 -w 0 wire.pcap)"
 """,
     )
 
 
 def read_sight(output: Output) -> WireSight | Problem:
-    """From the output of `wire_command`."""
-    answers: dict[tuple[str, str], bool] = {}
+    """From the output of `wire_command`. A capture with gaps is a Problem: what it lacks cannot be judged."""
+    answers: dict[tuple[str, str], str] = {}
     frames: tuple[Frame, ...] = ()
     try:
         for line in output.stdout.splitlines():
@@ -87,54 +108,77 @@ def read_sight(output: Output) -> WireSight | Problem:
             if what == "capture":
                 frames = read_frames(base64.b64decode(rest))
             else:
-                node, _, status = rest.partition(" ")
-                answers[what, node] = status == "0"
+                name, _, status = rest.partition(" ")
+                answers[what, name] = status
     except (ValueError, binascii.Error) as error:
         return Problem(f"the capture cannot be read: {error}; {output.stderr}".rstrip("; "))
-    nodes = [node for what, node in answers if what == "fits"]
+    if gap := _gap(output.stderr, answers.get(("status", "tcpdump")), len(frames)):
+        return Problem(f"the capture is not complete: {gap}")
+    nodes = [name for what, name in answers if what == "fits"]
     crossings = tuple(
-        Crossing(node, answers["fits", node], answers.get(("one-more", node), False)) for node in nodes
+        Crossing(node, answers["fits", node] == "0", answers.get(("one-more", node)) == "0") for node in nodes
     )
     return WireSight(crossings, frames)
+
+
+def _gap(said: str, status: str | None, read: int) -> str | None:
+    """What a capture lacks, from tcpdump's last words; None when it lacks nothing."""
+    counted = {what: int(number) for number, what in _COUNTS.findall(said)}
+    if status != "0" or "captured" not in counted:
+        return f"tcpdump ended with status {status} and said: {' '.join(said.split())}"
+    if counted["captured"] >= MOST_FRAMES:
+        return f"more than {MOST_FRAMES} frames passed"
+    if counted["captured"] != read:
+        return f"tcpdump saw {counted['captured']} frames, its file has {read}"
+    dropped = {what: number for what, number in counted.items() if what.startswith("dropped") and number}
+    return ", ".join(f"{number} frames were {what}" for what, number in dropped.items()) or None
 
 
 def wrong_on_the_wire(
     frames: Sequence[Frame], expected: Wire, pods: tuple[Host, Host], nodes: tuple[Host, Host], mtu: int
 ) -> list[str]:
-    """How the frames between two pods, the asking one first, differ from what the mode puts on the wire."""
-    outside = nodes if expected.wrapped is not None else pods
-    size = mtu + (expected.wrapped.bytes if expected.wrapped is not None else 0)
+    """How the pings between two pods, the asking one first, differ from what the mode puts on the wire."""
+    wrapped = expected.wrapped
+    outside = nodes if wrapped is not None else pods
+    size = mtu + (wrapped.bytes if wrapped is not None else 0)
     macs = pods if expected.macs == "pod" else nodes
-    between_pods = [frame for frame in frames if _between(frame, pods)]
-    large = [frame for frame in frames if frame.length >= mtu and _between(frame, nodes)]
-    right = [
-        frame
-        for frame in (large if expected.wrapped is not None else between_pods)
-        if _protocol(expected) == (frame.protocol, frame.port) and frame.length == size
-    ]
     said = []
     for way, (sender, receiver) in (("to", (0, 1)), ("from", (1, 0))):
-        passed = [frame for frame in right if frame.source == outside[sender].address]
         where = f"{way} {pods[1].address}"
-        if not passed:
-            said.append(f"no frame {where} with {_text(expected, outside, size)} was on the wire")
+        sent = [frame for frame in frames if _is_ping(frame, pods[sender], pods[receiver])]
+        right = [frame for frame in sent if _fits(frame, wrapped, outside[sender], outside[receiver], size)]
+        if not right:
+            said.append(f"no ping {where} with {_text(expected, outside, size)} was on the wire")
         said += [
-            f"a frame {where} has other MACs than the {expected.macs}s' own: {frame}"
-            for frame in passed
+            f"a ping {where} has other MACs than the {expected.macs}s' own: {frame}"
+            for frame in right
             if (frame.source_mac, frame.target_mac) != (macs[sender].mac, macs[receiver].mac)
         ]
-    others = [frame for frame in (*between_pods, *large) if frame not in right]
-    return said + [f"unexpected on the wire: {frame}" for frame in others]
+        said += [f"unexpected on the wire: {frame}" for frame in sent if frame not in right]
+    return said
 
 
-def _between(frame: Frame, hosts: tuple[Host, Host]) -> bool:
-    return {frame.source, frame.target} == {host.address for host in hosts}
+def _is_ping(frame: Frame, sender: Host, receiver: Host) -> bool:
+    """Whether it is ICMP from pod to pod, in whatever tunnel."""
+    packet = frame.content
+    while isinstance(packet, Packet) and packet.inside is not None:
+        packet = packet.inside
+    return (
+        isinstance(packet, Packet)
+        and packet.protocol == socket.IPPROTO_ICMP
+        and (packet.source, packet.target) == (sender.address, receiver.address)
+    )
 
 
-def _protocol(expected: Wire) -> tuple[int, int | None]:
-    if expected.wrapped is None:
-        return ICMP, None
-    return (UDP, expected.wrapped.port) if expected.wrapped.protocol == "udp" else (IP_IN_IP, None)
+def _fits(frame: Frame, wrapped: Wrapping | None, sender: Host, receiver: Host, size: int) -> bool:
+    """Whether a ping has around it what the mode puts there, between the right hosts, and is of that size."""
+    packet = frame.content
+    return (
+        isinstance(packet, Packet)
+        and wraps(packet, wrapped)
+        and (packet.source, packet.target) == (sender.address, receiver.address)
+        and packet.length == size
+    )
 
 
 def _text(expected: Wire, outside: tuple[Host, Host], size: int) -> str:
