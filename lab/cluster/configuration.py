@@ -9,18 +9,17 @@ from typing import Any
 import yaml
 
 from lab.cluster.credentials import (
-    API_PORT,
     COMPONENT_CERTIFICATE,
     COMPONENT_KEY,
     api_server_addresses,
     api_server_names,
-    api_url,
 )
 from lab.cluster.pki import discovery_hash
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
 from lab.topology.plan import NodePlan, Plan
+from lab.topology.planner import API_PORT
 
 IMAGE_REPOSITORY = "registry.lab.internal"
 LAB = "/etc/kubernetes/lab"
@@ -37,7 +36,7 @@ Document = Mapping[str, Any]
 
 def init_configuration(plan: Plan, runtime: ContainerRuntime, secrets: ClusterSecrets) -> str:
     """What `kubeadm init --config` reads: the cluster, and its first control plane node."""
-    node = plan.control_plane
+    node = plan.first_control_plane
     init = {
         "apiVersion": API,
         "kind": "InitConfiguration",
@@ -49,7 +48,7 @@ def init_configuration(plan: Plan, runtime: ContainerRuntime, secrets: ClusterSe
                 "groups": ["system:bootstrappers:kubeadm:default-node-token"],
             }
         ],
-        "localAPIEndpoint": {"advertiseAddress": str(plan.kubernetes.api_address), "bindPort": API_PORT},
+        "localAPIEndpoint": {"advertiseAddress": str(node.internal_address), "bindPort": API_PORT},
         "nodeRegistration": _registration(node, runtime),
         "patches": {"directory": PATCHES},
     }
@@ -61,7 +60,7 @@ def join_configuration(plan: Plan, node: NodePlan, runtime: ContainerRuntime, se
     discovery = {
         "bootstrapToken": {
             "token": secrets.token,
-            "apiServerEndpoint": api_url(plan).removeprefix("https://"),
+            "apiServerEndpoint": plan.kubernetes.api.authority,
             "caCertHashes": [discovery_hash(secrets.authority.certificate)],
         },
         "timeout": STARTUP_LIMIT,

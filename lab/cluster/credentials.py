@@ -16,7 +16,6 @@ from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
 
-API_PORT = 6443
 PKI = "/etc/kubernetes/pki"
 LOOPBACK = IPv4Address("127.0.0.1")
 ADMINS = "system:masters"
@@ -25,13 +24,13 @@ COMPONENT_KEY = "/etc/kubernetes/lab/serving/tls.key"
 SECRET_MODE = 0o600
 
 
-def api_url(plan: Plan) -> str:
-    return f"https://{plan.kubernetes.api_address}:{API_PORT}"
-
-
-def control_plane_files(plan: Plan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
-    """Certificates, keys and kubeconfig files of the control plane's node."""
-    return (*_certificates(plan, secrets), *_service_account_files(secrets), *_kubeconfigs(plan, secrets))
+def control_plane_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+    """Certificates, keys and kubeconfig files of that control plane."""
+    return (
+        *_certificates(plan, node, secrets),
+        *_service_account_files(secrets),
+        *_kubeconfigs(plan, node, secrets),
+    )
 
 
 def admin_kubeconfig(plan: Plan, secrets: ClusterSecrets) -> str:
@@ -58,24 +57,22 @@ def component_serving_files(secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
 
 
 def api_server_names(plan: Plan) -> tuple[str, ...]:
-    domain = plan.kubernetes.dns_domain
-    service = (
-        "kubernetes",
-        "kubernetes.default",
-        "kubernetes.default.svc",
-        f"kubernetes.default.svc.{domain}",
-    )
-    return (*service, plan.control_plane.name, "localhost")
+    """Every name by which someone may reach the API: the endpoint's, the control planes', loopback's."""
+    return (*plan.kubernetes.api.names, *(node.name for node in plan.control_planes), "localhost")
 
 
 def api_server_addresses(plan: Plan) -> tuple[IPv4Address, ...]:
-    """Every address by which someone may reach the API: all of its node's, the service's, loopback."""
-    own = tuple(nic.address.ip for nic in plan.control_plane.nics)
-    return (*own, plan.kubernetes.api_service_address, LOOPBACK)
+    """Every address by which someone may reach the API, each once.
+
+    Those of the control planes' NICs, the endpoint's, the service's and loopback.
+    """
+    nodes = (nic.address.ip for node in plan.control_planes for nic in node.nics)
+    kubernetes = plan.kubernetes
+    known = (*nodes, *kubernetes.api.addresses, kubernetes.api_service_address, LOOPBACK)
+    return tuple(dict.fromkeys(known))
 
 
-def _certificates(plan: Plan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
-    node = plan.control_plane
+def _certificates(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
     names = api_server_names(plan)
     etcd_names = ("localhost", node.name)
     etcd_addresses = (node.internal_address, LOOPBACK)
@@ -110,13 +107,12 @@ def _service_account_files(secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
     )
 
 
-def _kubeconfigs(plan: Plan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
-    node = plan.control_plane.name
+def _kubeconfigs(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
     users = {
         "admin": Subject("kubernetes-admin", (ADMINS,), client=True),
         "controller-manager": Subject("system:kube-controller-manager", client=True),
         "scheduler": Subject("system:kube-scheduler", client=True),
-        "kubelet": Subject(f"system:node:{node}", ("system:nodes",), client=True),
+        "kubelet": Subject(f"system:node:{node.name}", ("system:nodes",), client=True),
     }
     return tuple(
         NodeFile(f"/etc/kubernetes/{name}.conf", _kubeconfig(plan, secrets, subject), SECRET_MODE)
@@ -128,13 +124,14 @@ def _kubeconfig(plan: Plan, secrets: ClusterSecrets, subject: Subject) -> str:
     pair = issue(secrets.authority, subject)
     cluster, user = "kubernetes", subject.common_name
     context = f"{user}@{cluster}"
-    authority = _base64(secrets.authority.certificate)
+    endpoint = {
+        "server": plan.kubernetes.api.url,
+        "certificate-authority-data": _base64(secrets.authority.certificate),
+    }
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [
-            {"name": cluster, "cluster": {"server": api_url(plan), "certificate-authority-data": authority}}
-        ],
+        "clusters": [{"name": cluster, "cluster": endpoint}],
         "users": [
             {
                 "name": user,

@@ -68,11 +68,11 @@ class Membership:
 
 
 def init_control_plane(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
-    """Run `kubeadm init` on the control plane's node; the API serves when this returns.
+    """Run `kubeadm init` on the first control plane; the API serves when this returns.
 
     `tell` hears of a run that is repeated. Raises NodeCommandError with the end of kubeadm's output.
     """
-    _run(nodes, nodes.plan.control_plane, init_script(nodes, membership), at, tell)
+    _run(nodes, nodes.plan.first_control_plane, init_script(nodes, membership), at, tell)
 
 
 def join_workers(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
@@ -111,11 +111,11 @@ def is_member(nodes: Nodes, node: NodePlan, membership: Membership) -> bool:
 
 
 def init_script(nodes: Nodes, membership: Membership) -> Script:
-    plan, node, secrets = nodes.plan, nodes.plan.control_plane, membership.secrets
+    plan, node, secrets = nodes.plan, nodes.plan.first_control_plane, membership.secrets
     files = (
         NodeFile(CONFIGURATION, init_configuration(plan, membership.runtime, secrets), 0o600),
         *control_plane_patches(),
-        *control_plane_files(plan, secrets),
+        *control_plane_files(plan, node, secrets),
         *component_serving_files(secrets),
         *kubelet_serving_files(plan, node, secrets),
     )

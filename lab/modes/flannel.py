@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from lab.cluster.api import Manifest
-from lab.cluster.credentials import API_PORT
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.mode import (
@@ -195,9 +194,9 @@ def _pod(plan: Plan, image: str, backend: Backend) -> Json:
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-            # The API by its node's address: the daemon need not wait for kube-proxy's first rules.
-            {"name": "KUBERNETES_SERVICE_HOST", "value": str(plan.kubernetes.api_address)},
-            {"name": "KUBERNETES_SERVICE_PORT", "value": str(API_PORT)},
+            # The API by its endpoint, not by its service: no daemon waits for kube-proxy's first rules.
+            {"name": "KUBERNETES_SERVICE_HOST", "value": str(plan.kubernetes.api.address)},
+            {"name": "KUBERNETES_SERVICE_PORT", "value": str(plan.kubernetes.api.port)},
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
         "securityContext": {

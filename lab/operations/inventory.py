@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +11,7 @@ from lab.host.lan_host import HTTP_PORT, UDP_PORT
 from lab.modes.mode import Images
 from lab.operations.context import Lab
 from lab.topology.models import AddressRange, Taint
-from lab.topology.plan import NetworkPlan, NicPlan, NodePlan
+from lab.topology.plan import KubernetesPlan, NetworkPlan, NicPlan, NodePlan
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Inventory:
             "ssh_config": str(self.lab.folder.ssh_config),
             "network_namespace": self.network_namespace.as_json() if self.network_namespace else None,
             "lan_host": self._lan_host(),
-            "kubernetes": {**_plain(plan.kubernetes), "runtime": self.runtime},
+            "kubernetes": _kubernetes(plan.kubernetes, self.runtime),
             "networks": [_network(network) for network in plan.networks],
             "nodes": [_node(node) for node in plan.nodes],
             "probe_image": self.probe_image,
@@ -89,8 +87,21 @@ def ansible_inventory(lab: Lab) -> str:
     def hosts(nodes: tuple[NodePlan, ...]) -> dict[str, Any]:
         return {"hosts": {node.name: {"ansible_ssh_common_args": common} for node in nodes}}
 
-    groups = {"control_plane": hosts((lab.plan.control_plane,)), "workers": hosts(lab.plan.workers)}
+    groups = {"control_plane": hosts(lab.plan.control_planes), "workers": hosts(lab.plan.workers)}
     return yaml.safe_dump({"all": {"children": groups}}, sort_keys=False)
+
+
+def _kubernetes(kubernetes: KubernetesPlan, runtime: str) -> dict[str, str]:
+    return {
+        "version": kubernetes.version,
+        "runtime": runtime,
+        "pod_cidr": str(kubernetes.pod_cidr),
+        "service_cidr": str(kubernetes.service_cidr),
+        "dns_domain": kubernetes.dns_domain,
+        "dns_address": str(kubernetes.dns_address),
+        "api_service_address": str(kubernetes.api_service_address),
+        "api_address": str(kubernetes.api.address),
+    }
 
 
 def _network(network: NetworkPlan) -> dict[str, Any]:
@@ -127,7 +138,3 @@ def _taint(taint: Taint) -> dict[str, str]:
 
 def _range(addresses: AddressRange) -> dict[str, str]:
     return {"first": str(addresses.first), "last": str(addresses.last)}
-
-
-def _plain(value: Any) -> Mapping[str, str]:
-    return {field.name: str(getattr(value, field.name)) for field in dataclasses.fields(value)}

@@ -184,7 +184,9 @@ class InitControlPlane:
     name = "kubeadm init"
 
     def done(self, lab: Lab) -> bool:
-        return lab.folder.kubeconfig.exists() and is_member(lab.nodes, lab.plan.control_plane, lab.membership)
+        return lab.folder.kubeconfig.exists() and is_member(
+            lab.nodes, lab.plan.first_control_plane, lab.membership
+        )
 
     def run(self, lab: Lab, at: StepContext) -> None:
         init_control_plane(lab.nodes, lab.membership, at, lab.progress.note)

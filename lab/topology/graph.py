@@ -188,7 +188,7 @@ def _tiles(plan: Plan) -> dict[str, tuple[str, str]]:
     return {
         "MODE": (plan.mode, "the network mode of pods"),
         "KUBERNETES": (cluster.version, runtime),
-        "API SERVER": (f"{cluster.api_address}", "port 6443"),
+        "API SERVER": (f"{cluster.api.address}", f"port {cluster.api.port}"),
         "POD CIDR": (str(cluster.pod_cidr), "of overlay and routed modes"),
         "SERVICE CIDR": (
             str(cluster.service_cidr),

@@ -64,6 +64,30 @@ class NodePlan:
 
 
 @dataclass(frozen=True)
+class ApiEndpoint:
+    """Where everybody reaches the API, whichever control plane answers: not the address of a node."""
+
+    addresses: tuple[IPv4Address, ...]
+    """The first is the one that kubeconfigs and daemons are told; the certificate bears all."""
+    port: int
+    names: tuple[str, ...]
+    """DNS names in the API server's certificate, beside those of the nodes it runs on."""
+
+    @property
+    def address(self) -> IPv4Address:
+        return self.addresses[0]
+
+    @property
+    def authority(self) -> str:
+        """`ADDRESS:PORT`, as in a URL."""
+        return f"{self.address}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.authority}"
+
+
+@dataclass(frozen=True)
 class KubernetesPlan:
     version: str
     runtime: Runtime
@@ -74,8 +98,7 @@ class KubernetesPlan:
     """The tenth address of the service CIDR, as kubeadm sets it."""
     api_service_address: IPv4Address
     """The first address of the service CIDR."""
-    api_address: IPv4Address
-    """Where the API server listens and is advertised, port 6443."""
+    api: ApiEndpoint
 
 
 @dataclass(frozen=True)
@@ -100,8 +123,14 @@ class Plan:
         return replace(self, mode=choice.name, mode_options=choice.options)
 
     @property
-    def control_plane(self) -> NodePlan:
-        return next(node for node in self.nodes if node.role is NodeRole.CONTROL_PLANE)
+    def control_planes(self) -> tuple[NodePlan, ...]:
+        """In the order of the file; a topology may have only one so far."""
+        return tuple(node for node in self.nodes if node.role is NodeRole.CONTROL_PLANE)
+
+    @property
+    def first_control_plane(self) -> NodePlan:
+        """The node that makes the cluster, which all others join."""
+        return self.control_planes[0]
 
     @property
     def workers(self) -> tuple[NodePlan, ...]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from itertools import chain, count
 
 from lab.topology.models import AddressRange, Network, NodeRole, Topology
-from lab.topology.plan import KubernetesPlan, NetworkPlan, NicPlan, NodePlan, Plan
+from lab.topology.plan import ApiEndpoint, KubernetesPlan, NetworkPlan, NicPlan, NodePlan, Plan
 from lab.topology.values import memory_mib
 
 DEVICE_NAME_LENGTH = 15
@@ -22,6 +22,9 @@ DNS_SERVICE_INDEX = 10
 
 API_SERVICE_INDEX = 1
 """The API server takes the first address of the service CIDR for its own service."""
+
+API_PORT = 6443
+"""Where an API server listens: kubeadm's default (KubernetesAPIBindPort)."""
 
 
 def make_plan(topology: Topology) -> Plan:
@@ -73,7 +76,6 @@ def _interface(address: IPv4Address, network: Network) -> IPv4Interface:
 
 def _kubernetes(topology: Topology) -> KubernetesPlan:
     wanted = topology.kubernetes
-    control_plane = next(node for node in topology.nodes.values() if node.role is NodeRole.CONTROL_PLANE)
     return KubernetesPlan(
         version=wanted.version,
         runtime=wanted.runtime,
@@ -82,7 +84,19 @@ def _kubernetes(topology: Topology) -> KubernetesPlan:
         dns_domain=wanted.dns_domain,
         dns_address=wanted.service_cidr[DNS_SERVICE_INDEX],
         api_service_address=wanted.service_cidr[API_SERVICE_INDEX],
-        api_address=control_plane.addresses[wanted.node_network],
+        api=_api_endpoint(topology),
+    )
+
+
+def _api_endpoint(topology: Topology) -> ApiEndpoint:
+    """The API is reached at the one control plane's address, so that is the endpoint's too."""
+    wanted = topology.kubernetes
+    control_plane = next(node for node in topology.nodes.values() if node.role is NodeRole.CONTROL_PLANE)
+    service = "kubernetes.default.svc"
+    return ApiEndpoint(
+        addresses=(control_plane.addresses[wanted.node_network],),
+        port=API_PORT,
+        names=("kubernetes", "kubernetes.default", service, f"{service}.{wanted.dns_domain}"),
     )
 
 

@@ -151,10 +151,10 @@ class Init(ByHand):
     name = "kubeadm init"
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        kubernetes, node = lab.plan.kubernetes, lab.plan.control_plane
+        kubernetes, node = lab.plan.kubernetes, lab.plan.first_control_plane
         words = (
             *("kubeadm", "init"),
-            f"--apiserver-advertise-address={kubernetes.api_address}",
+            f"--apiserver-advertise-address={node.internal_address}",
             f"--kubernetes-version={kubernetes.version}",
             f"--pod-network-cidr={kubernetes.pod_cidr}",
             f"--service-cidr={kubernetes.service_cidr}",
@@ -173,7 +173,7 @@ class JoinOneByOne(ByHand):
     name = "kubeadm join, node by node"
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        master = lab.nodes[lab.plan.control_plane.name]
+        master = lab.nodes[lab.plan.first_control_plane.name]
         command = master.run(Command(("kubeadm", "token", "create", "--print-join-command"))).stdout.split()
         for node in lab.plan.workers:
             at.doing(node.name)

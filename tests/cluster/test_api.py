@@ -145,11 +145,14 @@ def test_rollout(api: ClusterApi, server: ApiServer) -> None:
 
 def test_labels(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
     node = dataclasses.replace(plan.workers[0], labels={"network": "underlay-nethost"})
-    plan = dataclasses.replace(plan, nodes=(dataclasses.replace(plan.control_plane, labels={}), node))
+    plan = dataclasses.replace(plan, nodes=(dataclasses.replace(plan.first_control_plane, labels={}), node))
 
     def has(labels: dict[str, str]) -> tuple[int, Any]:
         status = {"nodeInfo": {"kubeletVersion": "v1.24.10"}}
-        metadata = [{"name": plan.control_plane.name}, {"name": node.name, "labels": {"a": "b", **labels}}]
+        metadata = [
+            {"name": plan.first_control_plane.name},
+            {"name": node.name, "labels": {"a": "b", **labels}},
+        ]
         return 200, {"items": [{"metadata": each, "status": status} for each in metadata]}
 
     server.answers = {f"PATCH /api/v1/nodes/{node.name}": (200, {}), "GET /api/v1/nodes": has({})}

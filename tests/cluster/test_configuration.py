@@ -69,7 +69,7 @@ def test_patches_leave_the_startup_probe_alone_and_have_kubeadms_names() -> None
 def test_taints_of_the_topology_replace_kubeadms(
     plan: Plan, known: ClusterSecrets, taints: tuple[Taint, ...]
 ) -> None:
-    node = dataclasses.replace(plan.control_plane, taints=taints)
+    node = dataclasses.replace(plan.first_control_plane, taints=taints)
     changed = dataclasses.replace(plan, nodes=(node, *plan.workers))
     init = next(yaml.safe_load_all(init_configuration(changed, Containerd(), known)))
     wanted = [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in taints]

@@ -47,7 +47,7 @@ FILES_OF_KUBEADM = {
 
 
 def test_the_files_that_kubeadm_would_make(plan: Plan, secrets: ClusterSecrets) -> None:
-    files = control_plane_files(plan, secrets)
+    files = control_plane_files(plan, plan.first_control_plane, secrets)
     assert {file.path for file in files} == FILES_OF_KUBEADM
     for file in files:
         private = "PRIVATE KEY" in file.content or "client-key-data" in file.content
@@ -57,7 +57,7 @@ def test_the_files_that_kubeadm_would_make(plan: Plan, secrets: ClusterSecrets) 
 def test_every_certificate_comes_from_its_own_authority(
     plan: Plan, secrets: ClusterSecrets, tmp_path: Path
 ) -> None:
-    files = {file.path: file.content for file in control_plane_files(plan, secrets)}
+    files = {file.path: file.content for file in control_plane_files(plan, plan.first_control_plane, secrets)}
     pki = "/etc/kubernetes/pki"
     signed_by = {
         f"{pki}/ca.crt": ("apiserver", "apiserver-kubelet-client"),

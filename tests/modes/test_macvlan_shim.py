@@ -91,7 +91,7 @@ def wires() -> Iterator[Wires]:
 
 @pytest.fixture(scope="module")
 def program(plan: Plan) -> str:
-    node = plan.control_plane
+    node = plan.first_control_plane
     underlay = plan.underlay
     assert underlay is not None
     return shim_program(node, underlay, SHIM).text

@@ -74,9 +74,8 @@ def test_the_same_plan_gives_the_same_setup_and_another_plan_another(mode: Mode,
     def mark(of: Plan) -> str:
         return node_script(of.nodes[0], arrange_mode(mode, of, IMAGES)).text
 
-    kubernetes = dataclasses.replace(
-        plan.kubernetes, api_address=IPv4Address("172.31.7.110"), pod_cidr=IPv4Network("10.201.0.0/16")
-    )
+    api = dataclasses.replace(plan.kubernetes.api, addresses=(IPv4Address("172.31.7.110"),))
+    kubernetes = dataclasses.replace(plan.kubernetes, api=api, pod_cidr=IPv4Network("10.201.0.0/16"))
     networks = tuple(
         dataclasses.replace(network, host_address=IPv4Interface("172.31.0.3/21"))
         if network.role is NetworkRole.UNDERLAY
@@ -123,10 +122,13 @@ def test_macvlan_without_the_shim_is_the_textbooks(plan: Plan) -> None:
 
 
 def test_flannel_speaks_to_the_api_without_kube_proxy(plan: Plan) -> None:
-    manifests = arrange_mode(mode_named("flannel-vxlan"), plan, IMAGES).manifests
+    api = dataclasses.replace(plan.kubernetes.api, addresses=(IPv4Address("172.31.7.110"),), port=443)
+    balanced = dataclasses.replace(plan, kubernetes=dataclasses.replace(plan.kubernetes, api=api))
+    manifests = arrange_mode(mode_named("flannel-vxlan"), balanced, IMAGES).manifests
     (container,) = manifests[-1]["spec"]["template"]["spec"]["containers"]
     given = {each["name"]: each.get("value") for each in container["env"]}
-    assert given["KUBERNETES_SERVICE_HOST"] == "172.31.7.101"
+    assert given["KUBERNETES_SERVICE_HOST"] == "172.31.7.110"
+    assert given["KUBERNETES_SERVICE_PORT"] == "443"
     assert container["image"] == "registry.lab.internal/flannel:v0.28.4"
 
 

@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_script_of_a_node(
     plan: Plan, runtime: ContainerRuntime, compare_with_golden: Callable[[Path, str], None]
 ) -> None:
-    script = node_script(plan, plan.control_plane, NodeNeeds(runtime, IMAGES))
+    script = node_script(plan, plan.first_control_plane, NodeNeeds(runtime, IMAGES))
     assert subprocess.run(["bash", "-n", "-c", script.text], check=False).returncode == 0
     compare_with_golden(GOLDEN / f"prepare-{runtime.name}.sh", script.text)
 
@@ -34,13 +34,13 @@ def test_hosts_name_every_node_by_its_internal_address_and_none_by_loopback(plan
 
 
 def test_source_checks_are_loose_on_every_nic(plan: Plan) -> None:
-    text = sysctl_file(plan.control_plane)
-    for nic in plan.control_plane.nics:
+    text = sysctl_file(plan.first_control_plane)
+    for nic in plan.first_control_plane.nics:
         assert f"net.ipv4.conf.{nic.device}.rp_filter = 2" in text
 
 
 def test_a_change_of_plan_changes_the_mark(plan: Plan) -> None:
-    node = plan.control_plane
+    node = plan.first_control_plane
     one = node_script(plan, node, NodeNeeds(Containerd(), IMAGES)).text
     other = node_script(plan, node, NodeNeeds(Containerd(), IMAGES[:1])).text
     assert one.splitlines()[-5:] != other.splitlines()[-5:]

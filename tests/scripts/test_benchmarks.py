@@ -188,4 +188,4 @@ def test_by_hand_a_worker_gets_what_it_runs_first() -> None:
     software = Software("v1", {}, {}, tuple(Image(f"r/{name}:1", Path(name), name) for name in names), "")
     flannel = mode_named("flannel-vxlan")
     assert [image.digest for image in images_of(plan.workers[0], software, flannel)] == names[2:5]
-    assert [image.digest for image in images_of(plan.control_plane, software, flannel)] == names[:5]
+    assert [image.digest for image in images_of(plan.first_control_plane, software, flannel)] == names[:5]

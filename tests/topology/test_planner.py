@@ -153,10 +153,12 @@ def test_well_known_services_are_the_first_and_tenth_address(topology: Topology)
 
 @examples
 @given(topologies())
-def test_the_api_is_at_the_control_planes_internal_address(topology: Topology) -> None:
+def test_the_api_is_reached_at_the_control_planes_internal_address(topology: Topology) -> None:
     plan = make_plan(topology)
-    assert plan.control_plane.role is NodeRole.CONTROL_PLANE
-    assert plan.kubernetes.api_address == plan.control_plane.internal_address
+    (control_plane,) = plan.control_planes
+    assert control_plane is plan.first_control_plane
+    assert control_plane.role is NodeRole.CONTROL_PLANE
+    assert plan.kubernetes.api.addresses == (control_plane.internal_address,)
     assert len(plan.workers) == len(plan.nodes) - 1
 
 

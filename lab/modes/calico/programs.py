@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.cluster.api import Manifest
-from lab.cluster.credentials import API_PORT
 from lab.modes.calico.names import (
     CNI_FOLDER,
     CONTROLLER_PODS,
@@ -39,9 +38,9 @@ def daemons(plan: Plan, images: Images, environment: dict[str, str], *, speaks_b
     """
     name = {"name": "NODENAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     api = {
-        # The API by its node's address: nobody need wait for kube-proxy's first rules.
-        "KUBERNETES_SERVICE_HOST": str(plan.kubernetes.api_address),
-        "KUBERNETES_SERVICE_PORT": str(API_PORT),
+        # The API by its endpoint, not by its service: no daemon waits for kube-proxy's first rules.
+        "KUBERNETES_SERVICE_HOST": str(plan.kubernetes.api.address),
+        "KUBERNETES_SERVICE_PORT": str(plan.kubernetes.api.port),
     }
     install: Json = {
         "name": "install-cni",

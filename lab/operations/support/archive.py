@@ -108,7 +108,7 @@ def _api(lab: Lab) -> ClusterApi:
     """Raises LabError when nobody can answer there."""
     if not lab.folder.kubeconfig.exists():
         raise LabError("there is no cluster yet")
-    _require_machine(lab, lab.plan.control_plane)
+    _require_machine(lab, lab.plan.first_control_plane)
     return lab.api
 
 
