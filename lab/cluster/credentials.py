@@ -14,6 +14,7 @@ import yaml
 from lab.cluster.pki import KeyPair, Subject, issue, public_half
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
+from lab.topology.models import IpAddress
 from lab.topology.plan import NodePlan, Plan
 
 PKI = "/etc/kubernetes/pki"
@@ -40,7 +41,7 @@ def admin_kubeconfig(plan: Plan, secrets: ClusterSecrets) -> str:
 
 def kubelet_serving_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
     """The certificate of kubelet's own HTTPS port; without it kubelet makes an RSA key at its first start."""
-    addresses = tuple(nic.address.ip for nic in node.nics)
+    addresses = tuple(address.ip for nic in node.nics for address in nic.addresses)
     names = (node.name,)
     pair = issue(secrets.authority, Subject(node.name, dns_names=names, addresses=addresses, server=True))
     return _pair_files("/var/lib/kubelet/pki/kubelet", pair)
@@ -61,12 +62,12 @@ def api_server_names(plan: Plan) -> tuple[str, ...]:
     return (*plan.kubernetes.api.names, *(node.name for node in plan.control_planes), "localhost")
 
 
-def api_server_addresses(plan: Plan) -> tuple[IPv4Address, ...]:
+def api_server_addresses(plan: Plan) -> tuple[IpAddress, ...]:
     """Every address by which someone may reach the API, each once.
 
     Those of the control planes' NICs, the endpoint's, the service's and loopback.
     """
-    nodes = (nic.address.ip for node in plan.control_planes for nic in node.nics)
+    nodes = (address.ip for node in plan.control_planes for nic in node.nics for address in nic.addresses)
     kubernetes = plan.kubernetes
     known = (*nodes, *kubernetes.api.addresses, kubernetes.api_service_address, LOOPBACK)
     return tuple(dict.fromkeys(known))

@@ -11,7 +11,6 @@ import datetime
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -24,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lab.topology.models import IpAddress
 
 LIFETIME = datetime.timedelta(days=3650)
 """A lab may be restored long after it was made; kubeadm's one year would end it."""
@@ -47,7 +48,7 @@ class Subject:
     common_name: str
     organizations: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
-    addresses: tuple[IPv4Address, ...] = ()
+    addresses: tuple[IpAddress, ...] = ()
     client: bool = False
     server: bool = False
 

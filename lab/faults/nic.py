@@ -95,7 +95,7 @@ def _tell_daemons(site: Site, before: Before, nic: str, network: str) -> None:
 
 def _wait_until_announced(site: Site, node: NodePlan, network: str) -> None:
     """Wait until flannel tells the other nodes that this one is to be reached on that network."""
-    address = str(node.nic_on(network).address.ip)
+    address = str(node.nic_on(network).ipv4.ip)
 
     def announced() -> None:
         said = site.api.read(f"/api/v1/nodes/{node.name}")["metadata"].get("annotations", {}).get(PUBLIC_IP)

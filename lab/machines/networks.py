@@ -52,9 +52,9 @@ def _add_leases(
     dhcp = SubElement(ip, "dhcp")
     for node in nodes:
         nic = node.nic_on(network.name)
-        named = SubElement(dns, "host", ip=str(nic.address.ip))
+        named = SubElement(dns, "host", ip=str(nic.ipv4.ip))
         SubElement(named, "hostname").text = node.name
-        host = SubElement(dhcp, "host", mac=nic.mac, name=node.name, ip=str(nic.address.ip))
+        host = SubElement(dhcp, "host", mac=nic.mac, name=node.name, ip=str(nic.ipv4.ip))
         SubElement(host, "lease", expiry="0")
     options = SubElement(root, f"{{{DNSMASQ_NAMESPACE}}}options")
     for option in DNSMASQ_OPTIONS:

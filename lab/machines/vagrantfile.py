@@ -46,7 +46,7 @@ def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     systemd-network-generator(8)'s.
     """
     addresses = (
-        f"ip={nic.address.ip}:::{nic.address.netmask}:{node.name}:{nic.device}:off"
+        f"ip={nic.ipv4.ip}:::{nic.ipv4.netmask}:{node.name}:{nic.device}:off"
         for nic in node.nics
         if nic.network != plan.uplink.name
     )

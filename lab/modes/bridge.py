@@ -62,7 +62,7 @@ LinkLocalAddressing=no
 Name={BRIDGE}
 
 [Network]
-Address={nic.address}
+Address={nic.ipv4}
 LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
@@ -76,12 +76,12 @@ IPv6AcceptRA=no
 def _wait_until_moved(nic: NicPlan) -> str:
     return f"""\
 moved() {{
-  [[ $(ip -4 -o address show dev {BRIDGE} 2>/dev/null) == *' {nic.address} '* ]] &&
+  [[ $(ip -4 -o address show dev {BRIDGE} 2>/dev/null) == *' {nic.ipv4} '* ]] &&
     [[ -z $(ip -4 -o address show dev {nic.device}) ]]
 }}
 for _ in $(seq {MOVED_SECONDS * 2}); do moved && break; sleep 0.5; done
 moved || {{
-  echo "{nic.address} has not moved from {nic.device} to {BRIDGE} after {MOVED_SECONDS} s" >&2
+  echo "{nic.ipv4} has not moved from {nic.device} to {BRIDGE} after {MOVED_SECONDS} s" >&2
   exit 1
 }}
 """

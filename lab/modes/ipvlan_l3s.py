@@ -51,10 +51,10 @@ if ! [ -e /sys/class/net/{SHIM} ]; then
 fi
 sysctl --quiet --write net.ipv4.conf.{SHIM}.rp_filter=2
 ip link set {SHIM} up
-ip route replace {block} dev {SHIM} scope link src {nic.address.ip}
+ip route replace {block} dev {SHIM} scope link src {nic.ipv4.ip}
 {masquerade(plan, node)}\
 # A service of this node's pods asked by one of them: the answer must come back through the node.
-{rule(f"-s {block} -o {SHIM} -j SNAT --to-source {nic.address.ip}")}"""
+{rule(f"-s {block} -o {SHIM} -j SNAT --to-source {nic.ipv4.ip}")}"""
 
 
 IPVLAN_L3S = Mode(

@@ -65,7 +65,7 @@ def _node_setup(plan: Plan, node: NodePlan, name: str, plugin: Json, shim: Shim 
     nic, pods = node.nic_on(underlay.name), share(node)
     routes = [("0.0.0.0/0", underlay.host_address.ip)]
     if shim is not None:
-        routes.append((str(plan.kubernetes.service_cidr), nic.address.ip))
+        routes.append((str(plan.kubernetes.service_cidr), nic.ipv4.ip))
         if shim.own_address:
             pods = AddressRange(first=pods.first, last=pods.last - 1)
     whole = {
@@ -104,10 +104,10 @@ def shim_program(node: NodePlan, underlay: NetworkPlan, shim: Shim) -> BootProgr
     """Makes the node's own interface and its routes."""
     nic = node.nic_on(underlay.name)
     pods = share(node)
-    address = pods.last if shim.own_address else nic.address.ip
+    address = pods.last if shim.own_address else nic.ipv4.ip
     settings = " ".join(f"net.ipv4.conf.{SHIM}.{setting}" for setting in shim.settings)
     routes = "\n".join(
-        f"ip route replace {block} dev {SHIM} scope link src {nic.address.ip}"
+        f"ip route replace {block} dev {SHIM} scope link src {nic.ipv4.ip}"
         for block in summarize_address_range(pods.first, pods.last)
     )
     return BootProgram(

@@ -26,7 +26,7 @@ class Nodes:
     def __init__(self, plan: Plan, key_file: Path) -> None:
         self.plan = plan
         self._connections: Mapping[str, NodeConnection] = {
-            node.name: NodeConnection(node.name, str(node.nic_on(plan.uplink.name).address.ip), key_file)
+            node.name: NodeConnection(node.name, str(node.nic_on(plan.uplink.name).primary.ip), key_file)
             for node in plan.nodes
         }
 

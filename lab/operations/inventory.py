@@ -129,7 +129,7 @@ def _node(node: NodePlan) -> dict[str, Any]:
 
 
 def _nic(nic: NicPlan) -> dict[str, str]:
-    return {"network": nic.network, "device": nic.device, "mac": nic.mac, "address": str(nic.address)}
+    return {"network": nic.network, "device": nic.device, "mac": nic.mac, "address": str(nic.primary)}
 
 
 def _taint(taint: Taint) -> dict[str, str]:

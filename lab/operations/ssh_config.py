@@ -21,7 +21,7 @@ def ssh_config_text(plan: Plan, key: Path, init_record: Path) -> str:
 
 
 def _entry(plan: Plan, node: NodePlan, key: Path, init_record: Path) -> str:
-    address = node.nic_on(plan.uplink.name).address.ip
+    address = node.nic_on(plan.uplink.name).primary.ip
     return f"""\
 Host {node.name}
   HostName {address}

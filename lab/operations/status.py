@@ -88,7 +88,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     nodes = []
     for node in plan.nodes:
         seen = cluster.nodes.get(node.name)
-        by_network = {nic.network: str(nic.address.ip) for nic in node.nics}
+        by_network = {nic.network: str(nic.primary.ip) for nic in node.nics}
         nodes.append(
             NodeStatus(
                 name=node.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.topology.models import NetworkRole, NodeRole, Runtime
-from lab.topology.plan import NetworkPlan, NodePlan, Plan
+from lab.topology.plan import NetworkPlan, NicPlan, NodePlan, Plan
 from lab.topology.svg import COLOURS, Box, Canvas
 
 MARGIN = 28
@@ -161,7 +161,7 @@ class _Picture:
         y = card.y + CARD_HEAD + 14
         for nic in node.nics:
             canvas.text(card.x + 14, y, nic.device, f"mono {self._colours[nic.network]}")
-            canvas.text(card.x + 14 + ROW_LABEL, y, str(nic.address), "mono ink")
+            canvas.text(card.x + 14 + ROW_LABEL, y, _addresses(nic), "mono ink")
             y += ROW
         if node.underlay_pods is not None:
             canvas.text(card.x + 14, y, "pods", "mono soft")
@@ -197,6 +197,10 @@ def _tiles(plan: Plan) -> dict[str, tuple[str, str]]:
     }
 
 
+def _addresses(nic: NicPlan) -> str:
+    return ", ".join(map(str, nic.addresses))
+
+
 def _count(plan: Plan) -> str:
     workers = len(plan.workers)
     return f"One control plane and {workers} worker{'' if workers == 1 else 's'}" if workers else "One node"
@@ -208,7 +212,7 @@ def _short(name: str) -> str:
 
 
 def _card_width(plan: Plan, ports: int) -> float:
-    texts = [str(nic.address) for node in plan.nodes for nic in node.nics]
+    texts = [_addresses(nic) for node in plan.nodes for nic in node.nics]
     texts += [str(node.underlay_pods) for node in plan.nodes if node.underlay_pods is not None]
     return max(226, ROW_LABEL + CHARACTER * max(map(len, texts)) + 28, (PORT_WIDTH + 8) * ports + 24)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lab.topology import values
+
+IpAddress = IPv4Address | IPv6Address
+IpInterface = IPv4Interface | IPv6Interface
+"""Either family. A topology's file has IPv4 alone so far; the plan says where that matters."""
 
 DnsLabel = Annotated[str, AfterValidator(values.dns_label)]
 Address = Annotated[IPv4Address, BeforeValidator(values.address)]

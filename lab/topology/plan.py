@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from lab.topology.mode_choice import ModeChoice, OptionValue
-from lab.topology.models import AddressRange, NetworkRole, NodeRole, Runtime, Taint
+from lab.topology.models import (
+    AddressRange,
+    IpAddress,
+    IpInterface,
+    NetworkRole,
+    NodeRole,
+    Runtime,
+    Taint,
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,20 @@ class NicPlan:
     """eth0, eth1, ... in the order of the networks."""
     mac: str
     """Locally administered, the same at every build: 52:54:00:xx:xx:xx."""
-    address: IPv4Interface
+    addresses: tuple[IpInterface, ...]
+
+    @property
+    def primary(self) -> IpInterface:
+        """The address by which the node is known on this network."""
+        return self.addresses[0]
+
+    @property
+    def ipv4(self) -> IPv4Interface:
+        """The address for what knows only IPv4. Raises LookupError when there is none."""
+        for address in self.addresses:
+            if isinstance(address, IPv4Interface):
+                return address
+        raise LookupError(f"{self.device} on {self.network} has no IPv4 address")
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,7 @@ class NodePlan:
     cpus: int
     memory_mib: int
     nics: tuple[NicPlan, ...]
-    internal_address: IPv4Address
+    internal_address: IpAddress
     """What kubelet gets as --node-ip."""
     labels: Mapping[str, str]
     taints: tuple[Taint, ...] | None
@@ -67,20 +88,21 @@ class NodePlan:
 class ApiEndpoint:
     """Where everybody reaches the API, whichever control plane answers: not the address of a node."""
 
-    addresses: tuple[IPv4Address, ...]
+    addresses: tuple[IpAddress, ...]
     """The first is the one that kubeconfigs and daemons are told; the certificate bears all."""
     port: int
     names: tuple[str, ...]
     """DNS names in the API server's certificate, beside those of the nodes it runs on."""
 
     @property
-    def address(self) -> IPv4Address:
+    def address(self) -> IpAddress:
         return self.addresses[0]
 
     @property
     def authority(self) -> str:
-        """`ADDRESS:PORT`, as in a URL."""
-        return f"{self.address}:{self.port}"
+        """`ADDRESS:PORT`, as in a URL: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{host}:{self.port}"
 
     @property
     def url(self) -> str:

@@ -43,7 +43,7 @@ def make_plan(topology: Topology) -> Plan:
                     network=network_name,
                     device=f"eth{index}",
                     mac=macs[name, network_name],
-                    address=_interface(node.addresses[network_name], network),
+                    addresses=(_interface(node.addresses[network_name], network),),
                 )
                 for index, (network_name, network) in enumerate(_attached(topology, name))
             ),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import subprocess
+from ipaddress import IPv6Interface
 from pathlib import Path
 
 import yaml
@@ -84,6 +86,20 @@ def test_the_api_may_be_reached_by_every_address_of_its_node(plan: Plan) -> None
         "172.31.7.101",
         "192.168.6.201",
         "192.168.56.101",
+        "10.96.0.1",
+        "127.0.0.1",
+    ]
+
+
+def test_the_api_servers_certificate_bears_the_addresses_of_both_families(plan: Plan) -> None:
+    first = plan.first_control_plane
+    six = IPv6Interface("fd00::101/64")
+    nics = tuple(dataclasses.replace(nic, addresses=(*nic.addresses, six)) for nic in first.nics[:1])
+    both = dataclasses.replace(plan, nodes=(dataclasses.replace(first, nics=nics), *plan.workers))
+    assert [str(address) for address in api_server_addresses(both)] == [
+        "192.168.31.101",
+        "fd00::101",
+        "172.31.7.101",
         "10.96.0.1",
         "127.0.0.1",
     ]

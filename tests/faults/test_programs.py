@@ -234,7 +234,7 @@ def test_flannel_uses_the_wrong_nic_on_all_nodes(site: MakeSite, worker: NodePla
     def flannel(api: MemoryApi) -> None:
         word = api.objects[DAEMONS.path]["spec"]["template"]["spec"]["containers"][0]["args"][-1]
         for node in plan.nodes:
-            devices = {f"--iface={nic.device}": nic.address.ip for nic in node.nics}
+            devices = {f"--iface={nic.device}": nic.primary.ip for nic in node.nics}
             address = {**devices, "--iface=$(NODE_ADDRESS)": node.internal_address}[word]
             api.objects[f"/api/v1/nodes/{node.name}"]["metadata"] = {
                 "annotations": {"flannel.alpha.coreos.com/public-ip": str(address)}

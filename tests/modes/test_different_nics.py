@@ -79,7 +79,7 @@ def test_flannel_finds_the_nic_by_its_nodes_address(name: str, different: Plan) 
     for node in different.nodes:
         nic = node.nic_on(different.node_network)
         chosen = expanded(word, environment(container, node)).removeprefix("--iface=")
-        assert chosen in (nic.device, str(nic.address.ip))
+        assert chosen in (nic.device, str(nic.primary.ip))
 
 
 def test_hybridnet_uses_each_nodes_own_nics(different: Plan, tmp_path: Path) -> None:

@@ -70,6 +70,6 @@ def test_bridge_moves_the_nodes_address_with_its_mac(plan: Plan) -> None:
     contents = {file.path.rpartition("/")[2]: file.content for file in files}
     nic = node.nic_on("underlay")
     assert f"MACAddress={nic.mac}\n" in contents["10-br-eth1.netdev"]
-    assert f"Address={nic.address}\n" in contents["10-br-eth1.network"]
+    assert f"Address={nic.primary}\n" in contents["10-br-eth1.network"]
     assert "Bridge=br-eth1\n" in contents["10-eth1.network"]
     assert "Address=" not in contents["10-eth1.network"]

@@ -84,4 +84,4 @@ def test_runtimes_by_name() -> None:
 def test_connections_go_by_the_uplink(plan: Plan, tmp_path: Path) -> None:
     nodes = Nodes(plan, tmp_path / "key")
     address = nodes["k8s-node1"]._connection.host
-    assert address == str(plan.nodes[1].nic_on(plan.uplink.name).address.ip)
+    assert address == str(plan.nodes[1].nic_on(plan.uplink.name).primary.ip)

@@ -60,7 +60,7 @@ def test_picture_tells_every_address_and_range() -> None:
     for node in plan.nodes:
         assert node.name in text
         assert str(node.underlay_pods) in text
-        assert all(str(nic.address) in text for nic in node.nics)
+        assert all(str(nic.primary) in text for nic in node.nics)
     for network in plan.networks:
         assert str(network.cidr) in text
         assert f"gateway {network.host_address.ip}" in text

@@ -112,9 +112,9 @@ def test_nics_have_the_addresses_of_the_file_and_the_prefix_of_the_network(topol
     plan = make_plan(topology)
     for node in plan.nodes:
         for nic in node.nics:
-            assert nic.address.ip == topology.nodes[node.name].addresses[nic.network]
-            assert nic.address.network == plan.network(nic.network).cidr
-        assert node.internal_address == node.nic_on(plan.node_network).address.ip
+            assert nic.primary.ip == topology.nodes[node.name].addresses[nic.network]
+            assert nic.primary.network == plan.network(nic.network).cidr
+        assert node.internal_address == node.nic_on(plan.node_network).primary.ip
 
 
 @examples
@@ -138,7 +138,7 @@ def test_no_two_things_of_a_network_have_one_address(topology: Topology) -> None
     plan = make_plan(topology)
     for network in plan.networks:
         taken = [network.host_address.ip, *([network.lan_host.ip] if network.lan_host else [])]
-        taken += [nic.address.ip for node in plan.nodes for nic in node.nics if nic.network == network.name]
+        taken += [nic.primary.ip for node in plan.nodes for nic in node.nics if nic.network == network.name]
         assert len(set(taken)) == len(taken)
         assert network.pod_range is None or not any(address in network.pod_range for address in taken)
 
