@@ -22,9 +22,11 @@ from lab.cluster.objects import (
     pod_state,
     rollout,
 )
+from lab.cluster.transport import pools_through
 from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
+from lab.host.site import Site
 
 FIELD_MANAGER = "lab"
 OPENED = "kubeconfig.opened"
@@ -54,9 +56,9 @@ class ApiError(LabError):
 
 
 class ClusterApi:
-    """The API server of one lab. Safe to share between threads, which must be in the lab's network."""
+    """The API server of one lab, in the network of its site. Safe to share between threads."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, site: Site) -> None:
         """Raises LabError when the kubeconfig cannot be read; connects to nothing yet.
 
         The client wants certificates and key as files, which it removes at the end of this process. They lie
@@ -78,6 +80,7 @@ class ClusterApi:
             raise LabError(f"cannot read {kubeconfig}", details=str(error), resolution="lab up") from error
         settings.proxy = None
         self._client = client.ApiClient(settings)
+        self._client.rest_client.pool_manager.pool_classes_by_scheme = pools_through(site)
         self._plurals: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def check_serving(self) -> None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from lab.cluster.api import ClusterApi
 from lab.cluster.objects import PodState, Workload
 from lab.foundation.wait import Deadline, wait_for
-from lab.host.enclosure import Enclosure
+from lab.host import site as host_site
 from lab.machines.machines import Machines
 from lab.modes.mode import Mode
 from lab.nodes.connection import Command, NodeConnection, Script
@@ -34,14 +34,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Site:
-    """The lab that a fault is put into. This process is in the lab's network."""
+    """The lab that a fault is put into."""
 
     plan: Plan
     mode: Mode
     nodes: Nodes
     api: ClusterApi
     machines: Machines
-    enclosure: Enclosure
+    enclosure: host_site.Site
     say: Callable[[str], None]
     """Told what is waited for."""
 

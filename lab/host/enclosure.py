@@ -6,7 +6,6 @@ of it hangs on one process: when that dies, by `stop` or by accident, the kernel
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -14,7 +13,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
@@ -22,20 +20,24 @@ from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.daemon import start_daemon
 from lab.host.layout import EnclosureLayout
 from lab.host.process_identity import ProcessIdentity, processes_in
+from lab.host.sockets import Sockets
 
 START_LIMIT = 60.0
 STOP_LIMIT = 30.0
 LOG_LINES = 15
-CLONE_NEWNET = 0x40000000  # sched.h
 
 
 class Enclosure:
-    """The namespaces of one lab. What it says about them is read from the host each time."""
+    """The namespaces of one lab on this host: the first kind of `Site`.
+
+    What it says about them is read from the host each time.
+    """
 
     def __init__(self, folder: LabFolder) -> None:
         """Raises LabError when the folder's path is too long for a socket in it."""
         self._folder = folder
         self._layout = EnclosureLayout.of(folder)
+        self._sockets = Sockets()
 
     @property
     def running(self) -> bool:
@@ -99,22 +101,6 @@ class Enclosure:
             )
         self._clear_runtime()
 
-    def enter_network(self) -> None:
-        """Move the calling thread, and threads it starts later, into the lab's network namespace.
-
-        There is no way back. Raises LabError when the enclosure does not run or this is not root.
-        """
-        identity = self._require()
-        if identity.namespace("net") == str(Path("/proc/thread-self/ns/net").readlink()):
-            return
-        libc = ctypes.CDLL(None, use_errno=True)
-        with Path(f"/proc/{identity.pid}/ns/net").open() as namespace:
-            if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                why = os.strerror(ctypes.get_errno())
-                raise LabError(
-                    f"cannot enter the network of {self._folder.name}: {why}", resolution="run as root"
-                )
-
     def command(self, words: Sequence[str]) -> list[str]:
         """`words`, to be run in the enclosure's network, mount and PID namespaces."""
         return ["nsenter", "--target", str(self._require().pid), "--net", "--mount", "--pid", "--", *words]
@@ -126,6 +112,21 @@ class Enclosure:
     def hosted_command(self, words: Sequence[str]) -> list[str]:
         """`words`, to be run in the enclosure's network, with the host's files; ends with the enclosure."""
         return ["nsenter", "--target", str(self._require().pid), "--net", "--pid", "--", *words]
+
+    def shell_line(self, line: str) -> str:
+        """A line for a shell that runs `line` in the lab's network, also after the lab was started anew."""
+        return f"nsenter --net=/proc/$(cut -d' ' -f1 {self._layout.init_record})/ns/net {line}"
+
+    def connect(self, address: str, port: int, seconds: float | None) -> socket.socket:
+        """A connection to an address in the lab's network. Raises OSError when there is none in `seconds`."""
+        return self._sockets.connect(self.network_command(()), address, port, seconds)
+
+    def listen(self, address: str) -> socket.socket:
+        """Listens at an address that the host side has in the lab's network, at a port that is free.
+
+        Raises OSError when it has no such address.
+        """
+        return self._sockets.listen(self.network_command(()), address)
 
     def _identity(self) -> ProcessIdentity | None:
         identity = ProcessIdentity.read(self._layout.init_record)

@@ -17,8 +17,8 @@ from lab.foundation.errors import LabError
 from lab.foundation.process import run
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.daemon import start_daemon
-from lab.host.enclosure import Enclosure
 from lab.host.process_identity import ProcessIdentity
+from lab.host.site import Site
 from lab.topology.plan import NetworkPlan, Plan
 
 NAME = "lan-host"
@@ -34,16 +34,14 @@ RECORD_AND_EXEC = 'read -r pid rest < /proc/self/stat; echo "$pid" > "$0"; hostn
 class LanMember:
     """A machine of a lab's underlay that is no node; it ends with the lab's enclosure."""
 
-    def __init__(
-        self, enclosure: Enclosure, underlay: NetworkPlan, name: str, address: IPv4Interface
-    ) -> None:
+    def __init__(self, site: Site, underlay: NetworkPlan, name: str, address: IPv4Interface) -> None:
         """`name`, at most 15 characters, is its host name and its veth's on the lab's side."""
-        self._enclosure = enclosure
+        self._site = site
         self._underlay = underlay
         self._name = name
         self._address = address
-        self._record = enclosure.layout.lan_member_record(name)
-        self._log = enclosure.layout.lan_member_log(name)
+        self._record = site.layout.lan_member_record(name)
+        self._log = site.layout.lan_member_log(name)
 
     @property
     def address(self) -> IPv4Address:
@@ -103,9 +101,9 @@ class LanMember:
         return identity if identity is not None and identity.alive else None
 
     def _end_unfinished(self) -> None:
-        """End what an interrupted start left; its number counts only if it lives in this enclosure."""
+        """End what an interrupted start left; its number counts only if it lives in this lab."""
         left = _reported(self._pid_file)
-        init_pid = self._enclosure.init_pid
+        init_pid = self._site.init_pid
         init = ProcessIdentity.of(init_pid) if init_pid is not None else None
         if left is not None and init is not None and left.namespace("pid") == init.namespace("pid"):
             os.kill(left.pid, signal.SIGKILL)
@@ -113,7 +111,7 @@ class LanMember:
 
     def _hold_namespaces(self, program: Sequence[str]) -> ProcessIdentity:
         start_daemon(
-            self._enclosure.hosted_command(
+            self._site.hosted_command(
                 [
                     # --fork hands the process over to the enclosure's init.
                     *("setsid", "--fork", "unshare", "--net", "--uts", "--"),
@@ -141,7 +139,7 @@ class LanMember:
             ],
             ["ip", "link", "set", self._name, "master", self._underlay.bridge, "up"],
         ):
-            run(self._enclosure.network_command(words))
+            run(self._site.network_command(words))
         for words in (
             ["ip", "link", "set", "lo", "up"],
             ["ip", "address", "add", str(self._address), "dev", DEVICE],
@@ -154,7 +152,7 @@ class LanMember:
 class LanHost(LanMember):
     """The LAN host of one lab."""
 
-    def __init__(self, enclosure: Enclosure, plan: Plan) -> None:
+    def __init__(self, site: Site, plan: Plan) -> None:
         """Raises LabError when the plan has no underlay with a LAN host."""
         underlay = plan.underlay
         if underlay is None or underlay.lan_host is None:
@@ -162,7 +160,7 @@ class LanHost(LanMember):
                 f"the topology {plan.topology} has no LAN host",
                 resolution="give its underlay network a `lan_host` address",
             )
-        super().__init__(enclosure, underlay, NAME, underlay.lan_host)
+        super().__init__(site, underlay, NAME, underlay.lan_host)
 
     def start(self, agnhost: Path | None = None) -> None:
         """Start the LAN host on the underlay's bridge, which must be there; nothing to do when it runs.

@@ -14,7 +14,7 @@ from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline, wait_for
-from lab.host.enclosure import Enclosure
+from lab.host.site import Site
 from lab.machines.base_volume import place_base_volume, register_box
 from lab.machines.kept import KeptMachines
 from lab.machines.layers import Layers, disk_path, freeze
@@ -51,21 +51,21 @@ class Machines:
     """All nodes of a lab as virtual machines. What it says about them is read from libvirt each time."""
 
     def __init__(
-        self, folder: LabFolder, plan: Plan, box: Box, settings: MachineSettings, enclosure: Enclosure
+        self, folder: LabFolder, plan: Plan, box: Box, settings: MachineSettings, site: Site
     ) -> None:
         self._folder = folder
         self._plan = plan
         self._box = box
         self._settings = settings
-        self._enclosure = enclosure
+        self._site = site
         self._nodes = tuple(node.name for node in plan.nodes)
-        self._layers = Layers(enclosure.layout.images)
+        self._layers = Layers(site.layout.images)
         self.store = Snapshots(folder.snapshots, self._layers)
         """The snapshots as files."""
 
     def prepare(self) -> None:
-        """Networks, storage, the box and the Vagrantfile: all that `up` needs. The enclosure must run."""
-        place_base_volume(self._box, self._enclosure.layout)
+        """Networks, storage, the box and the Vagrantfile: all that `up` needs. The site must run."""
+        place_base_volume(self._box, self._site.layout)
         with self._libvirt() as connection:
             make_networks(connection, self._plan)
             make_pool(connection)
@@ -81,11 +81,11 @@ class Machines:
         with self._libvirt() as connection:
             remove_half_made(connection, self._folder, self._plan, self.store)
         on_line = _ready_counter(step, len(self._nodes))
-        Vagrant(self._folder, self._enclosure, on_line).up(self._nodes)
+        Vagrant(self._folder, self._site, on_line).up(self._nodes)
 
     def states(self) -> Mapping[str, MachineState]:
         """The state of every node of the plan, by name."""
-        if not self._enclosure.running:
+        if not self._site.running:
             return {node: self._state_at_rest(node) for node in self._nodes}
         with self._libvirt() as connection:
             found = {domain.name: _FROM_DOMAIN[domain.state] for domain in connection.domains()}
@@ -197,7 +197,7 @@ class Machines:
         connection.refresh_pool(POOL)
 
     def _kept(self, root: Path) -> KeptMachines:
-        return KeptMachines(root, self._folder, self._enclosure.layout, self._box)
+        return KeptMachines(root, self._folder, self._site.layout, self._box)
 
     def _require_running(self) -> None:
         others = {node: state for node, state in self.states().items() if state is not MachineState.RUNNING}
@@ -213,7 +213,7 @@ class Machines:
         return MachineState.OFF if made else MachineState.NOT_CREATED
 
     def _libvirt(self) -> Libvirt:
-        return Libvirt(self._enclosure.libvirt_uri)
+        return Libvirt(self._site.libvirt_uri)
 
     def _go_on(self, connection: Libvirt) -> None:
         """Let machines that stand still run on, with the right time."""

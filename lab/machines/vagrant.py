@@ -14,7 +14,7 @@ import vagrant
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import Completed, StoppedError, run
-from lab.host.enclosure import Enclosure
+from lab.host.site import Site
 
 UP_LIMIT = 1800.0
 SHORT_LIMIT = 300.0
@@ -32,11 +32,9 @@ def vagrant_home(folder: LabFolder) -> Path:
 class Vagrant:
     """Vagrant in a lab's folder and network."""
 
-    def __init__(
-        self, folder: LabFolder, enclosure: Enclosure, on_line: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, folder: LabFolder, site: Site, on_line: Callable[[str], None] | None = None) -> None:
         """`on_line` gets each line that Vagrant prints while it works."""
-        self._wrapped: Any = _LoggedVagrant(folder, enclosure, on_line)
+        self._wrapped: Any = _LoggedVagrant(folder, site, on_line)
 
     def up(self, nodes: Sequence[str]) -> None:
         """Create and start the machines side by side and wait until ssh answers on each."""
@@ -58,14 +56,12 @@ class Vagrant:
 class _LoggedVagrant(vagrant.Vagrant):
     """python-vagrant, with its commands run by this program's own process module."""
 
-    def __init__(
-        self, folder: LabFolder, enclosure: Enclosure, on_line: Callable[[str], None] | None
-    ) -> None:
+    def __init__(self, folder: LabFolder, site: Site, on_line: Callable[[str], None] | None) -> None:
         if not folder.vagrantfile.exists():
             raise LabError(f"there is no Vagrantfile in {folder.root}", resolution="run `lab up`")
         super().__init__(root=str(folder.root))  # type: ignore[no-untyped-call]
         self._folder = folder
-        self._enclosure = enclosure
+        self._site = site
         self._on_line = on_line
 
     def up_all(self, nodes: Sequence[str]) -> None:
@@ -96,7 +92,7 @@ class _LoggedVagrant(vagrant.Vagrant):
         words = self._make_vagrant_command(args)  # type: ignore[no-untyped-call]
         return run(
             # Vagrant must not outlive this program: it would hold its locks and go on by itself.
-            self._enclosure.network_command(["setpriv", "--pdeathsig", "KILL", "--", *words]),
+            self._site.network_command(["setpriv", "--pdeathsig", "KILL", "--", *words]),
             cwd=self._folder.root,
             env=_environment(self._folder),
             timeout=limit,

@@ -22,6 +22,7 @@ from paramiko.ssh_exception import SSHException
 from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 from lab.foundation.wait import Deadline, wait_for
+from lab.host.site import Site
 from lab.nodes.files import NodeFile, write_files
 
 TAIL_LINES = 30
@@ -86,14 +87,15 @@ class NodeCommandError(LabError):
 class NodeConnection:
     """Root's SSH connection to one node, opened on first use and again after it broke.
 
-    Host keys are not checked: the address lies in the lab's own network namespace, where only the lab's
-    machines answer. Safe to share between threads; one command runs at a time.
+    Host keys are not checked: the address lies in the lab's own network, where only the lab's machines
+    answer. Safe to share between threads; one command runs at a time.
     """
 
     def __init__(
-        self, node: str, address: str, key_file: Path, *, user: str = "root", port: int = 22
+        self, node: str, address: str, key_file: Path, site: Site, *, user: str = "root", port: int = 22
     ) -> None:
         self.node = node
+        self._site = site
         self._lock = threading.RLock()
         self._connection = Connection(
             address,
@@ -136,8 +138,7 @@ class NodeConnection:
     def why_silent(self, seconds: float) -> str | None:
         """Why the node's sshd does not greet within `seconds`; None when it does. No connection is kept."""
         try:
-            address = (self._connection.host, self._connection.port)
-            with socket.create_connection(address, timeout=seconds) as connection:
+            with self._connect(seconds) as connection:
                 greeting = connection.recv(GREETING_BYTES)
         except OSError as error:
             return str(error)
@@ -208,8 +209,12 @@ class NodeConnection:
             transport = self._connection.transport if self._connection.is_connected else None
             if transport is None:
                 self._connection.close()
+                self._connection.connect_kwargs["sock"] = self._connect(CONNECT_SECONDS)
                 self._connection.open()
                 self._connection.transport.set_keepalive(15)
+
+    def _connect(self, seconds: float) -> socket.socket:
+        return self._site.connect(self._connection.host, self._connection.port, seconds)
 
 
 class _Lines(io.TextIOBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from lab.foundation.errors import LabError
+from lab.host.site import Site
 
 
 @contextmanager
-def serve_files(address: str, files: Mapping[str, Path]) -> Iterator[int]:
-    """Serve `files` at http://ADDRESS:PORT/NAME, nothing else, and yield the port, which the kernel chooses.
+def serve_files(site: Site, address: str, files: Mapping[str, Path]) -> Iterator[int]:
+    """Serve `files` at http://ADDRESS:PORT/NAME of the site, nothing else, and yield a port that was free.
 
-    The thread that calls it must be in the network namespace that has the address. Raises LabError when it
-    has not.
+    Raises LabError when the site has no such address.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -37,15 +38,24 @@ def serve_files(address: str, files: Mapping[str, Path]) -> Iterator[int]:
             pass
 
     try:
-        server = ThreadingHTTPServer((address, 0), Handler)
+        door = site.listen(address)
     except OSError as error:
         raise LabError(f"no file can be served at {address}", details=error.strerror) from error
-    server.daemon_threads = True
+    server = _at(door, Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
-        yield server.server_address[1]
+        yield door.getsockname()[1]
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _at(door: socket.socket, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """A server on a socket that listens already."""
+    server = ThreadingHTTPServer(door.getsockname(), handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = door
+    server.daemon_threads = True
+    return server

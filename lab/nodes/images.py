@@ -21,10 +21,11 @@ def bring_images(
 ) -> None:
     """Import docker-archives, by the reference of the image in them, into every node's store.
 
-    Called in the lab's network. Raises LabError when a node cannot take one.
+    Raises LabError when a node cannot take one.
     """
     host = nodes.plan.uplink.host_address.ip
-    with serve_files(str(host), {str(number): path for number, path in enumerate(archives.values())}) as port:
+    files = {str(number): path for number, path in enumerate(archives.values())}
+    with serve_files(nodes.site, str(host), files) as port:
         for number, reference in enumerate(archives):
             at.doing(reference)
             at.advance(number, len(archives))

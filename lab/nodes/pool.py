@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline
+from lab.host.site import Site
 from lab.nodes.connection import NodeConnection
 from lab.topology.plan import NodePlan, Plan
 
@@ -21,12 +22,15 @@ class NodesError(LabError):
 
 
 class Nodes:
-    """The connections to a lab's nodes. Made in a thread that is inside the lab's network namespace."""
+    """The connections to a lab's nodes, in the network of its site."""
 
-    def __init__(self, plan: Plan, key_file: Path) -> None:
+    def __init__(self, plan: Plan, key_file: Path, site: Site) -> None:
         self.plan = plan
+        self.site = site
         self._connections: Mapping[str, NodeConnection] = {
-            node.name: NodeConnection(node.name, str(node.nic_on(plan.uplink.name).primary.ip), key_file)
+            node.name: NodeConnection(
+                node.name, str(node.nic_on(plan.uplink.name).primary.ip), key_file, site
+            )
             for node in plan.nodes
         }
 

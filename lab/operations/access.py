@@ -40,32 +40,27 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
             details=f"did you mean {near[0]}?" if near else None,
             resolution=f"use one of: {', '.join(names)}",
         )
-    _enter(lab)
+    lab.require_running()
     ssh = ["ssh", "-F", str(lab.folder.ssh_config), node]
     become([*ssh, *(map(shlex.quote, words) if quote else words)], told=ssh)
 
 
 def become_kubectl(lab: Lab, words: Sequence[str]) -> NoReturn:
     """Replace this process with kubectl, speaking to the lab's API server."""
-    _enter(lab)
+    lab.require_running()
     os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
     kubectl = str(lab.folder.programs / "kubectl")
-    become([kubectl, *words], told=[kubectl])
+    become(lab.site.network_command([kubectl, *words]), told=[kubectl])
 
 
 def become_shell(lab: Lab) -> NoReturn:
     """Replace this process with the user's shell inside the lab's network, kubectl on its PATH."""
-    _enter(lab)
+    lab.require_running()
     os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
     os.environ["LAB_NAME"] = lab.folder.name
     os.environ["PATH"] = f"{lab.folder.programs}:{os.environ['PATH']}"
     user_shell = [os.environ.get("SHELL", "/bin/sh")]
-    become(user_shell, told=user_shell)
-
-
-def _enter(lab: Lab) -> None:
-    lab.require_running()
-    lab.enclosure.enter_network()
+    become(lab.site.network_command(user_shell), told=user_shell)
 
 
 def kubeconfig_text(lab: Lab) -> str:

@@ -15,8 +15,8 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
 from lab.foundation.wait import Deadline
-from lab.host.enclosure import Enclosure
 from lab.host.lan_host import LanHost
+from lab.host.site import Site
 from lab.machines.machines import Machines, MachineState
 from lab.machines.vagrantfile import MachineSettings
 from lab.modes.install import arrange_mode
@@ -25,6 +25,7 @@ from lab.modes.registry import mode_named
 from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
 from lab.nodes.runtimes import ContainerRuntime, runtime_named
+from lab.operations.parts import LocalParts, Parts
 from lab.state.records import LabRecord, read_record, write_record
 from lab.supply.box import Box, find_box
 from lab.supply.cache import Cache
@@ -42,18 +43,20 @@ POD_BLOCKS_LIMIT = 180.0
 
 
 class Lab:
-    """One lab while a command works on it."""
+    """One lab while a command works on it, with the parts it was given."""
 
-    def __init__(self, folder: LabFolder, record: LabRecord, plan: Plan, progress: Progress) -> None:
+    def __init__(
+        self, folder: LabFolder, record: LabRecord, plan: Plan, progress: Progress, parts: Parts
+    ) -> None:
         self.folder = folder
         self.plan = plan
         self.progress = progress
-        self.enclosure = Enclosure(folder)
+        self._parts = parts
         self._record = record
 
     @classmethod
     def open(cls, folder: LabFolder, progress: Progress) -> Lab:
-        """The lab as it was made: from the topology and record in its folder.
+        """The lab of this host as it was made: from the topology and record in its folder.
 
         Raises LabError when `lab up` was ended before it wrote them.
         """
@@ -64,11 +67,15 @@ class Lab:
                 resolution=f"run its lab up again, or lab down --name {folder.name}",
             )
         plan = make_plan(load_topology(folder.topology)).in_mode(ModeChoice.parse(record.mode))
-        return cls(folder, record, plan, progress)
+        return cls(folder, record, plan, progress, LocalParts(folder))
+
+    @property
+    def site(self) -> Site:
+        return self._parts.site
 
     def require_running(self) -> None:
         """Raises LabError when the lab's namespaces and machines are gone."""
-        if not self.enclosure.running:
+        if not self.site.running:
             raise LabError(
                 f"the lab {self.folder.name} does not run",
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
@@ -139,13 +146,12 @@ class Lab:
     @property
     def lan_host(self) -> LanHost | None:
         """The lab's third party on the underlay; None where the topology has none."""
-        underlay = self.plan.underlay
-        return LanHost(self.enclosure, self.plan) if underlay and underlay.lan_host else None
+        return self._parts.lan_host(self.plan)
 
     @property
     def lan_host_pid(self) -> int | None:
         lan_host = self.lan_host
-        return lan_host.pid if lan_host and self.enclosure.running else None
+        return lan_host.pid if lan_host and self.site.running else None
 
     @property
     def machines(self) -> Machines:
@@ -160,7 +166,7 @@ class Lab:
             driver="kvm" if self.record.accelerator == "kvm" else "qemu",
             counter_khz=self.record.counter_khz or None,
         )
-        return Machines(self.folder, self.plan, box, settings, self.enclosure)
+        return self._parts.machines(self.plan, box, settings)
 
     def machine_states(self) -> Mapping[str, MachineState]:
         """The state of every node's machine, by node name."""
@@ -174,8 +180,8 @@ class Lab:
 
     @cached_property
     def nodes(self) -> Nodes:
-        """Connections to the nodes. First used after this process entered the lab's network."""
-        return Nodes(self.plan, self.folder.key)
+        """Connections to the nodes."""
+        return self._parts.nodes(self.plan)
 
     @property
     def node_needs(self) -> NodeNeeds:
@@ -187,8 +193,8 @@ class Lab:
 
     @cached_property
     def api(self) -> ClusterApi:
-        """The API server. First used after this process entered the lab's network."""
-        return ClusterApi(self.folder.kubeconfig)
+        """The API server. First used when there is a kubeconfig."""
+        return self._parts.api()
 
     @property
     def mode_setup(self) -> ModeSetup:

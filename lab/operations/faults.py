@@ -120,7 +120,6 @@ def faults_after_revert(lab: Lab, of_snapshot: tuple[InjectedFault, ...]) -> Non
     """The machines are back at a snapshot with these faults: those are now on record.
 
     With none the lab is to be clean, and faults of the LAN, which are outside the machines, are taken out.
-    This process is in the lab's network.
     """
     outside = [each for each in read_faults(lab.folder) if fault_named(each.name).scope is Scope.LAN]
     write_faults(lab.folder, (*outside, *of_snapshot))
@@ -145,13 +144,12 @@ def _wait_until_well(lab: Lab, progress: Progress) -> None:
 def _at_work(folder: LabFolder, progress: Progress) -> Lab:
     lab = Lab.open(folder, progress)
     lab.require_running()
-    lab.enclosure.enter_network()
     return lab
 
 
 def _site(lab: Lab, at: StepContext) -> Site:
     mode = mode_named(lab.plan.mode)
-    return Site(lab.plan, mode, lab.nodes, lab.api, lab.machines, lab.enclosure, at.doing)
+    return Site(lab.plan, mode, lab.nodes, lab.api, lab.machines, lab.site, at.doing)
 
 
 def _require_fit(fault: Fault, lab: Lab) -> None:

@@ -69,7 +69,7 @@ class Inventory:
 
 def inventory_of(lab: Lab) -> Inventory:
     """The inventory of a lab; its namespaces are None while it does not run."""
-    init = lab.enclosure.init_pid if lab.enclosure.running else None
+    init = lab.site.init_pid if lab.site.running else None
     lan_host = lab.lan_host_pid
     return Inventory(
         lab,

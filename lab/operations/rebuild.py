@@ -46,7 +46,6 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
         lab.require_running()
         lab.change_mode(ModeChoice.parse(mode or lab.record.mode))
         before = run_steps(lab, (OF_MODE,))
-        lab.enclosure.enter_network()
         if mode_snapshot(lab.plan.choice) in lab.machines.snapshots():
             times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:

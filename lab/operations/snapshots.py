@@ -69,7 +69,6 @@ def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
         saved = _saved(lab, name)
         images = {**lab.record.images_on_demand, **saved.images_on_demand}
         lab.update(replace(lab.record, mode=saved.mode, ready=saved.ready, images_on_demand=images))
-        lab.enclosure.enter_network()
         with progress.step(f"restore {name}"):
             go_back(lab, name)
             faults_after_revert(lab, saved.faults)

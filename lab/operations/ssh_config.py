@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.foundation.files import write_atomically
+from lab.host.site import Site
 from lab.operations.context import Lab
 from lab.topology.plan import NodePlan, Plan
 
 
 def write_ssh_config(lab: Lab) -> None:
     """Write the configuration into the lab's folder."""
-    text = ssh_config_text(lab.plan, lab.folder.key, lab.enclosure.layout.init_record)
-    write_atomically(lab.folder.ssh_config, text)
+    write_atomically(lab.folder.ssh_config, ssh_config_text(lab.plan, lab.folder.key, lab.site))
 
 
-def ssh_config_text(plan: Plan, key: Path, init_record: Path) -> str:
-    """One Host entry per node; each connection enters the lab's network by the pid in `init_record`."""
-    return "\n".join(_entry(plan, node, key, init_record) for node in plan.nodes)
+def ssh_config_text(plan: Plan, key: Path, site: Site) -> str:
+    """One Host entry per node; each connection is made by a program that runs in the lab's network."""
+    return "\n".join(_entry(plan, node, key, site) for node in plan.nodes)
 
 
-def _entry(plan: Plan, node: NodePlan, key: Path, init_record: Path) -> str:
+def _entry(plan: Plan, node: NodePlan, key: Path, site: Site) -> str:
     address = node.nic_on(plan.uplink.name).primary.ip
     return f"""\
 Host {node.name}
@@ -31,5 +31,5 @@ Host {node.name}
   StrictHostKeyChecking no
   UserKnownHostsFile /dev/null
   LogLevel ERROR
-  ProxyCommand nsenter --net=/proc/$(cut -d' ' -f1 {init_record})/ns/net nc %h %p
+  ProxyCommand {site.shell_line("nc %h %p")}
 """

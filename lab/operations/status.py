@@ -151,7 +151,7 @@ def _state(lab: Lab, machines: Iterable[MachineState]) -> str:
     if states == {MachineState.RUNNING}:
         return "up" if lab.record.ready else "half made"
     if states == {MachineState.NOT_CREATED}:
-        return "half made" if lab.enclosure.running else "not running"
+        return "half made" if lab.site.running else "not running"
     return "half made"
 
 
@@ -165,7 +165,6 @@ class _Cluster:
 
 def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
     """An API server that does not list its nodes in time is not asked a second time."""
-    lab.enclosure.enter_network()
     try:
         nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
     except LabError as error:

@@ -14,6 +14,7 @@ from lab.host.layout import EnclosureLayout
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
 from lab.operations.keeping import mode_snapshot
+from lab.operations.parts import LocalParts
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
@@ -83,14 +84,13 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
         journal.keep_in(folder.log)
-        lab = Lab(folder, record, plan, progress)
+        lab = Lab(folder, record, plan, progress, LocalParts(folder))
         if record.images:
             lab.require_images()
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
         lab.update(record)
         before = run_steps(lab, BEFORE_NETWORK)
-        lab.enclosure.enter_network()
         after = () if request.cold else run_steps(lab, (WARM,))
         whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
         after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))

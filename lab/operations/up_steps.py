@@ -121,10 +121,10 @@ class PrivateLibvirt:
     name = "namespaces and libvirtd of the lab"
 
     def done(self, lab: Lab) -> bool:
-        return lab.enclosure.serving
+        return lab.site.serving
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        lab.enclosure.start()
+        lab.site.start()
 
 
 class BringBack:

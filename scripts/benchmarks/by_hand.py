@@ -22,6 +22,7 @@ from lab.modes.registry import mode_named
 from lab.nodes.connection import Command, Script
 from lab.nodes.prepare import NodeNeeds, node_script
 from lab.operations.context import Lab
+from lab.operations.parts import LocalParts
 from lab.operations.software import supplied_box, supply_named
 from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step, run_steps
@@ -86,7 +87,7 @@ class MachinesOneByOne(ByHand):
     def run(self, lab: Lab, at: StepContext) -> None:
         for node in lab.plan.nodes:
             at.doing(node.name)
-            Vagrant(lab.folder, lab.enclosure).up([node.name])
+            Vagrant(lab.folder, lab.site).up([node.name])
 
 
 class PrepareOneByOne(ByHand):
@@ -216,12 +217,11 @@ def build(topology: str, mode: str, name: str) -> dict[str, float]:
         save_topology(folder, source)
         supply = supply_named(os.environ.get("LAB_SUPPLY"))
         record = LabRecord(name, mode=str(plan.choice), supply=supply.value, created=now())
-        lab = Lab(folder, record, plan, progress)
+        lab = Lab(folder, record, plan, progress, LocalParts(folder))
         lab.update(record)
         run_steps(lab, BEFORE_NETWORK)
         kubernetes = plan.kubernetes
         software = supplied_box(kubernetes.version, kubernetes.runtime, supply, progress).software
-        lab.enclosure.enter_network()
         lab.machines.prepare()
         write_ssh_config(lab)
         times = list(_times(lab, (MachinesOneByOne(),)))

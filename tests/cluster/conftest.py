@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from api_server import ApiServer
+from stand_ins import Here
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
@@ -19,4 +20,4 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> ClusterSecrets:
 def api(server: ApiServer, tmp_path: Path) -> ClusterApi:
     """The client of the stand-in that the test's own fixture `server` has started."""
     server.write_kubeconfig(tmp_path / "kubeconfig")
-    return ClusterApi(tmp_path / "kubeconfig")
+    return ClusterApi(tmp_path / "kubeconfig", Here())

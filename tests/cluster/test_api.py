@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from api_server import ApiServer
+from stand_ins import Here
 
 from lab.cluster import api as module
 from lab.cluster.api import ApiError, ClusterApi
@@ -186,7 +187,7 @@ def test_a_label_is_taken_away(api: ClusterApi, server: ApiServer) -> None:
 
 def test_a_kubeconfig_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="cannot read"):
-        ClusterApi(tmp_path / "missing")
+        ClusterApi(tmp_path / "missing", Here())
 
 
 def test_a_killed_process_leaves_nothing_outside_the_labs_folder(
@@ -198,7 +199,7 @@ def test_a_killed_process_leaves_nothing_outside_the_labs_folder(
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(admin_kubeconfig(plan, load_or_make_secrets(folder / "secrets.json")))
-    ClusterApi(kubeconfig)
+    ClusterApi(kubeconfig, Here())
     assert not list(temporary.iterdir())
     opened = [path.stat().st_mode & 0o777 for path in (folder / "kubeconfig.opened").iterdir()]
     assert opened == [0o600] * 3

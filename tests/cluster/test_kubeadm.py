@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from stand_ins import Here
 
 from lab.cluster.kubeadm import (
     TRIES,
@@ -86,12 +87,12 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.fixture
 def script(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> str:
-    nodes = Nodes(plan, tmp_path / "key")
+    nodes = Nodes(plan, tmp_path / "key", Here())
     return init_script(nodes, Membership(Containerd(), secrets)).text
 
 
 def test_scripts_fit_into_one_argument(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> None:
-    nodes, membership = Nodes(plan, tmp_path / "key"), Membership(Containerd(), secrets)
+    nodes, membership = Nodes(plan, tmp_path / "key", Here()), Membership(Containerd(), secrets)
     for script in (init_script(nodes, membership), join_script(nodes, plan.workers[0], membership)):
         assert len(script.text.encode()) < LONGEST_SCRIPT / 2
 

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +39,6 @@ def host_traces(labs: Path) -> HostTraces:
         run=tuple(sorted(entry.name for entry in Path("/run").iterdir())),
         enclosures=tuple(words.decode(errors="replace") for words in commands if str(labs).encode() in words),
     )
-
-
-def in_own_process(code: str, *arguments: str) -> str:
-    """Run Python that changes its own namespaces, which a test process could not undo."""
-    return run([sys.executable, "-c", code, *arguments]).stdout
 
 
 def test_start_serves_libvirt_and_stop_leaves_nothing(make_enclosure: MakeEnclosure, labs: Path) -> None:
@@ -139,20 +136,61 @@ def test_a_failing_start_says_what_the_log_says(
     assert "lab doctor" in str(failed.value)
 
 
-def test_entering_the_network_takes_later_threads_along(make_enclosure: MakeEnclosure) -> None:
+def test_sockets_are_in_the_labs_network_and_this_process_is_not(make_enclosure: MakeEnclosure) -> None:
     enclosure = make_enclosure("a")
     enclosure.start()
-    run(enclosure.command(["ip", "link", "add", "only-here", "type", "bridge"]))
-    code = (
-        "import sys, threading, socket; from pathlib import Path\n"
-        "from lab.foundation.paths import LabFolder; from lab.host.enclosure import Enclosure\n"
-        "Enclosure(LabFolder(Path(sys.argv[1]))).enter_network()\n"
-        "names = lambda: print(sorted(name for _, name in socket.if_nameindex()))\n"
-        "thread = threading.Thread(target=names); thread.start(); thread.join()\n"
-    )
-    assert in_own_process(code, str(enclosure.layout.root.parent)).strip() == "['lo', 'only-here']"
+    own = Path("/proc/self/ns/net").readlink()
+    with enclosure.listen("127.0.0.1") as door:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(door.getsockname(), timeout=5.0)
+        with enclosure.connect(*door.getsockname(), 5.0) as sent:
+            taken, _ = door.accept()
+            with taken:
+                sent.sendall(b"over lo of the lab")
+                assert taken.recv(100) == b"over lo of the lab"
+    assert Path("/proc/self/ns/net").readlink() == own
 
 
-def test_a_lab_that_does_not_run_cannot_be_entered(make_enclosure: MakeEnclosure) -> None:
+def test_what_a_socket_of_the_lab_fails_with_is_the_systems_own_word(make_enclosure: MakeEnclosure) -> None:
+    enclosure = make_enclosure("a")
+    enclosure.start()
+    with pytest.raises(ConnectionRefusedError):
+        enclosure.connect("127.0.0.1", 9, 5.0)
+    with pytest.raises(OSError, match="unreachable"):
+        enclosure.connect("192.0.2.1", 9, 5.0)
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        enclosure.listen("192.0.2.1")
+    with enclosure.listen("::1") as door, enclosure.connect("::1", door.getsockname()[1], 5.0) as sent:
+        assert sent.family is socket.AF_INET6
+
+
+def test_many_threads_may_ask_for_sockets_at_once(make_enclosure: MakeEnclosure) -> None:
+    enclosure = make_enclosure("a")
+    enclosure.start()
+    with enclosure.listen("127.0.0.1") as door, ThreadPoolExecutor(8) as pool:
+        port = door.getsockname()[1]
+        opened = list(pool.map(lambda _: enclosure.connect("127.0.0.1", port, 5.0), range(32)))
+    assert len({each.getsockname() for each in opened}) == 32
+    for each in opened:
+        each.close()
+
+
+def test_a_lab_that_was_started_anew_is_reached_in_its_new_network(make_enclosure: MakeEnclosure) -> None:
+    enclosure = make_enclosure("a")
+    for address in ("192.0.2.1", "192.0.2.2"):
+        enclosure.start()
+        run(enclosure.command(["ip", "address", "add", f"{address}/32", "dev", "lo"]))
+        enclosure.listen(address).close()
+        enclosure.stop()
+
+
+def test_a_line_for_a_shell_outlives_the_first_process(make_enclosure: MakeEnclosure) -> None:
+    enclosure = make_enclosure("a")
+    line = enclosure.shell_line("ip -brief link")
+    enclosure.start()
+    assert run(["sh", "-c", line]).stdout.split()[0] == "lo"
+
+
+def test_a_lab_that_does_not_run_cannot_be_reached(make_enclosure: MakeEnclosure) -> None:
     with pytest.raises(LabError, match="the lab a is not running"):
-        make_enclosure("a").enter_network()
+        make_enclosure("a").connect("127.0.0.1", 22, 1.0)

@@ -14,6 +14,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from ssh_server import SshServer
+from stand_ins import Here
 
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, TimedOutError
@@ -39,7 +40,7 @@ def server() -> Iterator[SshServer]:
 
 @pytest.fixture
 def connection(server: SshServer, key_file: Path) -> Iterator[NodeConnection]:
-    with NodeConnection("k8s-node1", "127.0.0.1", key_file, port=server.port) as connection:
+    with NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=server.port) as connection:
         yield connection
 
 
@@ -106,7 +107,7 @@ def test_put_and_read_text(connection: NodeConnection, tmp_path: Path) -> None:
 def test_nobody_there(key_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    connection = NodeConnection("k8s-node1", "127.0.0.1", key_file, port=port)
+    connection = NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=port)
     with pytest.raises(LabError, match=r"node k8s-node1: .* the connection broke"):
         connection.run(Command(("true",)))
     with pytest.raises(TimedOutError, match="node k8s-node1: ssh"):
@@ -133,7 +134,7 @@ def test_a_node_whose_sshd_greets_is_not_silent(connection: NodeConnection) -> N
 def test_a_machine_that_hangs_is_silent(key_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hung:
         port = hung.getsockname()[1]
-        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, port=port)
+        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=port)
         assert node.why_silent(0.2) == "timed out"
     why = node.why_silent(0.2)
     assert why is not None
@@ -142,7 +143,7 @@ def test_a_machine_that_hangs_is_silent(key_file: Path) -> None:
 
 def test_a_connection_that_ends_without_a_greeting_is_told(key_file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
-        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, port=server.getsockname()[1])
+        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=server.getsockname()[1])
         asked = pool.submit(node.why_silent, 10.0)
         connection, _ = server.accept()
         connection.close()

@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from stand_ins import Here
 
 from lab.foundation.errors import LabError
 from lab.nodes.file_server import serve_files
@@ -17,7 +18,7 @@ from lab.nodes.pool import in_parallel
 def test_files_are_served_by_their_names_to_several_at_once(tmp_path: Path) -> None:
     content = os.urandom(3_000_000)
     (tmp_path / "image").write_bytes(content)
-    with serve_files("127.0.0.1", {"0": tmp_path / "image"}) as port:
+    with serve_files(Here(), "127.0.0.1", {"0": tmp_path / "image"}) as port:
         url = f"http://127.0.0.1:{port}"
 
         def fetch() -> bytes:
@@ -36,6 +37,6 @@ def test_files_are_served_by_their_names_to_several_at_once(tmp_path: Path) -> N
 def test_an_address_that_is_not_there() -> None:
     with (
         pytest.raises(LabError, match=r"no file can be served at 192\.0\.2\.1"),
-        serve_files("192.0.2.1", {}),
+        serve_files(Here(), "192.0.2.1", {}),
     ):
         pass

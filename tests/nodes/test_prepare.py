@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from stand_ins import Here
 
 from lab.foundation.errors import LabError
 from lab.nodes.pool import Nodes
@@ -82,6 +83,6 @@ def test_runtimes_by_name() -> None:
 
 
 def test_connections_go_by_the_uplink(plan: Plan, tmp_path: Path) -> None:
-    nodes = Nodes(plan, tmp_path / "key")
+    nodes = Nodes(plan, tmp_path / "key", Here())
     address = nodes["k8s-node1"]._connection.host
     assert address == str(plan.nodes[1].nic_on(plan.uplink.name).primary.ip)

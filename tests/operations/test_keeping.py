@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from stand_ins import PaperParts, put_box
 
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
@@ -15,10 +16,8 @@ from lab.operations import keeping
 from lab.operations.context import Lab
 from lab.operations.keeping import kind_of, mode_of_snapshot, mode_snapshot, take_mode_snapshot
 from lab.state.records import LabRecord
-from lab.supply.box.model import Box, box_folder, write_record
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Runtime
 from lab.topology.planner import make_plan
 
 DIGEST = "0" * 64
@@ -28,23 +27,22 @@ OTHER_DIGEST = "1" * 64
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab on paper, with two boxes in the cache."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("LAB_CACHE", str(cache))
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
     for digest in (DIGEST, OTHER_DIGEST):
-        folder = box_folder(cache, digest)
-        folder.mkdir(parents=True)
-        write_record(Box("lab", "1.1", folder, "", 20, Runtime.CONTAINERD, "v1.24.10", digest, {}), folder)
+        put_box(digest)
     plan = make_plan(load_topology(find_topology("underlay-3node")))
     record = LabRecord(
         "a", mode="macvlan", supply="packages", created="", accelerator="qemu", box_digest=DIGEST
     )
-    return Lab(LabFolder(tmp_path / "a"), record, plan, SilentProgress())
+    folder = LabFolder(tmp_path / "a")
+    return Lab(folder, record, plan, SilentProgress(), PaperParts(folder))
 
 
 def other(lab: Lab, **changes: object) -> Lab:
     """The same lab with another name and another record."""
     record = replace(lab.record, **changes)  # type: ignore[arg-type]
-    return Lab(LabFolder(lab.folder.root.parent / "b"), record, lab.plan, SilentProgress())
+    folder = LabFolder(lab.folder.root.parent / "b")
+    return Lab(folder, record, lab.plan, SilentProgress(), PaperParts(folder))
 
 
 def test_a_lab_of_another_name_is_of_the_same_kind(lab: Lab) -> None:
@@ -135,10 +133,10 @@ def kept(lab: Lab, monkeypatch: pytest.MonkeyPatch, *names: str, beyond_gib: flo
     """What is there after a snapshot in macvlan; `beyond_gib` is what the disk had beyond what it takes."""
     memory_gib = sum(node.memory_mib for node in lab.plan.nodes) / 1024
     saved = Saved(*names, free_gib=memory_gib + keeping.DISK_LEFT_GIB + beyond_gib)
-    monkeypatch.setattr(Lab, "machines", saved)
     monkeypatch.setattr(keeping.shutil, "disk_usage", saved.disk_usage)
     in_macvlan = lab.plan.in_mode(ModeChoice("macvlan"))
-    take_mode_snapshot(Lab(lab.folder, lab.record, in_macvlan, saved))
+    parts = PaperParts(lab.folder, made_machines=saved)
+    take_mode_snapshot(Lab(lab.folder, lab.record, in_macvlan, saved, parts))
     return saved
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stand_ins import PaperParts, put_box
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
@@ -22,9 +23,7 @@ from lab.operations import snapshot_file
 from lab.operations.context import Lab
 from lab.operations.snapshot_file import NAME, read_manifest, read_snapshot_file, write_snapshot_file
 from lab.state.records import LabRecord, SnapshotRecord
-from lab.supply.box.model import Box, box_folder, write_record
 from lab.topology.loader import find_topology, load_topology
-from lab.topology.models import Runtime
 from lab.topology.planner import make_plan
 
 DIGEST = "0" * 64
@@ -43,16 +42,14 @@ RECORD = LabRecord(
 @pytest.fixture
 def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Lab]:
     """Makes labs on paper, whose storage pools are empty."""
-    cache = tmp_path / "cache"
-    monkeypatch.setenv("LAB_CACHE", str(cache))
-    folder = box_folder(cache, DIGEST)
-    folder.mkdir(parents=True)
-    write_record(Box("lab", "1.1", folder, "", 20, Runtime.CONTAINERD, "v1.24.10", DIGEST, {}), folder)
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    put_box(DIGEST)
     plan = make_plan(load_topology(find_topology("underlay-3node")))
 
     def make(name: str) -> Lab:
-        lab = Lab(LabFolder(tmp_path / name), replace(RECORD, name=name), plan, SilentProgress())
-        lab.enclosure.layout.images.mkdir(parents=True)
+        folder = LabFolder(tmp_path / name)
+        lab = Lab(folder, replace(RECORD, name=name), plan, SilentProgress(), PaperParts(folder))
+        lab.site.layout.images.mkdir(parents=True)
         return lab
 
     return make
@@ -93,7 +90,7 @@ def take(lab: Lab, file: Path) -> None:
 
 def assert_nothing_came(lab: Lab) -> None:
     assert list(lab.folder.snapshots.glob("*")) == []
-    assert list(lab.enclosure.layout.images.iterdir()) == []
+    assert list(lab.site.layout.images.iterdir()) == []
 
 
 def repack(file: Path, change: Callable[[Path], None], tmp_path: Path) -> Path:

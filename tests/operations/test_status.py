@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from stand_ins import PaperParts, put_box
 
 from lab.cluster.api import ApiError
-from lab.cluster.objects import NodeState
+from lab.cluster.objects import NodeState, PodState
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
-from lab.nodes.connection import NodeConnection
-from lab.operations import status as module
+from lab.nodes.connection import Result, Script
 from lab.operations.context import Lab
-from lab.operations.status import API_LIMIT, status_of
+from lab.operations.starvation import USUAL_SECONDS
+from lab.operations.status import API_LIMIT, LabStatus, status_of
 from lab.state.records import LabRecord
-from lab.topology.plan import Plan
+from lab.topology.mode_choice import ModeChoice
+from lab.topology.plan import NodePlan, Plan
 
+DIGEST = "0" * 64
 NAMES = ("k8s-master1", "k8s-node1", "k8s-node2")
 
 
 class StandInApi:
-    """Lists these nodes, or is silent without any."""
+    """Lists these nodes, or is silent without any. CoreDNS is well, kube-proxy on k8s-node1 is not there."""
 
     def __init__(self, *nodes: NodeState) -> None:
         self.listed = nodes
         self.patience: list[float] = []
+        self.asked_for_pods = False
 
     def nodes(self, seconds: float) -> list[NodeState]:
         self.patience.append(seconds)
@@ -37,66 +40,98 @@ class StandInApi:
             raise ApiError("list the nodes: no answer", "timed out")
         return list(self.listed)
 
+    def pods(self, namespace: str) -> list[PodState]:
+        self.asked_for_pods = True
+        there = [("coredns-0", NAMES[0]), *((f"kube-proxy-{name}", name) for name in (NAMES[0], NAMES[2]))]
+        return [PodState(pod, node, "Running", True, (), {}) for pod, node in there]
+
+    def check_pod(self, namespace: str, pod: str, port: int, path: str, seconds: float) -> None:
+        """Every pod answers."""
+
+
+class RunningMachines:
+    def states(self) -> Mapping[str, MachineState]:
+        return dict.fromkeys(NAMES, MachineState.RUNNING)
+
+
+@dataclass(frozen=True)
+class StandInNode:
+    name: str
+
+    def why_silent(self, seconds: float) -> str | None:
+        return "timed out" if self.name == "k8s-node2" else None
+
+    def run(self, what: Script, *, timeout: float) -> Result:
+        """It works at the usual speed."""
+        return Result(self.name, 0, f"{USUAL_SECONDS * 1e6:.0f}", "")
+
+
+class StandInNodes:
+    """sshd of k8s-node2 is silent."""
+
+    def __getitem__(self, name: str) -> StandInNode:
+        return StandInNode(name)
+
+    def on_each(
+        self, nodes: Iterable[NodePlan], work: Callable[[NodePlan], str | None]
+    ) -> Mapping[str, str | None]:
+        return {node.name: work(node) for node in nodes}
+
 
 def node(name: str, *, ready: bool = True) -> NodeState:
     return NodeState(name, {}, ready, "it is well" if ready else "it stopped", "v1.24.10")
 
 
 @pytest.fixture
-def lab(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """Its machines run; sshd of k8s-node2 is silent; the cluster tells of one problem."""
-    made = Lab(
-        LabFolder(tmp_path / "a"),
-        LabRecord("a", mode="macvlan", supply="packages", created="", ready=True),
-        plan,
-        SilentProgress(),
-    )
-    made.folder.root.mkdir()
-    made.folder.kubeconfig.touch()
-    monkeypatch.setattr(Lab, "machine_states", lambda _: dict.fromkeys(NAMES, MachineState.RUNNING))
-    monkeypatch.setattr(Enclosure, "enter_network", lambda _: None)
-    monkeypatch.setattr(Lab, "mode_setup", SimpleNamespace(workloads=()))
-    monkeypatch.setattr(module, "cluster_problems", lambda *_: ("kube-proxy is not running on k8s-node1",))
-    monkeypatch.setattr(module, "starvation", lambda _: ())
-    monkeypatch.setattr(
-        NodeConnection,
-        "why_silent",
-        lambda connection, _: "timed out" if connection.node == "k8s-node2" else None,
-    )
-    return made
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabFolder:
+    """Of a lab whose cluster was made."""
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    put_box(DIGEST)
+    folder = LabFolder(tmp_path / "a")
+    folder.root.mkdir()
+    folder.kubeconfig.touch()
+    return folder
 
 
-def seen(lab: Lab, api: StandInApi, **words: Any) -> tuple[list[str], tuple[str, ...]]:
-    """The nodes' conditions, and the problems."""
-    lab.__dict__["api"] = api
-    status = status_of(lab, **words)
-    return [each.condition for each in status.nodes], status.problems
+@pytest.fixture
+def in_macvlan(plan: Plan) -> Plan:
+    return plan.in_mode(ModeChoice("macvlan"))
 
 
-def test_nodes_and_problems_of_a_cluster_that_answers(lab: Lab) -> None:
+def seen(folder: LabFolder, plan: Plan, api: StandInApi, *, seen_well: bool = False) -> LabStatus:
+    record = LabRecord("a", mode="macvlan", supply="packages", created="", ready=True, box_digest=DIGEST)
+    parts = PaperParts(folder, RunningMachines(), StandInNodes(), api)
+    return status_of(Lab(folder, record, plan, SilentProgress(), parts), seen_well=seen_well)
+
+
+def conditions(status: LabStatus) -> list[str]:
+    return [each.condition for each in status.nodes]
+
+
+def test_nodes_and_problems_of_a_cluster_that_answers(folder: LabFolder, in_macvlan: Plan) -> None:
     api = StandInApi(*map(node, NAMES[:2]), node("k8s-node2", ready=False))
-    conditions, problems = seen(lab, api)
-    assert conditions == ["Ready", "Ready", "NotReady: it stopped"]
-    assert problems[0] == "kube-proxy is not running on k8s-node1"
-    assert problems[1].startswith("the machine of k8s-node2 runs, its sshd does not answer: timed out;")
-    assert len(problems) == 2
+    status = seen(folder, in_macvlan, api)
+    assert status.state == "up"
+    assert conditions(status) == ["Ready", "Ready", "NotReady: it stopped"]
+    not_ready, proxy, silent = status.problems
+    assert not_ready == "node k8s-node2 is not Ready: it stopped"
+    assert proxy == "kube-proxy is not running on k8s-node1: it has no pod there"
+    assert silent.startswith("the machine of k8s-node2 runs, its sshd does not answer: timed out;")
 
 
 def test_an_api_server_that_is_silent_is_asked_once_and_not_for_long(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    folder: LabFolder, in_macvlan: Plan
 ) -> None:
-    def asked_again(*_: object) -> tuple[str, ...]:
-        raise AssertionError("the API server was asked again")
-
-    monkeypatch.setattr(module, "cluster_problems", asked_again)
     api = StandInApi()
-    conditions, problems = seen(lab, api)
-    assert api.patience == [API_LIMIT]
-    assert conditions == ["unknown"] * 3
-    assert problems[0] == "list the nodes: no answer"
-    assert problems[1].startswith("the machine of k8s-node2 runs, its sshd does not answer")
+    status = seen(folder, in_macvlan, api)
+    assert (api.patience, api.asked_for_pods) == ([API_LIMIT], False)
+    assert conditions(status) == ["unknown"] * 3
+    refused, silent = status.problems
+    assert refused == "list the nodes: no answer"
+    assert silent.startswith("the machine of k8s-node2 runs, its sshd does not answer")
 
 
-def test_where_all_was_seen_to_be_well_no_problem_is_looked_for(lab: Lab) -> None:
-    conditions, problems = seen(lab, StandInApi(*map(node, NAMES)), seen_well=True)
-    assert (conditions, problems) == (["Ready"] * 3, ())
+def test_where_all_was_seen_to_be_well_no_problem_is_looked_for(folder: LabFolder, in_macvlan: Plan) -> None:
+    api = StandInApi(*map(node, NAMES))
+    status = seen(folder, in_macvlan, api, seen_well=True)
+    assert (conditions(status), status.problems, api.asked_for_pods) == (["Ready"] * 3, (), False)

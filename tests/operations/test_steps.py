@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stand_ins import PaperParts
 
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
@@ -35,7 +36,8 @@ class Recorded:
 def lab(tmp_path: Path) -> Lab:
     plan = make_plan(load_topology(find_topology("underlay-3node")))
     record = LabRecord("a", mode="macvlan", supply="packages", created="")
-    return Lab(LabFolder(tmp_path / "a"), record, plan, SilentProgress())
+    folder = LabFolder(tmp_path / "a")
+    return Lab(folder, record, plan, SilentProgress(), PaperParts(folder))
 
 
 def test_steps_run_in_order_and_are_recorded(lab: Lab) -> None:

@@ -8,13 +8,11 @@ import pytest
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
-from lab.foundation.progress import ConsoleProgress, Progress, SilentProgress
+from lab.foundation.progress import ConsoleProgress, Progress
 from lab.operations import testing
-from lab.operations.context import Lab
 from lab.operations.testing import NOT_JUDGED, SuiteRun, exit_status, modes_for, run_acceptance
-from lab.state.records import LabRecord
-from lab.topology.mode_choice import ModeChoice
-from lab.topology.plan import Plan
+from lab.state.records import LabRecord, save_topology, write_record
+from lab.topology.loader import find_topology
 
 SUITE = """
 def test_right(): pass
@@ -23,7 +21,7 @@ def test_wrong(): assert False
 
 
 @pytest.fixture
-def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFolder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabFolder:
     """A lab in mode macvlan, and a suite with two checks of which one fails."""
     suite = tmp_path / "suite"
     suite.mkdir()
@@ -40,9 +38,10 @@ def folder(tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> LabFo
         accelerator="qemu",
         images=images,
     )
-    opened = Lab(LabFolder(tmp_path), record, plan.in_mode(ModeChoice("macvlan")), SilentProgress())
-    monkeypatch.setattr(testing.Lab, "open", lambda folder, progress: opened)
-    return LabFolder(tmp_path / "a-lab")
+    folder = LabFolder(tmp_path / "a-lab")
+    save_topology(folder, find_topology("underlay-3node"))
+    write_record(folder, record)
+    return folder
 
 
 def run(folder: LabFolder, *modes: str) -> tuple[SuiteRun, ...]:

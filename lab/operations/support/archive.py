@@ -86,11 +86,10 @@ def _packed(folder: LabFolder, stem: str, capture: int) -> Packed:
 
 
 def _open(folder: LabFolder) -> tuple[Lab | None, str]:
-    """The lab, with this process in its network; or why there is nothing to ask."""
+    """The lab that runs; or why there is nothing to ask."""
     try:
         lab = Lab.open(folder, SilentProgress())
         lab.require_running()
-        lab.enclosure.enter_network()
     except LabError as error:
         return None, error.brief
     return lab, ""
