@@ -91,14 +91,14 @@ class Enclosure:
         """End every process of the enclosure and wait until all are gone; harmless when it does not run."""
         identity = self._identity()
         if identity is not None:
-            namespace = identity.namespace("pid")
-            os.kill(identity.pid, signal.SIGKILL)
-            wait_for(
-                lambda: self._check_gone(identity, namespace),
-                what=f"end of the enclosure of {self._folder.name}",
-                deadline=Deadline(STOP_LIMIT),
-                interval=0.05,
-            )
+            with identity.holding_namespace("pid") as namespace:
+                os.kill(identity.pid, signal.SIGKILL)
+                wait_for(
+                    lambda: self._check_gone(identity, namespace),
+                    what=f"end of the enclosure of {self._folder.name}",
+                    deadline=Deadline(STOP_LIMIT),
+                    interval=0.05,
+                )
         self._clear_runtime()
 
     def command(self, words: Sequence[str]) -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +55,22 @@ class ProcessIdentity:
     @property
     def alive(self) -> bool:
         return ProcessIdentity.of(self.pid) == self
+
+    @contextmanager
+    def holding_namespace(self, kind: str) -> Iterator[str | None]:
+        """The name that `namespace` gives, which no new namespace is given meanwhile.
+
+        The kernel gives the number of a namespace that is gone to the next one; an open file keeps it.
+        """
+        try:
+            file = os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY)
+        except (FileNotFoundError, ProcessLookupError):
+            yield None
+            return
+        try:
+            yield str(Path(f"/proc/self/fd/{file}").readlink())
+        finally:
+            os.close(file)
 
     def namespace(self, kind: str) -> str | None:
         """Name of the process's namespace of that kind (net, pid, mnt), as `net:[4026531840]`."""

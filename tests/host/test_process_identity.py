@@ -55,3 +55,28 @@ def test_processes_are_found_by_their_namespace() -> None:
     assert namespace is not None
     assert os.getpid() in processes_in(namespace, "pid")
     assert processes_in("pid:[1]", "pid") == ()
+
+
+def in_new_namespace() -> subprocess.Popen[str]:
+    """A process in a network namespace of its own; it has said so."""
+    words = ["unshare", "--user", "--net", "sh", "-c", "echo ready; exec sleep 60"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_the_name_of_a_namespace_is_not_given_again_while_it_is_held() -> None:
+    with in_new_namespace() as first:
+        identity = ProcessIdentity.of(first.pid)
+        assert identity is not None
+        with identity.holding_namespace("net") as held:
+            assert held == identity.namespace("net")
+            first.kill()
+            first.wait()
+            for _ in range(20):
+                with in_new_namespace() as later:
+                    assert Path(f"/proc/{later.pid}/ns/net").readlink() != Path(held or "")
+                    later.kill()
+        with identity.holding_namespace("net") as gone:
+            assert gone is None
