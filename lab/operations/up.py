@@ -18,7 +18,7 @@ from lab.operations.parts import LocalParts
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
-from lab.operations.up_steps import BEFORE_NETWORK, BROUGHT_BACK, CLUSTER, KEEP, POD_NETWORK, WARM, AllReady
+from lab.operations.up_steps import BROUGHT_BACK, CLUSTER, GROUND, KEEP, POD_NETWORK, WARM, AllReady
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
@@ -90,7 +90,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
         lab.update(record)
-        before = run_steps(lab, BEFORE_NETWORK)
+        before = run_steps(lab, GROUND)
         after = () if request.cold else run_steps(lab, (WARM,))
         whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
         after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))

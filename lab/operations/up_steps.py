@@ -299,13 +299,13 @@ class KeepLab:
 
 
 OF_MODE: Step = ModeImages()
-"""Run in the host's network too, before a lab goes into a mode."""
+"""Run before a lab goes into a mode, too."""
 
-BEFORE_NETWORK: tuple[Step, ...] = (Software(), OF_MODE, Accelerator(), PrivateLibvirt())
-"""Run in the host's network: software comes from outside."""
+GROUND: tuple[Step, ...] = (Software(), OF_MODE, Accelerator(), PrivateLibvirt())
+"""What a lab is made of, and where it will live: software comes from outside."""
 
 WARM: Step = BringBack()
-"""Run in the lab's network, before the others; what it brings, they need not do."""
+"""Run before the others; what it brings, they need not do."""
 
 CLUSTER: tuple[Step, ...] = (
     Boot(),
@@ -315,7 +315,7 @@ CLUSTER: tuple[Step, ...] = (
     JoinWorkers(),
     KeepCluster(),
 )
-"""Run in the lab's network: from there on nothing outside is reached."""
+"""From there on nothing outside the lab is reached."""
 
 POD_NETWORK: tuple[Step, ...] = (ImagesOnNodes(), InstallMode(), LabelNodes(), AllReady(), KeepMode())
 

@@ -26,7 +26,7 @@ from lab.operations.parts import LocalParts
 from lab.operations.software import supplied_box, supply_named
 from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step, run_steps
-from lab.operations.up_steps import BEFORE_NETWORK, POD_NETWORK, KeepMode
+from lab.operations.up_steps import GROUND, POD_NETWORK, KeepMode
 from lab.state.records import LabRecord, lab_folder, locked, now, save_topology
 from lab.supply.software import Image, Software
 from lab.topology.loader import find_topology, load_topology
@@ -219,7 +219,7 @@ def build(topology: str, mode: str, name: str) -> dict[str, float]:
         record = LabRecord(name, mode=str(plan.choice), supply=supply.value, created=now())
         lab = Lab(folder, record, plan, progress, LocalParts(folder))
         lab.update(record)
-        run_steps(lab, BEFORE_NETWORK)
+        run_steps(lab, GROUND)
         kubernetes = plan.kubernetes
         software = supplied_box(kubernetes.version, kubernetes.runtime, supply, progress).software
         lab.machines.prepare()
