@@ -165,7 +165,7 @@ def read_inventory(
     inventory = parse_inventory(_text_of(file) if file else _ask_lab(name), where)
     if file is None and inventory.network_namespace is None:
         raise SuiteError(
-            f"the lab {inventory.name} does not run, so there is nothing to judge:"
+            f"the lab {inventory.name} is not running, so there is nothing to judge:"
             f" `lab up --name {inventory.name}`"
         )
     changes: dict[str, object] = {}
@@ -186,7 +186,7 @@ def parse_inventory(text: str, where: str) -> Inventory:
         wrong = "; ".join(
             f"{'.'.join(map(str, found['loc'])) or 'the whole'}: {found['msg']}" for found in error.errors()
         )
-        raise SuiteError(f"{where} does not say what the suite needs: {wrong}") from error
+        raise SuiteError(f"{where} lacks what the suite needs: {wrong}") from error
 
 
 def _text_of(file: Path) -> str:
@@ -223,7 +223,7 @@ def _lab_program() -> str:
     )
     if found is None:
         raise SuiteError(
-            "the program `lab` is not to be found: run pytest from the project's environment,"
+            "the program `lab` was not found: run pytest from the project's environment,"
             " or give --inventory FILE"
         )
     return found

@@ -53,6 +53,6 @@ def claim_lab() -> socket.socket:
     except OSError as error:
         claim.close()
         raise SuiteError(
-            "another run of the acceptance suite is at work on this lab: wait for its end"
+            "another run of the acceptance suite is running on this lab: wait until it ends"
         ) from error
     return claim

@@ -22,7 +22,7 @@ def reboot(shell: Shell, disconnect: Callable[[], None], seconds: float) -> Prob
         before = shell.bash(BOOT_ID).strip()
         shell.bash("systemctl reboot --no-block")
     except SuiteError as error:
-        return Problem(f"{shell.name} cannot be booted: {error}")
+        return Problem(f"{shell.name} cannot be rebooted: {error}")
     disconnect()
     end = time.monotonic() + seconds
     last = "it still runs"

@@ -21,7 +21,7 @@ def test_ten_pods_at_once(evidence: Evidence, record_property: Record) -> None:
     if isinstance(crowd, Problem):
         pytest.fail(f"not tried: {crowd}\n{causes(evidence, ())}", pytrace=False)
     wrong = [str(problem) for problem in crowd.problems.values()]
-    assert crowd.answers or wrong, "nobody could ask"
+    assert crowd.answers or wrong, "no sender could ask"
     started = len(crowd.pods) + len(crowd.problems)
     assert started >= AT_ONCE, f"only {started} were started"
     for (sender, role), answer in crowd.answers.items():
@@ -51,7 +51,7 @@ def test_large_transfer(evidence: Evidence, record_property: Record) -> None:
         elif not transfer.intact:
             wrong.append(
                 f"{MEGABYTES} MB from {transfer.sender} to {transfer.receiver} have the MD5 digest"
-                f" {transfer.received}, sent was {transfer.sent}"
+                f" {transfer.received}, but {transfer.sent} was sent"
             )
         else:
             seen.append(

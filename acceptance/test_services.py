@@ -52,7 +52,7 @@ def test_service(asked: tuple[Endpoint, str], evidence: Evidence, record_propert
     if answer is None:
         _fail(evidence, sender, f"{sender} to {question.about}: not tried: {evidence.problem_of(sender)}")
     elif BACKEND in evidence.pod_problems and question.by_backend:
-        _fail(evidence, sender, f"there is nothing behind the Service: {evidence.pod_problems[BACKEND]}")
+        _fail(evidence, sender, f"the Service has no backend: {evidence.pod_problems[BACKEND]}")
     else:
         backend = evidence.pods[BACKEND].name if BACKEND in evidence.pods else ""
         _check(evidence, question, answer, backend)

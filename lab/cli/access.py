@@ -24,7 +24,7 @@ def _open(name: str | None) -> Lab:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @name_option
 def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
-    """A login on NODE, or a shell command line there.
+    """Log in on NODE, or run a shell command there.
 
     \b
     Example: lab ssh k8s-node1
@@ -37,7 +37,7 @@ def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
 @name_option
 def exec_command(name: str | None, node: str, words: tuple[str, ...]) -> None:
-    """Run a command on NODE, its words as they are.
+    """Run a command on NODE; its arguments are passed on unchanged.
 
     \b
     Example: lab exec k8s-node1 -- ip route
@@ -48,7 +48,7 @@ def exec_command(name: str | None, node: str, words: tuple[str, ...]) -> None:
 @click.command(context_settings={**PASS_THROUGH, "help_option_names": []})
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def kubectl(words: tuple[str, ...]) -> None:
-    """kubectl for the lab (of LAB_NAME, or the only one).
+    """Run kubectl in the lab (LAB_NAME, or the only lab).
 
     \b
     Example: lab kubectl get pods -A -o wide
@@ -59,7 +59,7 @@ def kubectl(words: tuple[str, ...]) -> None:
 @click.command()
 @name_option
 def kubeconfig(name: str | None) -> None:
-    """Print the lab's kubeconfig. Its server is reached from inside the lab's network (lab shell).
+    """Print the lab's kubeconfig. Its server can be reached only inside the lab's network (lab shell).
 
     \b
     Example: lab kubeconfig > config
@@ -70,7 +70,7 @@ def kubeconfig(name: str | None) -> None:
 @click.command()
 @name_option
 def shell(name: str | None) -> None:
-    """A shell inside the lab's network, with KUBECONFIG set and kubectl at hand.
+    """Open a shell inside the lab's network, with KUBECONFIG set and kubectl on the PATH.
 
     \b
     Example: lab shell
@@ -79,12 +79,12 @@ def shell(name: str | None) -> None:
 
 
 @click.command()
-@click.option("--ansible", is_flag=True, help="An Ansible inventory (YAML).")
-@click.option("--ssh-config", "as_ssh_config", is_flag=True, help="An OpenSSH client configuration.")
+@click.option("--ansible", is_flag=True, help="Print an Ansible inventory (YAML).")
+@click.option("--ssh-config", "as_ssh_config", is_flag=True, help="Print an OpenSSH client configuration.")
 @json_option
 @name_option
 def inventory(name: str | None, ansible: bool, as_ssh_config: bool, as_json: bool) -> None:
-    """Everything about the lab's nodes and networks that a program wants to know.
+    """Print everything about the lab's nodes and networks that a program needs.
 
     \b
     Example: lab inventory --json

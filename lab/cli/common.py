@@ -49,7 +49,7 @@ def supply_option(command: F) -> F:
         "--supply",
         envvar="LAB_SUPPLY",
         metavar="S",
-        help=f"Where software comes from: {', '.join(Supply)} (default: LAB_SUPPLY, the topology's, auto).",
+        help=f"Where software comes from: {', '.join(Supply)} (default: LAB_SUPPLY, else the topology's).",
     )(command)
 
 

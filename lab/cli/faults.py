@@ -11,15 +11,15 @@ from lab.operations.faults import clear_faults, fault_rows, inject_fault
 
 @click.group("fault")
 def fault() -> None:
-    """Known mistakes of pod networks: put one in, see what fails and why, take it out again."""
+    """Known mistakes of pod networks: inject one, see what fails and why, remove it again."""
 
 
 @fault.command()
 @click.argument("fault_name", metavar="FAULT")
-@click.option("--node", metavar="NODE", help="The node it is put on (default: the last worker).")
+@click.option("--node", metavar="NODE", help="The node to inject it on (default: the last worker).")
 @name_option
 def inject(fault_name: str, node: str | None, name: str | None) -> None:
-    """Put a fault into the lab; returns when it has its effect. May be repeated.
+    """Inject a fault into the lab; returns when it has taken effect. May be repeated.
 
     \b
     Example: lab fault inject forward-drop
@@ -27,14 +27,14 @@ def inject(fault_name: str, node: str | None, name: str | None) -> None:
     """
     injected = inject_fault(the_lab(name), fault_name, node, console())
     where = f" on {injected.node}" if injected.node else ""
-    click.echo(f"{injected.name} is in{where}. lab test shows what fails; lab fault clear takes it out.")
+    click.echo(f"{injected.name} is injected{where}. lab test shows what fails; lab fault clear removes it.")
 
 
 @fault.command()
 @click.argument("fault_name", metavar="[FAULT]", required=False)
 @name_option
 def clear(fault_name: str | None, name: str | None) -> None:
-    """Take a fault out of the lab, or all; returns when the lab is well again.
+    """Remove a fault from the lab, or all faults; returns when the lab is healthy again.
 
     \b
     Example: lab fault clear
@@ -49,7 +49,7 @@ def clear(fault_name: str | None, name: str | None) -> None:
 @json_option
 @name_option
 def list_faults(name: str | None, as_json: bool) -> None:
-    """The faults there are, which of them mean something in the lab's mode, and which are in.
+    """List all faults, which of them apply to the lab's mode, and which are injected.
 
     \b
     Example: lab fault list

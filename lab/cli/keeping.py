@@ -28,10 +28,10 @@ def snapshots() -> None:
 
 @snapshots.command()
 @snapshot_argument
-@click.option("--note", default="", help="A line that says what it is.")
+@click.option("--note", default="", help="A line that describes the save point.")
 @name_option
 def save(snapshot: str, note: str, name: str | None) -> None:
-    """Keep the lab as it is now; its nodes stand still for a second.
+    """Save the lab's current state; its nodes stop for a second.
 
     \b
     Example: lab snapshot save before-exercise-2 --note "tomcat runs"
@@ -43,7 +43,7 @@ def save(snapshot: str, note: str, name: str | None) -> None:
 @snapshot_argument
 @name_option
 def restore(snapshot: str, name: str | None) -> None:
-    """Bring all nodes back to a save point, with the present time.
+    """Restore all nodes to a save point, with the current time.
 
     \b
     Example: lab snapshot restore before-exercise-2
@@ -55,7 +55,7 @@ def restore(snapshot: str, name: str | None) -> None:
 @json_option
 @name_option
 def list_snapshots(name: str | None, as_json: bool) -> None:
-    """The save points of a lab.
+    """List the save points of a lab.
 
     \b
     Example: lab snapshot list
@@ -67,7 +67,7 @@ def list_snapshots(name: str | None, as_json: bool) -> None:
 @snapshot_argument
 @name_option
 def remove(snapshot: str, name: str | None) -> None:
-    """Give up a save point.
+    """Remove a save point.
 
     \b
     Example: lab snapshot remove before-exercise-2
@@ -80,9 +80,9 @@ def remove(snapshot: str, name: str | None) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @name_option
 def export(snapshot: str, file: Path, name: str | None) -> None:
-    """Write a save point into one file, for another lab of the same topology.
+    """Write a save point to one file, for another lab of the same topology.
 
-    The file opens the cluster to whoever has it: it holds the cluster's keys.
+    The file contains the cluster's keys: anyone who has it can access the cluster.
 
     \b
     Example: lab snapshot export before-exercise-2 exercise-2.snapshot
@@ -92,16 +92,18 @@ def export(snapshot: str, file: Path, name: str | None) -> None:
 
 @snapshots.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--as", "snapshot", metavar="SNAPSHOT", help="Its name in this lab (default: the one it had).")
+@click.option(
+    "--as", "snapshot", metavar="SNAPSHOT", help="Its name in this lab (default: its original name)."
+)
 @name_option
 def import_(file: Path, snapshot: str | None, name: str | None) -> None:
-    """Bring a save point from a file into a lab of the same topology.
+    """Read a save point from a file into a lab of the same topology.
 
     \b
     Example: lab snapshot import exercise-2.snapshot
     """
     known_as = import_snapshot(the_lab(name), file, snapshot, console())
-    click.echo(f"lab snapshot restore {known_as} goes to it")
+    click.echo(f"lab snapshot restore {known_as} restores it")
 
 
 @click.group()
@@ -112,7 +114,7 @@ def cache() -> None:
 @cache.command("list")
 @json_option
 def list_kept(as_json: bool) -> None:
-    """The kept labs, the one used last first.
+    """List the kept labs, the most recently used first.
 
     \b
     Example: lab cache list
@@ -122,7 +124,7 @@ def list_kept(as_json: bool) -> None:
 
 @cache.command()
 @click.option(
-    "--to", "gib", type=float, metavar="GIB", help="Keep at most that much (default: LAB_KEPT_GIB, or 20)."
+    "--to", "gib", type=float, metavar="GIB", help="Keep at most this much (default: LAB_KEPT_GIB, or 20)."
 )
 def prune(gib: float | None) -> None:
     """Remove the kept labs used longest ago.

@@ -16,18 +16,18 @@ from lab.operations.up import UpRequest, bring_up
 @click.command()
 @click.option("--topology", required=True, metavar="T", help="A name (see topologies/) or a file.")
 @click.option(
-    "--mode", metavar="M", help="The network mode, with options if wanted; default: the topology's own."
+    "--mode", metavar="M", help="The network mode, with its options (default: the topology's mode)."
 )
 @supply_option
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
 )
-@click.option("--cold", is_flag=True, help="Build it anew, though the cache holds a lab of this kind.")
+@click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
 @json_option
 def up(
     *, topology: str, mode: str | None, supply: str | None, name: str | None, cold: bool, as_json: bool
 ) -> None:
-    """From nothing to a working cluster; goes on where an earlier run stopped.
+    """Build a working cluster from nothing; continues where an earlier run stopped.
 
     \b
     Example: lab up --topology underlay-3node --mode flannel-vxlan
@@ -43,7 +43,7 @@ def up(
 @click.command()
 @name_option
 def down(name: str | None) -> None:
-    """Remove the lab: no VM, network, volume, process, mount or namespace of it stays.
+    """Remove the lab: no VM, network, volume, process, mount or namespace of it remains.
 
     \b
     Example: lab down
@@ -52,10 +52,10 @@ def down(name: str | None) -> None:
 
 
 @click.command()
-@click.option("--mode", metavar="M", help="Go on in this network mode; default: the one the lab has.")
+@click.option("--mode", metavar="M", help="Switch to this network mode (default: the lab's current mode).")
 @name_option
 def rebuild(mode: str | None, name: str | None) -> None:
-    """Back to a clean cluster from a snapshot, with --mode in another network mode.
+    """Return to a clean cluster from a snapshot; with --mode, in another network mode.
 
     \b
     Example: lab rebuild --mode flannel-vxlan
@@ -66,7 +66,7 @@ def rebuild(mode: str | None, name: str | None) -> None:
 @click.command()
 @name_option
 def pause(name: str | None) -> None:
-    """Stop the lab's virtual CPUs; memory stays. Undone by `lab resume`.
+    """Stop the lab's virtual CPUs; it keeps its memory. `lab resume` continues it.
 
     \b
     Example: lab pause --name underlay-3node
@@ -77,7 +77,7 @@ def pause(name: str | None) -> None:
 @click.command()
 @name_option
 def resume(name: str | None) -> None:
-    """Let a paused lab go on, with the right time on its nodes.
+    """Continue a paused lab, with the current time on its nodes.
 
     \b
     Example: lab resume --name underlay-3node
@@ -89,7 +89,7 @@ def resume(name: str | None) -> None:
 @json_option
 @name_option
 def status(name: str | None, as_json: bool) -> None:
-    """What runs in the lab: nodes, addresses, versions, mode.
+    """Show what runs in the lab: nodes, addresses, versions, mode, problems.
 
     \b
     Example: lab status --json
@@ -104,7 +104,7 @@ def status(name: str | None, as_json: bool) -> None:
 @click.command("list")
 @json_option
 def list_labs(as_json: bool) -> None:
-    """All labs of this host.
+    """List all labs on this host.
 
     \b
     Example: lab list

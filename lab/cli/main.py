@@ -14,18 +14,18 @@ from lab.cli.recording import add_verbose, recorded
 from lab.foundation.errors import LabError
 
 INTERRUPTED = SIGNALLED + signal.SIGINT
-GO_ON = "Interrupted. Run the same command again to go on, or `lab down` to remove the lab."
+GO_ON = "Interrupted. Run the same command again to continue, or `lab down` to remove the lab."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="lab")
 def cli() -> None:
-    """Kubernetes network laboratories made of real virtual machines.
+    """Build Kubernetes network labs from real virtual machines.
 
     \b
-    lab up --topology underlay-3node    from nothing to a working cluster
-    lab test                            prove what its pod network really does
-    lab down                            nothing is left behind
+    lab up --topology underlay-3node    build a working cluster from nothing
+    lab test                            prove how its pod network works
+    lab down                            remove it; nothing is left
     """
 
 

@@ -38,7 +38,7 @@ runtime_option = click.option(
 
 @click.group()
 def supply() -> None:
-    """The software a lab needs: fetch it in advance, look at it, verify it."""
+    """The software that a lab needs: fetch it in advance, list it, verify it."""
 
 
 @supply.command()
@@ -87,7 +87,7 @@ def probe(
 @supply.command("list")
 @json_option
 def list_cached(as_json: bool) -> None:
-    """What the cache holds.
+    """List the contents of the cache.
 
     \b
     Example: lab supply list
@@ -99,7 +99,7 @@ def list_cached(as_json: bool) -> None:
 @click.argument("program", metavar="NAME")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def add(program: str, file: Path) -> None:
-    """Take a program that you bring into the cache: cri-dockerd, crictl, bird (calico's own).
+    """Add a program that you provide to the cache: cri-dockerd, crictl, bird (calico's fork).
 
     \b
     Example: lab supply add cri-dockerd ./cri-dockerd
@@ -114,7 +114,7 @@ def add(program: str, file: Path) -> None:
 @runtime_option
 @supply_option
 def export(file: Path, version: str, runtime: str, supply: str | None) -> None:
-    """Write software and box into one file, a bundle, for a machine without a network.
+    """Write software and box to one file, a bundle, for a machine without a network.
 
     \b
     Example: lab supply export lab-v1.24.10.bundle
@@ -125,7 +125,7 @@ def export(file: Path, version: str, runtime: str, supply: str | None) -> None:
 @supply.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_(file: Path) -> None:
-    """Take a bundle into the cache; `lab up` uses it from then on, and needs no network.
+    """Add a bundle to the cache; `lab up` then uses it and needs no network.
 
     \b
     Example: lab supply import lab-v1.24.10.bundle
@@ -145,7 +145,7 @@ def _say_bundle(manifest: Manifest, file: Path) -> None:
 
 @supply.command()
 def verify() -> None:
-    """Hash everything in the cache anew; what is damaged is removed, so that it is made again.
+    """Check the digests of all contents of the cache and remove what is damaged; a fetch makes it again.
 
     \b
     Example: lab supply verify
@@ -159,7 +159,7 @@ def verify() -> None:
 
 @click.group()
 def box() -> None:
-    """The image that virtual machines are made from."""
+    """The disk image that virtual machines are made from."""
 
 
 @box.command("build")
@@ -167,7 +167,7 @@ def box() -> None:
 @runtime_option
 @supply_option
 def build_box_command(version: str, runtime: str, supply: str | None) -> None:
-    """Build the box in advance; nothing happens when its inputs have not changed.
+    """Build the box in advance; does nothing if its inputs have not changed.
 
     \b
     Example: lab box build --kubernetes v1.24.10
@@ -179,7 +179,7 @@ def build_box_command(version: str, runtime: str, supply: str | None) -> None:
 @box.command("list")
 @json_option
 def list_boxes(as_json: bool) -> None:
-    """The boxes in the cache, and the labs made from them.
+    """List the boxes in the cache, and the labs made from them.
 
     \b
     Example: lab box list
@@ -189,7 +189,7 @@ def list_boxes(as_json: bool) -> None:
 
 @box.command("prune")
 def prune_old_boxes() -> None:
-    """Remove the boxes that no lab is made from, but the newest of each kind.
+    """Remove the boxes that no lab is made from, except the newest of each kind.
 
     \b
     Example: lab box prune
@@ -210,7 +210,7 @@ def prune_old_boxes() -> None:
 )
 @json_option
 def doctor(report: str | None, as_json: bool) -> None:
-    """Check the host and the labs that are up, and say what to do about what is wrong.
+    """Check the host and the labs that are up, and say how to fix what is wrong.
 
     \b
     Example: lab doctor

@@ -61,7 +61,7 @@ def show_status(status: LabStatus) -> None:
 
 def show_labs(rows: Sequence[LabRow]) -> None:
     if not rows:
-        click.echo("There is no lab. Make one: lab up --topology underlay-3node")
+        click.echo("There is no lab. Build one: lab up --topology underlay-3node")
         return
     table = _table("lab", "state", "topology", "mode", "made")
     for row in rows:
@@ -114,7 +114,7 @@ def show_snapshots(rows: Sequence[SnapshotRow]) -> None:
 
 def show_kept(rows: Sequence[KeptRow]) -> None:
     if not rows:
-        click.echo("No lab is kept. lab up keeps what it built.")
+        click.echo("The cache has no lab. lab up keeps each lab that it builds there.")
         return
     table = _table("topology", "mode", "made", "size", "key")
     for row in rows:
@@ -124,7 +124,7 @@ def show_kept(rows: Sequence[KeptRow]) -> None:
 
 def show_boxes(rows: Sequence[BoxRow]) -> None:
     if not rows:
-        click.echo("There is no box. lab up builds it; so does lab box build.")
+        click.echo("There is no box. lab up or lab box build builds one.")
         return
     table = _table("box", "built", "size", "digest", "labs")
     for row in rows:
@@ -134,10 +134,10 @@ def show_boxes(rows: Sequence[BoxRow]) -> None:
 
 
 def show_faults(rows: Sequence[FaultRow]) -> None:
-    table = _table("fault", "in the lab", "what is wrong then")
+    table = _table("fault", "state", "effect, or why it does not apply")
     for row in rows:
         where = row.node or row.scope
-        state = f"in, {where}" if row.injected else "not in this mode" if row.unfit else "-"
+        state = f"injected, {where}" if row.injected else "not in this mode" if row.unfit else "-"
         table.add_row(row.name, state, row.summary if not row.unfit else row.unfit)
     _print(table)
 

@@ -12,14 +12,17 @@ from lab.operations.testing import exit_status, modes_for, run_acceptance
 
 
 @click.command()
-@click.option("--mode", "modes", metavar="M[,N]", help="Rebuild the lab in these modes, one after the other.")
 @click.option(
-    "--all-modes", is_flag=True, help="Rebuild it in every mode that it can run, one after the other."
+    "--mode",
+    "modes",
+    metavar="M[,N]",
+    help="Rebuild the lab in each of these modes, which discards what you created.",
 )
+@click.option("--all-modes", is_flag=True, help="Rebuild the lab in each mode that it can run.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @name_option
 def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments: tuple[str, ...]) -> None:
-    """Run the acceptance suite; writes JUnit XML to the folder reports, a file per mode.
+    """Run the acceptance suite; writes JUnit XML to the folder reports, one file per mode.
 
     Exit status 6: the cluster was too slow to be judged, and nothing failed.
 
@@ -31,7 +34,7 @@ def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments:
     Example: lab test -- -k matrix -x
     """
     if modes and all_modes:
-        raise click.UsageError("--mode and --all-modes exclude each other")
+        raise click.UsageError("--mode and --all-modes cannot be used together")
     lab = the_lab(name)
     wanted = modes_for(lab, console()) if all_modes else tuple(modes.split(",")) if modes else ()
     runs = run_acceptance(lab, wanted, pytest_arguments, console())

@@ -14,7 +14,7 @@ from lab.topology.graph import render_svg
 @click.command()
 @click.argument("topologies", nargs=-1, required=True, metavar="TOPOLOGY...")
 def validate(topologies: tuple[str, ...]) -> None:
-    """Check topologies (names or files) without starting anything; all errors at once.
+    """Check topologies (names or files) without starting anything; shows all errors at once.
 
     \b
     Example: lab validate underlay-3node
@@ -22,7 +22,7 @@ def validate(topologies: tuple[str, ...]) -> None:
     for topology in topologies:
         plan = checked_plan(topology)
         click.echo(
-            f"{topology}: good: {len(plan.nodes)} nodes, {len(plan.networks)} networks, mode {plan.mode}"
+            f"{topology}: valid: {len(plan.nodes)} nodes, {len(plan.networks)} networks, mode {plan.mode}"
         )
 
 

@@ -134,4 +134,4 @@ def _container_reason(status: Json) -> str | None:
         if kind in state:
             said = f"{state[kind].get('reason', '')} {state[kind].get('message', '')}".strip()
             return f"{status['name']} {word}{said}"
-    return None if status.get("ready") else f"{status['name']} runs and is not ready"
+    return None if status.get("ready") else f"{status['name']} runs but is not ready"

@@ -52,7 +52,7 @@ def wait_ready(
         retry_on=(ApiError,),
         on_wait=at.doing,
         resolution="`lab kubectl get pods --all-namespaces` and `lab logs` show more; "
-        "run the same command again to go on waiting",
+        "run the same command again to continue waiting",
     )
 
 
@@ -144,7 +144,7 @@ def _not_rolled_out(state: Rollout | None) -> str:
     if state is None:
         return "it does not exist"
     if not state.observed:
-        return "the controller manager has not looked at it yet"
+        return "the controller manager has not processed it yet"
     return "" if state.ready >= state.wanted else f"{state.ready} of {state.wanted} pods ready"
 
 

@@ -101,7 +101,7 @@ FIREWALL_FAULTS = (
     _dropping("udp-dropped", "the firewall of a node drops UDP, and only that", _to_pods("-p udp")),
     _dropping(
         "large-packets-dropped",
-        f"the firewall of a node drops packets of {LARGE_BYTES} bytes and more, without a word",
+        f"the firewall of a node silently drops packets of {LARGE_BYTES} bytes and more",
         _to_pods(f"-m length --length {LARGE_BYTES}:65535"),
     ),
 )

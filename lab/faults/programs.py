@@ -132,7 +132,7 @@ def _rules_written(site: Site, node: NodePlan, since: str) -> None:
         said = site.run(node, f"curl --silent --show-error {METRICS} 2>&1 || true", "kube-proxy's metrics")
         found = SYNCED.search(said)
         if found is None:
-            raise NotYetError(f"kube-proxy on {node.name} does not tell when it wrote its rules")
+            raise NotYetError(f"kube-proxy on {node.name} does not report when it wrote its rules")
         if float(found[1]) <= float(since):
             raise NotYetError(f"kube-proxy on {node.name} has not written its rules yet")
 

@@ -142,7 +142,7 @@ class NodeConnection:
                 greeting = connection.recv(GREETING_BYTES)
         except OSError as error:
             return str(error)
-        return None if greeting.startswith(b"SSH-") else "it takes the connection and closes it"
+        return None if greeting.startswith(b"SSH-") else "it accepts the connection and closes it"
 
     def run(
         self,

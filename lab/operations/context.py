@@ -63,7 +63,7 @@ class Lab:
         record = read_record(folder)
         if record is None or not folder.topology.exists():
             raise LabError(
-                f"the lab {folder.name} was never finished being set up",
+                f"the set-up of the lab {folder.name} never finished",
                 resolution=f"run its lab up again, or lab down --name {folder.name}",
             )
         plan = make_plan(load_topology(folder.topology)).in_mode(ModeChoice.parse(record.mode))
@@ -77,7 +77,7 @@ class Lab:
         """Raises LabError when the lab's namespaces and machines are gone."""
         if not self.site.running:
             raise LabError(
-                f"the lab {self.folder.name} does not run",
+                f"the lab {self.folder.name} is not running",
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
 

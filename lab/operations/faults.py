@@ -65,8 +65,9 @@ def fault_rows(folder: LabFolder) -> tuple[FaultRow, ...]:
 def inject_fault(folder: LabFolder, name: str, node: str | None, progress: Progress) -> InjectedFault:
     """Put the fault into the lab, by default on its last worker; returns when it has its effect.
 
-    When it is in already, or half in, it is put in again. Raises WrongUseError for a fault or node that
-    there is not, that means nothing in this lab, or that is in on another node; LabError when it fails.
+    A fault that is injected already, wholly or partly, is injected again. Raises WrongUseError for a fault or
+    node that does not exist, for a fault that does not apply to this lab or is already injected on another
+    node; LabError when it fails.
     """
     fault = fault_named(name)
     with locked(folder):
@@ -78,7 +79,7 @@ def inject_fault(folder: LabFolder, name: str, node: str | None, progress: Progr
         known = present.get(name)
         if known is not None and known.node != on_node:
             raise WrongUseError(
-                f"the fault {name} is in on {known.node} already", resolution=f"lab fault clear {name}"
+                f"the fault {name} is already injected on {known.node}", resolution=f"lab fault clear {name}"
             )
         with progress.step(f"{name}{f' on {on_node}' if on_node else ''}") as at:
             site = _site(lab, at)
@@ -155,7 +156,7 @@ def _site(lab: Lab, at: StepContext) -> Site:
 def _require_fit(fault: Fault, lab: Lab) -> None:
     if why := fault.unfit(lab.plan, mode_named(lab.plan.mode)):
         raise WrongUseError(
-            f"the fault {fault.name} means nothing in mode {lab.plan.mode}: {why}",
+            f"the fault {fault.name} does not apply in mode {lab.plan.mode}: {why}",
             resolution="lab fault list shows those that do",
         )
 
@@ -165,13 +166,14 @@ def _target(fault: Fault, name: str | None, lab: Lab) -> NodePlan:
     if fault.scope is not Scope.NODE:
         if name is not None:
             raise WrongUseError(
-                f"the fault {fault.name} is in {fault.scope}, not on a node", resolution="leave --node out"
+                f"the fault {fault.name} applies to {fault.scope}, not to one node",
+                resolution="leave --node out",
             )
         return lab.plan.nodes[-1]
     if not able:
         raise WrongUseError(
-            f"the fault {fault.name} needs a worker, the lab has none",
-            resolution="take a topology with workers",
+            f"the fault {fault.name} needs a worker, and the lab has none",
+            resolution="use a topology with workers",
         )
     if name is None:
         workers = [node for node in able if node.role is NodeRole.WORKER]
@@ -182,7 +184,7 @@ def _target(fault: Fault, name: str | None, lab: Lab) -> NodePlan:
     names = [node.name for node in able]
     near = difflib.get_close_matches(name, names, n=1)
     raise WrongUseError(
-        f"the fault {fault.name} cannot be put on a node {name}",
+        f"the fault {fault.name} cannot be injected on the node {name}",
         details=f"did you mean {near[0]}?" if near else None,
         resolution=f"use one of: {', '.join(names)}",
     )

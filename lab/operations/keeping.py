@@ -57,12 +57,12 @@ def take_mode_snapshot(lab: Lab) -> None:
         oldest = others.pop(0)
         lab.machines.remove_snapshot(oldest)
         lab.progress.note(
-            f"the disk is nearly full: the snapshot of the mode {mode_of_snapshot(oldest)} is gone"
+            f"the disk is nearly full: removed the snapshot of the mode {mode_of_snapshot(oldest)}"
         )
     if room:
         take_snapshot(lab, name)
     else:
-        lab.progress.note(f"the disk is nearly full: no snapshot of the mode {lab.plan.choice} is kept")
+        lab.progress.note(f"the disk is nearly full: no snapshot of the mode {lab.plan.choice} was taken")
 
 
 def _has_room(lab: Lab) -> bool:

@@ -68,15 +68,17 @@ class Origin:
         """Why a snapshot of this origin does not fit a lab like `here`; empty when it does."""
         reasons = []
         if self.plan != here.plan:
-            reasons.append(f"it is of topology {self.topology} with another address plan or other options")
+            reasons.append(
+                f"it was made from topology {self.topology} with another address plan or other options"
+            )
         if self.box != here.box:
             reasons.append(f"its machines are made from box {self.box[:12]}, those here from {here.box[:12]}")
         if self.accelerator != here.accelerator:
             reasons.append(f"its machines run with {self.accelerator}, those here with {here.accelerator}")
         elif self.accelerator == "qemu" and not _close(self.counter_khz, here.counter_khz):
             reasons.append(
-                f"its host counts time at {self.counter_khz} kHz, this one at {here.counter_khz} kHz: "
-                "the clocks of emulated machines would go wrong"
+                f"its host's time stamp counter runs at {self.counter_khz} kHz, this host's at "
+                f"{here.counter_khz} kHz: the clocks of emulated machines would go wrong"
             )
         return tuple(reasons)
 
@@ -200,7 +202,7 @@ def _check(file: Path, folder: Path, manifest: Manifest) -> None:
     for name, entry in manifest.files.items():
         path = folder / name
         if not is_plain_file(path) or FileEntry.of(path) != entry:
-            raise _damaged(file, f"{name} is not what its manifest says")
+            raise _damaged(file, f"{name} does not match the manifest")
 
 
 def _require_room(done: Completed, folder: Path) -> None:

@@ -79,7 +79,7 @@ def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
     with locked(folder):
         lab = _running(folder, progress)
         if name == CLUSTER_SNAPSHOT:
-            raise WrongUseError(f"lab rebuild needs the snapshot {name}", resolution="leave it there")
+            raise WrongUseError(f"lab rebuild needs the snapshot {name}", resolution="keep it")
         _require(lab, name)
         with progress.step(f"remove {name}"):
             lab.machines.remove_snapshot(name)
@@ -118,12 +118,12 @@ def import_snapshot(folder: LabFolder, file: Path, name: str | None, progress: P
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise WrongUseError(
-            f"{name!r} is no name for a snapshot",
+            f"{name!r} is not a valid snapshot name",
             resolution="use at most 63 letters a-z, digits and hyphens, a letter or digit at both ends",
         )
     if _is_automatic(name):
         raise WrongUseError(
-            f"the name {name} is for a snapshot that lab takes by itself", resolution="take another"
+            f"the name {name} is reserved for a snapshot that lab takes itself", resolution="take another"
         )
 
 

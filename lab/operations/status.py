@@ -188,7 +188,7 @@ def _silent(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:
     reasons = lab.nodes.on_each(suspects, lambda node: lab.nodes[node.name].why_silent(GREETING_LIMIT))
     return tuple(
         f"the machine of {node} runs, its sshd does not answer: {why}; "
-        f"`lab logs {node}.console` shows its console, `lab rebuild` begins anew from the clean cluster"
+        f"`lab logs {node}.console` shows its console, `lab rebuild` returns to the clean cluster"
         for node, why in reasons.items()
         if why is not None
     )

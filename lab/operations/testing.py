@@ -78,7 +78,7 @@ def run_acceptance(
         else:
             runs.append(_rebuild_and_run(folder, choice, arguments, progress))
         write_atomically(page, _page(lab, runs))
-    progress.note(f"what was seen, to look at in a browser: {page}")
+    progress.note(f"report with the evidence, for a browser: {page}")
     return tuple(runs)
 
 

@@ -105,8 +105,8 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
     made_from = make_plan(load_topology(lab.folder.topology))
     if made_from.in_mode(plan.choice) != plan:
         raise WrongUseError(
-            f"there is a lab {name} already, made from a topology that says something else than {source} now",
-            resolution=f"lab down --name {name} first, or give the new lab a name of its own with --name",
+            f"there is already a lab {name}, made from a topology that differs from {source}",
+            resolution=f"lab down --name {name} first, or give the new lab another name with --name",
         )
     if lab.record.mode != str(plan.choice):
         raise WrongUseError(

@@ -84,7 +84,7 @@ def limit_bytes() -> int:
 def gib_bytes(gib: float) -> int:
     """So many GiB in bytes. Raises ValueError for what is no amount: below 0, infinite, no number."""
     if not 0 <= gib < math.inf:
-        raise ValueError(f"{gib} is no number of GiB")
+        raise ValueError(f"{gib} is not a number of GiB")
     return int(gib * GIB)
 
 

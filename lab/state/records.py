@@ -97,9 +97,9 @@ def lab_folder(name: str) -> LabFolder:
         return LabFolder(labs_root() / dns_label(name))
     except ValueError as error:
         raise WrongUseError(
-            f"{name!r} is no name for a lab",
+            f"{name!r} is not a valid lab name",
             details=f"expected {error}",
-            resolution="give it another with --name or LAB_NAME, such as --name my-lab",
+            resolution="choose another one with --name or LAB_NAME, such as --name my-lab",
         ) from None
 
 

@@ -39,7 +39,7 @@ def _network_roles(draft: Draft) -> Iterator[Problem]:
         yield Problem(
             ("networks", networks[0].name, "role"),
             f"found the role '{networks[0].role}' on the first network, expected 'uplink':"
-            " eth0 is the way outside",
+            " eth0 leads to the outside",
         )
     for role in (NetworkRole.UPLINK, NetworkRole.UNDERLAY):
         having = [network.name for network in networks if network.role is role]
@@ -242,7 +242,7 @@ def _duplicate_addresses(draft: Draft) -> Iterator[Problem]:
             if holder != node.name:
                 yield Problem(
                     ("nodes", node.name, "addresses", network),
-                    f"found {address}, which '{holder}' has already, expected a free address",
+                    f"found {address}, which '{holder}' already has, expected a free address",
                 )
 
 

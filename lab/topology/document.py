@@ -104,7 +104,7 @@ def _compose(file: Path, text: str) -> yaml.Node | None:
 def _syntax_text(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "it cannot be read"
     if "another document" in problem:
-        return "found a second document, expected one topology to a file"
+        return "found a second document, expected one topology per file"
     if "'\\t'" in problem:
         return "not valid YAML: found a tab, expected spaces for indentation"
     where = ""
@@ -112,7 +112,7 @@ def _syntax_text(error: yaml.MarkedYAMLError) -> str:
         where = f" ({error.context} that begins in line {error.context_mark.line + 1})"
     hint = ""
     if "mapping values are not allowed" in problem:
-        hint = "; expected one `key: value` to a line, indented like its neighbours"
+        hint = "; expected one `key: value` per line, indented like its neighbours"
     return f"not valid YAML: {problem}{where}{hint}"
 
 
@@ -184,7 +184,7 @@ class _Reader:
                 self._wrong(
                     position,
                     f"found the key '{shortened(key.value)}' a second time, expected it once: "
-                    f"it stands in line {first}",
+                    f"it is already in line {first}",
                 )
             else:
                 own[key.value] = (position, value)

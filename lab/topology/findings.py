@@ -55,7 +55,7 @@ class TopologyError(WrongUseError):
         super().__init__(
             f"{file} has {number} {'error' if number == 1 else 'errors'}; nothing was started",
             details="\n".join(map(str, self.findings)),
-            resolution="correct the file and see with `lab validate` that it is right;"
+            resolution="correct the file and check it with `lab validate`;"
             " docs/topologies.md explains every key",
         )
 

@@ -58,7 +58,7 @@ def find_topology(name_or_path: str) -> Path:
     raise WrongUseError(
         f"there is no topology '{name_or_path}'{did_you_mean(name_or_path, known)}",
         details=f"looked in {' and '.join(str(folder) for folder in topology_folders())}",
-        resolution=f"take one of {one_of(known)}, or give the path of a file",
+        resolution=f"use one of {one_of(known)}, or give the path of a file",
     )
 
 

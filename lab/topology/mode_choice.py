@@ -28,7 +28,7 @@ class ModeChoice:
             if not option or not found or not value:
                 raise WrongUseError(
                     f"{word!r} does not name a mode with options",
-                    details=f"{piece!r} is no OPTION=VALUE",
+                    details=f"{piece!r} is not OPTION=VALUE",
                     resolution="write it as in macvlan:host_shim=false",
                 )
             options[option] = _value(value)

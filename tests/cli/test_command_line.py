@@ -96,7 +96,7 @@ def test_empty_list_as_json() -> None:
 def test_validate_names_what_is_good() -> None:
     result = CliRunner().invoke(cli, ["validate", "underlay-3node", "overlay-3node", "course-exact"])
     assert result.exit_code == 0
-    assert result.stdout.count(": good: 3 nodes, 4 networks") == 3
+    assert result.stdout.count(": valid: 3 nodes, 4 networks") == 3
 
 
 def test_render_and_graph_write_what_they_are_asked_for(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path, variable: str, what: str
 
 def test_a_lab_with_another_kind_of_name_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
     done = run("up", "--topology", "underlay-3node", "--supply", "bundle", "--name", "../a")
-    assert_explained(done, "'../a' is no name for a lab", 2)
+    assert_explained(done, "'../a' is not a valid lab name", 2)
     assert list(tmp_path.iterdir()) == []
 
 

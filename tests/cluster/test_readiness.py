@@ -149,7 +149,7 @@ def test_pods_that_are_not_ready_are_told_with_all_reasons_there_are(
     assert why_not(api, plan).splitlines() == [
         "deployment kube-system/coredns: 1 of 4 pods ready",
         "pod coredns-a on k8s-node1: Pending; coredns ContainerCreating; FailedCreatePodSandBox: newer",
-        "pod coredns-b on k8s-node2: Pending; coredns runs and is not ready",
+        "pod coredns-b on k8s-node2: Pending; coredns runs but is not ready",
         "pod coredns-c: Pending; 0/3 nodes are available",
     ]
 

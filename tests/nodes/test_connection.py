@@ -147,4 +147,4 @@ def test_a_connection_that_ends_without_a_greeting_is_told(key_file: Path) -> No
         asked = pool.submit(node.why_silent, 10.0)
         connection, _ = server.accept()
         connection.close()
-        assert asked.result() == "it takes the connection and closes it"
+        assert asked.result() == "it accepts the connection and closes it"

@@ -134,15 +134,15 @@ def test_clearing_a_lab_without_faults_does_nothing(folder: LabFolder) -> None:
 
 def test_what_is_wrong_use_is_refused_before_anything_is_done(folder: LabFolder) -> None:
     for name, node, said in (
-        ("misplaced", None, "means nothing in mode macvlan: macvlan has no such thing"),
-        ("lan", "k8s-node1", "is in the LAN, not on a node"),
-        ("worker", "k8s-master1", "cannot be put on a node k8s-master1"),
-        ("whole", "k8s-node3", "cannot be put on a node k8s-node3"),
+        ("misplaced", None, "does not apply in mode macvlan: macvlan has no such thing"),
+        ("lan", "k8s-node1", "applies to the LAN, not to one node"),
+        ("worker", "k8s-master1", "cannot be injected on the node k8s-master1"),
+        ("whole", "k8s-node3", "cannot be injected on the node k8s-node3"),
     ):
         with pytest.raises(WrongUseError, match=said):
             inject_fault(folder, name, node, QUIET)
     inject_fault(folder, "whole", "k8s-node1", QUIET)
-    with pytest.raises(WrongUseError, match="is in on k8s-node1 already"):
+    with pytest.raises(WrongUseError, match="is already injected on k8s-node1"):
         inject_fault(folder, "whole", "k8s-node2", QUIET)
     assert DONE == ["whole remembered", "whole in k8s-node1 1"]
 

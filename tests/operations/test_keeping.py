@@ -163,4 +163,4 @@ def test_without_room_there_is_no_snapshot_of_the_mode_and_the_users_own_stay(
 ) -> None:
     saved = kept(lab, monkeypatch, "cluster", "mine", "mode-bridge", beyond_gib=-3)
     assert saved.names == ["cluster", "mine"]
-    assert "no snapshot of the mode macvlan is kept" in saved.notes[-1]
+    assert "no snapshot of the mode macvlan was taken" in saved.notes[-1]

@@ -155,7 +155,7 @@ def test_one_bit_is_seen(other: Lab, file: Path, tmp_path: Path) -> None:
         memory.chmod(0o600)
         memory.write_bytes(memory.read_bytes().replace(b"k8s", b"k9s", 1))
 
-    with pytest.raises(LabError, match=r"k8s-node1\.memory is not what its manifest says"):
+    with pytest.raises(LabError, match=r"k8s-node1\.memory does not match the manifest"):
         take(other, repack(file, change, tmp_path))
     assert_nothing_came(other)
 

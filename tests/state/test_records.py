@@ -126,5 +126,5 @@ def test_a_record_of_another_version_names_what_is_wrong(change: dict[str, objec
     "name", ["", ".", "..", "../a", "a/b", "/a", ".a", "-a", "a b", "A", "实验室", "a\n", "a" * 64]
 )
 def test_a_name_that_is_no_host_name_is_no_name_for_a_lab(name: str) -> None:
-    with pytest.raises(WrongUseError, match="is no name for a lab"):
+    with pytest.raises(WrongUseError, match="is not a valid lab name"):
         lab_folder(name)

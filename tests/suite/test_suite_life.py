@@ -123,7 +123,7 @@ def test_what_arrives_changed_or_not_at_all_is_told(healthy: Evidence) -> None:
     with pytest.raises(pytest.fail.Exception) as failed:
         life.test_large_transfer(replace(healthy, transfers=(changed, refused)), _nothing)
     assert str(failed.value).startswith(
-        "100 MB from pod.a to pod.b have the MD5 digest bbbb, sent was aaaa\n"
+        "100 MB from pod.a to pod.b have the MD5 digest bbbb, but aaaa was sent\n"
         "100 MB from pod.a to pod.b: on pod.a: socat: No route to host\n"
     )
 
@@ -162,7 +162,7 @@ def test_a_node_that_stays_away_or_never_went_is_told() -> None:
     stays = reboot(Booting(["old"] * 1000), lambda: None, 0.05)
     assert str(stays) == "k8s-node2 is not back 0 s after its reboot began: it still runs"
     dead = reboot(Booting([]), lambda: None, 0.05)
-    assert str(dead) == "k8s-node2 cannot be booted: no route to host"
+    assert str(dead) == "k8s-node2 cannot be rebooted: no route to host"
 
 
 def test_after_a_reboot_everything_is_judged_again(healthy: Evidence) -> None:

@@ -167,7 +167,7 @@ def test_a_content_that_is_not_what_the_manifest_says_is_named(
         (folder / "blobs" / digest).chmod(0o644)
         (folder / "blobs" / digest).write_text("a kubelet??")
 
-    with pytest.raises(LabError, match=f"blobs/{digest} is not what its manifest says"):
+    with pytest.raises(LabError, match=f"blobs/{digest} does not match the manifest"):
         take(repack(bundle, tmp_path / "changed", change), empty)
     assert_nothing_came(empty)
 

@@ -167,7 +167,7 @@ def test_a_slow_mirror_is_better_than_none(
 
 def test_what_no_mirror_has_is_an_error_that_names_them_all(site: Site, notes: Notes, tmp_path: Path) -> None:
     lacking, dead = site(Conduct.LACKING), closed_host()
-    with pytest.raises(LabError, match=f"no mirror gives {UPSTREAM}") as caught:
+    with pytest.raises(LabError, match=f"no mirror has {UPSTREAM}") as caught:
         download(of_sites(notes, lacking.host, dead), tmp_path)
     assert f"{lacking.host}: HTTP status 404" in str(caught.value)
     assert f"{dead}: " in str(caught.value)
@@ -290,7 +290,7 @@ def test_an_image_that_no_registry_has_is_an_error_that_names_them_all(
     registry: Registry, notes: Notes, tmp_path: Path
 ) -> None:
     lacking, dead = registry(tag="another"), closed_host()
-    with pytest.raises(LabError, match=r"no mirror gives registry.k8s.io/coredns/coredns:v1.8.6") as caught:
+    with pytest.raises(LabError, match=r"no mirror has registry.k8s.io/coredns/coredns:v1.8.6") as caught:
         copy(of_registries(notes, lacking.host, dead), tmp_path)
     assert lacking.host in str(caught.value)
     assert dead in str(caught.value)

@@ -197,7 +197,7 @@ def test_everything_is_downloaded_and_the_gaps_are_filled_and_said(
     ]
     assert built.asked == [Parts(frozenset(), frozenset({"hybridnet"}))]
     assert "not from mirrors but built from packages: image hybridnet" in notes.said
-    assert any(note.startswith("the runtime is containerd: no mirror gives https://") for note in notes.said)
+    assert any(note.startswith("the runtime is containerd: no mirror has https://") for note in notes.said)
 
 
 def test_what_is_there_is_not_asked_for_again(
@@ -218,7 +218,7 @@ def test_what_no_mirror_has_and_cannot_be_spared_comes_from_packages(
     }
     software = mirror.fetch(VERSION, cache, mirrors_of(stand_in, notes), notes)
     assert any(
-        note.startswith("no mirror gives registry.k8s.io/e2e/agnhost:2.39 (127.0.0.1") for note in notes.said
+        note.startswith("no mirror has registry.k8s.io/e2e/agnhost:2.39 (127.0.0.1") for note in notes.said
     )
     assert built.asked[0] == Parts(frozenset({"agnhost"}), frozenset({"agnhost"}))
     assert software.binaries["agnhost"].read_text() == "agnhost from packages"

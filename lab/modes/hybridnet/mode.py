@@ -176,7 +176,7 @@ HYBRIDNET = Mode(
         ModeOption(
             "placement",
             "control-plane",
-            "the nodes of manager and webhook: control-plane, or master as in the chart, a label of old",
+            "the nodes for manager and webhook: control-plane, or master (an obsolete label) as in the chart",
         ),
     ),
     needs_underlay=True,

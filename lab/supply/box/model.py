@@ -180,5 +180,5 @@ def _read(record: Path) -> Box:
         raise LabError(
             f"{record} cannot be read as the description of a box",
             details=f"{type(error).__name__}: {error}",
-            resolution=f"remove the folder {record.parent}; the box is then built anew",
+            resolution=f"remove the folder {record.parent}; the box is then built again",
         ) from error

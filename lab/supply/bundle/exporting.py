@@ -57,7 +57,7 @@ def _link_blobs(contents: Contents, cache: Cache, folder: Path) -> dict[str, Fil
         entry = FileEntry.of(cache.blob(digest))
         if entry.sha256 != digest:
             raise LabError(
-                f"a content of the cache is damaged: {cache.blob(digest)}",
+                f"the cache contains a damaged file: {cache.blob(digest)}",
                 resolution="lab supply verify removes it; run the same command again after that",
             )
         link_or_copy(cache.blob(digest), folder / BLOBS / digest)

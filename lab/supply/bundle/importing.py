@@ -69,7 +69,7 @@ def _manifest(file: Path, folder: Path, cache: Cache) -> Manifest:
             raise WrongUseError(
                 f"{file} is a bundle of another version of lab",
                 details=f"its format is {said['format']}; this version reads format {FORMAT}",
-                resolution="export it anew with this version",
+                resolution="export it again with this version",
             )
         manifest = read_manifest(folder)
     except ValidationError as error:
@@ -91,7 +91,7 @@ def _check(file: Path, path: Path, name: str, manifest: Manifest) -> None:
     if path.stat().st_size != wanted.size or (found := sha256_of(path)) != wanted.sha256:
         found = f"{path.stat().st_size} bytes" if path.stat().st_size != wanted.size else found
         raise LabError(
-            f"the bundle {file} is damaged: {name} is not what its manifest says",
+            f"the bundle {file} is damaged: {name} does not match the manifest",
             details=f"expected {wanted.size} bytes with SHA-256 {wanted.sha256}, found {found}",
             resolution=NOT_WHOLE,
         )

@@ -43,6 +43,6 @@ def load_entry(version: str, folder: Path = FOLDER) -> Entry:
         raise LabError(f"the catalogue's file {path} is wrong", details=str(error)) from error
     if entry.kubernetes_version != version:
         raise LabError(
-            f"the catalogue's file {path} is wrong", details=f"it speaks of {entry.kubernetes_version}"
+            f"the catalogue's file {path} is wrong", details=f"it is for {entry.kubernetes_version}"
         )
     return entry

@@ -15,7 +15,7 @@ from lab.supply.stock import Contents
 
 @dataclass(frozen=True)
 class Lacking:
-    """A download that no mirror gives, and what each of them said."""
+    """A download that no mirror has, and what each of them said."""
 
     item: Download
     why: str
@@ -44,7 +44,7 @@ def fill(entry: Entry, brought: Brought, cache: Cache, progress: Progress) -> Br
     needed = Parts(frozenset(), frozenset())
     for lacking in brought.lacking:
         if lacking.item.missing is None:
-            progress.note(f"no mirror gives {title(lacking.item)} ({lacking.why})")
+            progress.note(f"no mirror has {title(lacking.item)} ({lacking.why})")
             needed |= parts_of(lacking.item)
     if needed:
         brought = _build(needed, entry, brought, cache, progress)
@@ -57,7 +57,7 @@ def fill(entry: Entry, brought: Brought, cache: Cache, progress: Progress) -> Br
             progress.note(f"left out: {others} ({error.brief})")
     for lacking in brought.lacking:
         if lacking.item.missing and parts_of(lacking.item) - brought.parts:
-            progress.note(f"{lacking.item.missing}: no mirror gives {title(lacking.item)} ({lacking.why})")
+            progress.note(f"{lacking.item.missing}: no mirror has {title(lacking.item)} ({lacking.why})")
     return brought
 
 

@@ -97,10 +97,10 @@ class Mirrors:
         could = {source.host for source in self._all_sources(name)}
         dropped = [f"{host}: dropped" for host in self._dropped if host in could]
         return UnavailableError(
-            f"no mirror gives {name}{tag}",
+            f"no mirror has {name}{tag}",
             details="\n".join([*dropped, *refusals]) or "no mirror is named for it",
             resolution=f"name a mirror that has it in {settings_file()} (docs/supplies.md), "
-            "then run the same command again: it goes on where it stopped",
+            "then run the same command again: it continues where it stopped",
         )
 
     def drop(self, host: str, why: str) -> None:

@@ -50,7 +50,7 @@ def _open(file: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(file)
     except tarfile.TarError as error:
-        raise LabError(f"the download {file.name} is no archive", details=str(error)) from error
+        raise LabError(f"the download {file.name} is not an archive", details=str(error)) from error
 
 
 def _member(archive: tarfile.TarFile, path: str) -> tarfile.TarInfo | None:

@@ -32,7 +32,7 @@ class Mirror:
     def __post_init__(self) -> None:
         """Raises ValueError when a site is to stand in for a registry's image or the other way round."""
         if "://" in self.of and "://" not in self.at:
-            raise ValueError(f"{self.at} is no URL, so it cannot stand in for {self.of}")
+            raise ValueError(f"{self.at} is not a URL, so it cannot replace {self.of}")
         if "://" not in self.of and self.at.startswith("https://"):
             raise ValueError(f"{self.at}: leave out https:// before a registry")
 
