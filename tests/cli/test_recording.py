@@ -39,7 +39,7 @@ def test_a_command_is_in_the_log_of_its_lab_with_its_error(lab: LabFolder) -> No
     assert run(lab, "status", "--name", "a").returncode == 1
     text = lab.log.read_text()
     assert "began: lab status --name a\n" in text
-    assert "ERROR error: the lab a was never finished being set up" in text
+    assert "ERROR error: the set-up of the lab a never finished" in text
     assert "Traceback (most recent call last):" in text
     assert "lab ended with exit status 1 after" in text
     assert run(lab, "logs").stdout.splitlines() == [f"{'lab':30} {lab.log}"]
@@ -50,7 +50,7 @@ def test_a_log_that_cannot_be_written_changes_nothing(lab: LabFolder) -> None:
     lab.logs.touch()
     done = run(lab, "status")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: the lab a was never finished being set up")
+    assert done.stderr.startswith("error: the set-up of the lab a never finished")
     assert "Traceback" not in done.stderr
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from api_server import ApiServer
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from api_server import ApiServer
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.cluster import api as module
 from lab.cluster.api import ApiError, ClusterApi

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.cluster.kubeadm import (
     TRIES,

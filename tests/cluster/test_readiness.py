@@ -98,7 +98,7 @@ def test_a_new_version_that_nobody_has_looked_at_is_not_ready(
     api: ClusterApi, server: ApiServer, plan: Plan
 ) -> None:
     server.answers[PROXY] = (200, daemons(3, 3, generation=2))
-    assert "has not looked at it yet" in why_not(api, plan)
+    assert "has not processed it yet" in why_not(api, plan)
 
 
 def test_a_workload_that_is_missing(api: ClusterApi, server: ApiServer, plan: Plan) -> None:

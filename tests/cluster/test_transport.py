@@ -12,10 +12,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.cluster.api import ApiError, ClusterApi
-from lab.cluster.credentials import admin_kubeconfig, api_url
+from lab.cluster.credentials import admin_kubeconfig
 from lab.cluster.pki import Subject, issue
 from lab.cluster.secrets import ClusterSecrets
 from lab.topology.plan import Plan
@@ -51,7 +51,7 @@ class Ready(BaseHTTPRequestHandler):
 @pytest.fixture
 def port(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> Iterator[int]:
     """Where a server with the API server's certificate asks for one of the same authority."""
-    pair = issue(secrets.authority, Subject("api", addresses=(plan.kubernetes.api_address,), server=True))
+    pair = issue(secrets.authority, Subject("api", addresses=(plan.kubernetes.api.address,), server=True))
     (tmp_path / "server.pem").write_text(pair.certificate + pair.key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "server.pem")
@@ -78,8 +78,8 @@ def test_the_site_opens_one_connection_for_many_requests(plan: Plan, port: int, 
     api = ClusterApi(kubeconfig, site)
     for _ in range(3):
         api.check_serving()
-    address, _, asked_port = api_url(plan).removeprefix("https://").partition(":")
-    assert site.asked == [(address, int(asked_port))]
+    endpoint = plan.kubernetes.api
+    assert site.asked == [(str(endpoint.address), endpoint.port)]
 
 
 def test_who_is_not_there_is_told_in_the_systems_own_words(kubeconfig: Path) -> None:

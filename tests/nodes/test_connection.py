@@ -14,7 +14,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from ssh_server import SshServer
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, TimedOutError

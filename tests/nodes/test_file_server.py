@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.foundation.errors import LabError
 from lab.nodes.file_server import serve_files

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stand_ins import Here
+from stand_in_site import Here
 
 from lab.foundation.errors import LabError
 from lab.nodes.pool import Nodes

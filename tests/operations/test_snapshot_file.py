@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stand_ins import PaperParts, put_box
+from stand_in_site import PaperParts, put_box
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
@@ -127,7 +127,7 @@ def test_the_file_is_the_owner_s_alone_and_nothing_lies_beside_it(lab: Lab, file
     [
         ({"box_digest": "1" * 64}, "made from box 000000000000, those here from 111111111111"),
         ({"accelerator": "kvm"}, "run with qemu, those here with kvm"),
-        ({"counter_khz": 2_100_000}, "counts time at 2000000 kHz, this one at 2100000 kHz"),
+        ({"counter_khz": 2_100_000}, "counter runs at 2000000 kHz, this host's at 2100000 kHz"),
     ],
 )
 def test_a_lab_of_another_kind_refuses_it(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from stand_ins import PaperParts, put_box
+from stand_in_site import PaperParts, put_box
 
 from lab.cluster.api import ApiError
 from lab.cluster.objects import NodeState, PodState

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stand_ins import PaperParts
+from stand_in_site import PaperParts
 
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder

@@ -111,7 +111,10 @@ def lab(tmp_path: Path, plan: Plan, cluster: ClusterSecrets) -> SecretLab:
     tokens = [made.token, snapshot.token]
     # What is only on nodes: found by its form.
     on_nodes = [
-        file.content for file in control_plane_files(plan, made) if file.path.endswith((".key", ".conf"))
+        file.content
+        for node in plan.control_planes
+        for file in control_plane_files(plan, node, made)
+        if file.path.endswith((".key", ".conf"))
     ]
     secrets = {*tokens, *(token.split(".")[1] for token in tokens), *data}
     secrets |= {line for key in keys for line in lines_of(key)}
@@ -340,7 +343,7 @@ def test_of_a_lab_that_was_never_finished_there_are_the_files_of_the_host(
     files = unpacked(archive.path.read_bytes())
     assert files["logs/lab.log"] == b"began: lab up\n"
     assert b"root: this is root" in files["host/doctor.txt"]
-    assert archive.missing["nodes/"] == "the lab a was never finished being set up"
+    assert archive.missing["nodes/"] == "the set-up of the lab a never finished"
     assert {"what": "nodes/", "why": archive.missing["nodes/"]} in archive.as_json()["missing"]
     assert set(archive.files) == files.keys() - {INDEX}
 

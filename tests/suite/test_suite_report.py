@@ -79,7 +79,8 @@ def test_silence_tells_how_often_it_was_asked(without_shim: Evidence) -> None:
     pair = _pair(without_shim, "node.k8s-node1-to-pod.k8s-node1")
     answers = {key: replace(answer, tries=2) for key, answer in without_shim.answers.items()}
     assert cell_seen(replace(without_shim, answers=answers), pair).splitlines()[1] == (
-        "ping: no answer, asked 2 times, as expected: a macvlan never talks to the device below it"
+        "ping: no answer, asked 2 times, as expected: a macvlan interface exchanges no packets with its"
+        " parent device"
     )
 
 
