@@ -15,6 +15,8 @@ EXIT_STATUS = 6
 PATIENCE = pytest.StashKey[Patience]()
 """Where the run keeps its patience, once there is a cluster to be patient with."""
 _VERDICT = pytest.StashKey[str]()
+_SAID = pytest.StashKey[str]()
+"""What the check that ended the run would have said."""
 
 
 def verdict_on(pace: Pace) -> str:
@@ -43,6 +45,7 @@ def pytest_runtest_makereport(
     verdict = item.config.stash.setdefault(_VERDICT, verdict_on(pace))
     path, line, _ = item.location
     said = report.longreprtext
+    item.config.stash.setdefault(_SAID, f"{item.nodeid}\n{said}")
     report.outcome = "skipped"
     report.longrepr = (path, (line or 0) + 1, f"{verdict}\nIt would have said:\n{said}")
     item.session.shouldstop = verdict
@@ -56,6 +59,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    patience = config.stash.get(PATIENCE, None)
     if (verdict := config.stash.get(_VERDICT, None)) is not None:
         terminalreporter.section("not judged")
         terminalreporter.write_line(verdict)
+        terminalreporter.write_line(f"The check that would have failed: {config.stash[_SAID]}")
+    elif patience is not None and (slowest := patience.slowest) is not None:
+        terminalreporter.section("speed of the cluster, the slowest that was measured")
+        terminalreporter.write_line(str(slowest))

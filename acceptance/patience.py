@@ -43,7 +43,12 @@ class Patience:
         return self.limit(self._pod_seconds)
 
     @property
+    def slowest(self) -> Pace | None:
+        """The slowest speed that was measured; None before the first measurement."""
+        return max(self._paces, key=lambda pace: pace.ratio, default=None)
+
+    @property
     def starved(self) -> Pace | None:
         """The slowest speed that was measured, when nothing can be judged at that speed."""
-        slowest = max(self._paces, key=lambda pace: pace.ratio, default=None)
+        slowest = self.slowest
         return slowest if slowest is not None and slowest.starved else None

@@ -146,6 +146,8 @@ def test_on_a_starved_cluster_no_check_fails(tmp_path: Path) -> None:
     assert "failed" not in done.stdout
     assert "not judged: the control plane is starved: 8.0 times slower than usual" in done.stdout
     assert "load 9.0 on 2 processors, 50% stolen" in done.stdout
+    assert "would have failed: test_checks.py::test_two" in done.stdout
+    assert "pod.k8s-node1 to pod.k8s-node2: no answer" in done.stdout
     report = (tmp_path / "report.xml").read_text()
     assert 'failures="0"' in report
     assert "no answer" in report, "what the check would have said is kept"
@@ -156,6 +158,7 @@ def test_on_a_slow_cluster_that_is_not_starved_checks_fail(tmp_path: Path) -> No
     assert done.returncode == 1
     assert "2 failed, 1 passed" in done.stdout
     assert "not judged" not in done.stdout
+    assert "4.0 times slower than usual" in done.stdout
 
 
 def test_the_verdict_says_what_to_do(usual_pace: Pace) -> None:
