@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from killing import Moment, kill_at
 from lab_under_test import TOPOLOGY, HostTrace, Lab
 
 pytestmark = pytest.mark.real_lab
@@ -16,46 +16,36 @@ UP = ("lab", "up", "--topology", TOPOLOGY, "--mode", "macvlan", "--cold")
 """Nothing is brought back from an earlier lab: all steps are run."""
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A time within a step of `lab up`: so many seconds after its first line."""
-
-    step: str
-    seconds: float
-
-
-BOOT = Moment("networks and virtual machines", 5)
-INIT = Moment("kubeadm init", 15)
-JOIN = Moment("kubeadm join", 15)
+def a_machine_runs() -> bool:
+    status = subprocess.run(["lab", "status", "--json"], check=False, capture_output=True)
+    return status.returncode == 0 and any(
+        node["machine"] == "running" for node in json.loads(status.stdout)["nodes"]
+    )
 
 
-def kill_up_at(moment: Moment) -> None:
-    """Start `lab up` and end it at that moment. The test ends when the moment does not come."""
-    up = subprocess.Popen(UP, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert up.stderr is not None
-    seen = []
-    for line in up.stderr:
-        seen.append(line)
-        if line.strip() == f"... {moment.step}":
-            break
-    else:
-        pytest.fail(f"lab up ended before {moment.step!r}:\n{''.join(seen)}")
-    time.sleep(moment.seconds)
-    assert up.poll() is None, f"lab up ended within {moment.seconds} s of {moment.step!r}"
-    up.kill()
-    up.wait()
+def kubeadm_runs(node: str, what: str) -> bool:
+    """Whether the node has a process `kubeadm init` or `kubeadm join` now."""
+    words = ["lab", "exec", node, "--", "pgrep", "--full", f"^kubeadm {what} "]
+    return subprocess.run(words, check=False, capture_output=True).returncode == 0
+
+
+BOOT = Moment("networks and virtual machines", a_machine_runs)
+INIT = Moment("kubeadm init", lambda: kubeadm_runs("k8s-master1", "init"))
+JOIN = Moment("kubeadm join", lambda: kubeadm_runs("k8s-node1", "join"))
 
 
 @pytest.mark.parametrize("moment", [BOOT, INIT, JOIN], ids=lambda moment: moment.step)
-def test_down_after_a_killed_up_leaves_nothing(lab: Lab, before: HostTrace, moment: Moment) -> None:
-    kill_up_at(moment)
+def test_down_after_a_killed_up_leaves_nothing(
+    lab: Lab, before: HostTrace, moment: Moment, tmp_path: Path
+) -> None:
+    kill_at(moment, UP, tmp_path / "up.log")
     lab("down")
     HostTrace.now().assert_as(before)
 
 
-def test_an_up_killed_three_times_comes_to_the_same_end(lab: Lab) -> None:
+def test_an_up_killed_three_times_comes_to_the_same_end(lab: Lab, tmp_path: Path) -> None:
     for moment in (BOOT, INIT, JOIN):
-        kill_up_at(moment)
+        kill_at(moment, UP, tmp_path / "up.log")
         assert json.loads(lab("status", "--json"))["name"]
     lab(*UP[1:])
     status = json.loads(lab("status", "--json"))

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 from footprint import MIB, Footprint, adopt_orphans, digests, kept_bytes, newest_kept
+from killing import under_way
 from lab_under_test import TOPOLOGY, HostTrace, Lab
 
 pytestmark = [pytest.mark.real_lab, pytest.mark.endurance]
@@ -115,8 +116,9 @@ def test_a_cycle_leaves_nothing(lab: Lab, start: Start, times: dict[str, list[fl
 
 
 @pytest.mark.parametrize("kill", range(KILLS))
-def test_a_restore_may_be_killed_at_any_moment(lab: Lab, start: Start, kill: int) -> None:
-    """Even ones are killed in `lab up` from the cache, odd ones in `lab rebuild`."""
+def test_a_restore_may_be_killed_at_any_moment(lab: Lab, start: Start, kill: int, tmp_path: Path) -> None:
+    """Even ones are killed in `lab up` from the cache, odd ones in `lab rebuild`; in which step is told."""
+    log = tmp_path / "stderr"
     moments = random.Random(f"{SEED} {kill}")
     if kill % 2 == 0:
         words, usual = UP, start.up_seconds
@@ -125,29 +127,34 @@ def test_a_restore_may_be_killed_at_any_moment(lab: Lab, start: Start, kill: int
         lab(*UP)
     for _ in range(ATTEMPTS):
         seconds = moments.uniform(0.1, usual)
-        if killed_after(seconds, *words):
+        if killed_after(seconds, log, *words):
             break
         if words == UP:
             lab("down")
     else:
         pytest.fail(f"lab {words[0]} ended before it was killed, {ATTEMPTS} times")
-    print(f"lab {words[0]} killed after {seconds:.1f} of about {usual:.1f} s")  # noqa: T201
+    where = ", ".join(under_way(log)) or "between two steps"
+    print(f"lab {words[0]} killed after {seconds:.1f} of about {usual:.1f} s: {where}")  # noqa: T201
     lab(*words)
     assert_works(lab)
     lab("down")
     start.assert_all_is_as_it_was()
 
 
-def killed_after(seconds: float, *words: str) -> bool:
-    """Whether the command was still running after that time; then it was ended by SIGKILL."""
-    command = subprocess.Popen(["lab", *words], stdout=subprocess.DEVNULL)
+def killed_after(seconds: float, log: Path, *words: str) -> bool:
+    """Whether the command was still running after that time; then it was ended by SIGKILL.
+
+    What it says on stderr goes to `log`.
+    """
+    with log.open("w") as stderr:
+        command = subprocess.Popen(["lab", *words], stdout=subprocess.DEVNULL, stderr=stderr)
     try:
         command.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         command.kill()
         command.wait()
         return True
-    assert command.returncode == 0
+    assert command.returncode == 0, log.read_text()
     return False
 
 
