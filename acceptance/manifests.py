@@ -76,7 +76,7 @@ class Manifests:
             spec["containers"][0]["readinessProbe"] = {
                 "httpGet": {"path": "/healthz", "port": HTTP_PORT},
                 "periodSeconds": 2,
-                "timeoutSeconds": 5,
+                "timeoutSeconds": 30,
                 "failureThreshold": 5,
             }
         return spec

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.cluster.configuration import (
+    DNS_PATCH,
     LAB,
     control_plane_patches,
+    dns_patch,
     init_configuration,
     join_configuration,
 )
@@ -115,12 +117,14 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
     files = (
         NodeFile(CONFIGURATION, init_configuration(plan, membership.runtime, secrets), 0o600),
         *control_plane_patches(),
+        dns_patch(),
         *control_plane_files(plan, node, secrets),
         *component_serving_files(secrets),
         *kubelet_serving_files(plan, node, secrets),
     )
     command = f"init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
-    return Script(_attempt(command, _START_LATE, files, membership), f"kubeadm init on {node.name}")
+    text = _attempt(command, files, membership, meanwhile=_START_LATE, afterwards=_FORGIVE_DNS)
+    return Script(text, f"kubeadm init on {node.name}")
 
 
 def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
@@ -130,10 +134,18 @@ def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
         *kubelet_serving_files(plan, node, secrets),
     )
     command = f"join --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_JOIN)}"
-    return Script(_attempt(command, "", files, membership), f"kubeadm join on {node.name}")
+    return Script(_attempt(command, files, membership), f"kubeadm join on {node.name}")
 
 
-def _attempt(command: str, meanwhile: str, files: tuple[NodeFile, ...], membership: Membership) -> str:
+def _attempt(
+    command: str,
+    files: tuple[NodeFile, ...],
+    membership: Membership,
+    *,
+    meanwhile: str = "",
+    afterwards: str = "",
+) -> str:
+    """Run kubeadm, beside it `meanwhile`, and `afterwards` when it ended well."""
     # kubeadm writes to a file and not to the connection, so that it goes on when the connection breaks.
     return f"""\
 exec 9>/run/lab-kubeadm.lock
@@ -150,6 +162,7 @@ tail=$!
 {meanwhile}\
 wait $kubeadm || {{ tail --lines=40 {LOG} >&2; exit 1; }}
 wait $tail || true
+{afterwards}\
 {write_files((NodeFile(MARK, membership.secrets.identity),))}\
 """
 
@@ -163,6 +176,15 @@ if grep -q 'healthy after' {LOG}; then
 fi
 """
 """kubeadm says `The API server is healthy after` or `All control plane components are healthy after`."""
+
+
+_FORGIVE_DNS = f"""\
+for try in 1 2 3; do
+  if kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system \\
+    patch deployment coredns --patch-file {DNS_PATCH} >> {LOG} 2>&1 9>&-; then break; fi
+  [ $try -lt 3 ] || {{ tail --lines=40 {LOG} >&2; exit 1; }}
+done
+"""
 
 
 def remove_cluster_script(runtime: ContainerRuntime) -> str:

@@ -44,9 +44,9 @@ from lab.topology.models import Supply
 
 KVM_LIMIT = 30.0
 BOOT_LIMIT = 600.0
-SERVING_LIMIT = 600.0
+SERVING_LIMIT = 1200.0
 REFUSAL_LIMIT = 300.0
-READY_LIMIT = 900.0
+READY_LIMIT = 1800.0
 """Seconds; an idle machine without KVM needs about a tenth of them."""
 
 

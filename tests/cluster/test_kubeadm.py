@@ -76,7 +76,7 @@ class Node:
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     node = Node(tmp_path)
-    for name in ("systemctl", "ctr", "umount"):
+    for name in ("systemctl", "ctr", "umount", "kubectl"):
         node.program(name)
     node.program("kubeadm", "echo '[phase] work'; touch " + f"{tmp_path}/var/lib/kubelet/config.yaml")
     for folder in ("run", "var/log", "var/lib/kubelet", "proc", "etc/cni/net.d"):
@@ -102,7 +102,9 @@ def test_init_on_a_fresh_node(node: Node, script: str, secrets: ClusterSecrets) 
     assert (status, out, err) == (0, "[phase] work\n", "")
     assert node.calls == [
         f"kubeadm init --config {node.root}/etc/kubernetes/lab/kubeadm.yaml"
-        " --skip-phases preflight,certs,kubeconfig,control-plane/controller-manager,control-plane/scheduler"
+        " --skip-phases preflight,certs,kubeconfig,control-plane/controller-manager,control-plane/scheduler",
+        f"kubectl --kubeconfig {node.root}/etc/kubernetes/admin.conf --namespace kube-system"
+        f" patch deployment coredns --patch-file {node.root}/etc/kubernetes/lab/coredns.yaml",
     ]
     assert node.path("/etc/kubernetes/lab/joined").read_text() == secrets.identity
     assert node.path("/etc/kubernetes/pki/ca.crt").read_text() == secrets.authority.certificate
@@ -148,6 +150,20 @@ def test_init_that_failed_tells_the_end_of_the_log_and_leaves_no_mark(node: Node
     assert status == 1
     assert err.splitlines()[-1] == "the reason"
     assert len(err.splitlines()) == 40
+    assert not node.path("/etc/kubernetes/lab/joined").exists()
+
+
+def test_the_probes_of_coredns_are_changed_at_a_later_try(node: Node, script: str) -> None:
+    node.program("kubectl", f"""[ "$(grep -c ^kubectl {node.root}/calls)" = 3 ]""")
+    assert node.run(script)[0] == 0
+    assert len(node.called("kubectl")) == 3
+
+
+def test_init_without_the_probes_of_coredns_leaves_no_mark(node: Node, script: str) -> None:
+    node.program("kubectl", "echo Unable to connect to the server >&2; exit 1")
+    status, _, err = node.run(script)
+    assert status == 1
+    assert err.splitlines()[-1] == "Unable to connect to the server"
     assert not node.path("/etc/kubernetes/lab/joined").exists()
 
 
