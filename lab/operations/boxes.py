@@ -70,11 +70,11 @@ def _users() -> Mapping[str, tuple[str, ...]]:
 
 
 def _of_brought_software() -> set[str]:
-    """The digests of the boxes for what mirrors and bundles brought, whether there are such boxes or not."""
+    """The digests of the boxes for what supplies have in stock, whether there are such boxes or not."""
     cache = Cache()
     return {
         key
-        for supply in (Supply.MIRROR, Supply.BUNDLE)
+        for supply in Supply
         for contents in all_kept(cache, supply)
         for key in box_keys(contents.software(cache))
     }

@@ -8,12 +8,11 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.software import DEFAULT_VERSION, supply_named
-from lab.supply import mirror
 from lab.supply.cache import Cache
 from lab.supply.catalogue import load_entry
-from lab.supply.mirror import Mirrors
+from lab.supply.choice import may_bring
 from lab.supply.on_demand import names_on_demand
-from lab.supply.probe import ProbeResult, probe, wanted_of
+from lab.supply.probe import ProbeResult, debian_wanted, probe
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Supply
@@ -40,16 +39,17 @@ class _Needs:
 def probe_supply(request: ProbeRequest, progress: Progress) -> ProbeResult:
     """Ask every source of the supply for everything; nothing is fetched or kept.
 
-    Raises WrongUseError for unknown names, for a topology together with a version, and for `bundle`.
+    Raises WrongUseError for unknown names, for a topology together with a version, and for a supply without
+    sources, such as `bundle`.
     """
     needs = _needs(request)
-    if needs.supply is Supply.BUNDLE:
-        raise WrongUseError(
-            "the supply bundle has no source to ask", resolution="name another one with --supply"
-        )
-    cache, mirrors = Cache(), Mirrors(mirror.load_mirrors(), progress)
-    entry = load_entry(needs.version)
-    return probe(wanted_of(entry, needs.on_demand, needs.supply, mirrors, cache), progress)
+    cache, entry = Cache(), load_entry(needs.version)
+    wanted = [
+        each
+        for supplier in may_bring(needs.supply)
+        for each in supplier.wanted(entry, needs.on_demand, cache, progress)
+    ]
+    return probe((*wanted, *debian_wanted(entry)), progress)
 
 
 def _needs(request: ProbeRequest) -> _Needs:

@@ -17,11 +17,11 @@ from lab.supply import user_programs
 from lab.supply.box import Box, box_keys, build_base, build_box, newest_box
 from lab.supply.bundle import Manifest, export_bundle, import_bundle
 from lab.supply.cache import Cache, Verified
-from lab.supply.catalogue import load_entry
 from lab.supply.choice import bring, settle
 from lab.supply.on_demand import with_all_images
 from lab.supply.software import Software
-from lab.supply.stock import all_kept, kept
+from lab.supply.stock import all_kept
+from lab.supply.suppliers import SUPPLIERS, Supplier
 from lab.supply.user_programs import Added
 from lab.topology.findings import did_you_mean
 from lab.topology.models import Runtime, Supply
@@ -60,11 +60,11 @@ def supplied_box(version: str, runtime: Runtime, wanted: Supply, progress: Progr
     """
     cache = Cache()
     choice = settle(wanted, version, cache, progress)
-    if choice.supply is Supply.BUNDLE:
+    if choice.supplier.imported:
         supply, software = bring(choice, version, cache, progress)
     else:
         # The Debian base of the box does not depend on the software, so both are made side by side.
-        early = _settled_early(version, runtime, choice.supply, cache)
+        early = _settled_early(version, runtime, choice.supplier, cache)
         with ThreadPoolExecutor(max_workers=1) as pool:
             # When this fails, building the box tries again and says why.
             pool.submit(build_base, cache.root, progress, early)
@@ -76,18 +76,12 @@ def supplied_box(version: str, runtime: Runtime, wanted: Supply, progress: Progr
     return SuppliedBox(supply, software, box)
 
 
-def _settled_early(version: str, runtime: Runtime, supply: Supply, cache: Cache) -> Runtime:
-    """What `auto` will mean, guessed from what users and mirrors bring before anything is built."""
+def _settled_early(version: str, runtime: Runtime, supplier: Supplier, cache: Cache) -> Runtime:
+    """What `auto` will mean, guessed before anything is brought."""
     if runtime is not Runtime.AUTO:
         return runtime
-    if supply is Supply.MIRROR:
-        earlier = kept(cache, Supply.MIRROR, version)
-        has_it = earlier is None or Runtime.CRI_DOCKERD.value in earlier.binaries
-        return Runtime.CRI_DOCKERD if has_it else Runtime.CONTAINERD
-    brought = {
-        record.name for record in user_programs.user_programs(cache, load_entry(version).user_programs)
-    }
-    return Runtime.CRI_DOCKERD if Runtime.CRI_DOCKERD.value in brought else Runtime.CONTAINERD
+    has_it = supplier.will_bring(Runtime.CRI_DOCKERD.value, version, cache)
+    return Runtime.CRI_DOCKERD if has_it else Runtime.CONTAINERD
 
 
 def fetch_software(version: str, supply: str | None, progress: Progress) -> Software:
@@ -151,19 +145,23 @@ def runtime_named(name: str) -> Runtime:
 
 
 def cached_software() -> Sequence[CachedRow]:
-    """Everything in the cache: what was made here, by record and name, then what bundles brought."""
+    """Everything in the cache: what was made here, by record and name, then what was imported."""
     cache = Cache()
     made = [
         CachedRow(record.kind, record.name, name, cache.size(digest), digest)
         for record in cache.records()
         for name, digest in sorted(record.outputs.items())
     ]
-    brought = [
-        CachedRow("bundle", f"Kubernetes {contents.kubernetes_version}", name, cache.size(digest), digest)
-        for contents in all_kept(cache, Supply.BUNDLE)
+    imported = [
+        CachedRow(
+            supplier.name.value, f"Kubernetes {contents.kubernetes_version}", name, cache.size(digest), digest
+        )
+        for supplier in SUPPLIERS
+        if supplier.imported
+        for contents in all_kept(cache, supplier.name)
         for name, digest in sorted(contents.named.items())
     ]
-    return [*made, *brought]
+    return [*made, *imported]
 
 
 def add_binary(name: str, file: Path, progress: Progress) -> Added:

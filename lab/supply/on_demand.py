@@ -6,13 +6,11 @@ from dataclasses import replace
 
 from lab.foundation.errors import LabError
 from lab.foundation.progress import Progress
-from lab.supply import mirror, packages
 from lab.supply.cache import Cache
-from lab.supply.catalogue import Parts, load_entry
+from lab.supply.catalogue import load_entry
 from lab.supply.lacking import lacking_images
-from lab.supply.mirror import Mirrors
 from lab.supply.software import Image, Software
-from lab.supply.stock import kept
+from lab.supply.suppliers import supplier_of
 from lab.topology.models import Supply
 
 
@@ -33,16 +31,7 @@ def images_on_demand(
     """
     if not names:
         return ()
-    match supply:
-        case Supply.BUNDLE:
-            contents = kept(cache, Supply.BUNDLE, version)
-            found = contents.software(cache).images_on_demand if contents else ()
-        case Supply.MIRROR:
-            mirrors = Mirrors(mirror.load_mirrors(), progress)
-            found = mirror.fetch_images(version, names, cache, mirrors, progress)
-        case _:
-            only = Parts(frozenset(), names)
-            found = packages.fetch(version, cache, progress, only=only).images
+    found = supplier_of(supply).on_demand(names, version, cache, progress)
     wanted = tuple(image for image in found if image.name in names)
     if missing := sorted(names - {image.name for image in wanted}):
         raise LabError(
@@ -56,9 +45,10 @@ def images_on_demand(
 def with_all_images(software: Software, supply: Supply, cache: Cache, progress: Progress) -> Software:
     """The software with all images on demand that the supply, which is settled, has; what it lacks is told.
 
+    Imported software is left as it is.
     Raises LabError when one of the others cannot be made.
     """
-    if supply is Supply.BUNDLE:
+    if supplier_of(supply).imported:
         return software
     version = software.kubernetes_version
     lacking = lacking_images(version, names_on_demand(version), supply, cache)

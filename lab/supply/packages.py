@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
 from itertools import count
@@ -44,10 +44,13 @@ def fetch(version: str, cache: Cache, progress: Progress, only: Parts | None = N
         ).run()
 
 
-def is_made(version: str, cache: Cache) -> bool:
-    """Whether the cache has everything, so that `fetch` would only look it up."""
+def made(version: str, cache: Cache) -> Software | None:
+    """What `fetch` would return, where the cache has everything, so that it would only look it up.
+
+    Raises WrongUseError for a version that the catalogue does not have.
+    """
     entry = load_entry(version)
-    return _Fetch(entry.only(entry.parts), cache, SilentProgress(), whole=True).is_made
+    return _Fetch(entry.only(entry.parts), cache, SilentProgress(), whole=True).made()
 
 
 class _Fetch:
@@ -64,19 +67,19 @@ class _Fetch:
         # that it leaves idle while it links.
         self._turn = threading.Lock()
 
-    @property
-    def is_made(self) -> bool:
+    def made(self) -> Software | None:
         try:
             builders, left_out = self._go_builders()
         except GoMissingError:
-            return False
-        made = [builder.made() for builder in builders]
-        made += [self._tree_builder(tree).made() for tree in self._entry.debian_trees]
-        made += self._users()
-        products = {name: digest for record in made if record for name, digest in record.outputs.items()}
-        return all(made) and all(
-            self._image_builder(recipe, products).made() for recipe in self._recipes(left_out)
-        )
+            return None
+        trees = (self._tree_builder(tree) for tree in self._entry.debian_trees)
+        made = _all_of((*(builder.made() for builder in builders), *(tree.made() for tree in trees)))
+        if made is None:
+            return None
+        users, recipes = self._users(), self._recipes(left_out)
+        products = {name: digest for record in (*made, *users) for name, digest in record.outputs.items()}
+        images = _all_of(self._image_builder(recipe, products).made() for recipe in recipes)
+        return None if images is None else self._software(products, users, recipes, images)
 
     def run(self) -> Software:
         builders, left_out = self._go_builders()
@@ -221,6 +224,16 @@ class _Fetch:
             cni_plugins=cni_plugins,
             images=images,
         ).software(self._cache)
+
+
+def _all_of(records: Iterable[Record | None]) -> list[Record] | None:
+    """All records; None when one of them is missing."""
+    found = []
+    for record in records:
+        if record is None:
+            return None
+        found.append(record)
+    return found
 
 
 def _need_host_programs() -> None:

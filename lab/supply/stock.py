@@ -71,7 +71,10 @@ _CONTENTS = TypeAdapter(Contents)
 
 
 def keep(cache: Cache, supply: Supply, contents: Contents) -> None:
-    """Write down that the cache has all of it; replaces what the supply brought for that version before."""
+    """Write down that the cache has all of it; replaces what the supply brought for that version before.
+
+    `lab box prune` leaves the box for it.
+    """
     path = cache.root / "software" / contents.kubernetes_version / f"{supply.value}.json"
     write_atomically(path, _CONTENTS.dump_json(contents, indent=1))
 

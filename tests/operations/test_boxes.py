@@ -65,10 +65,11 @@ def test_old_boxes_go_and_those_that_somebody_needs_stay(cache: Path, tmp_path: 
     assert prune_boxes(SilentProgress()) == ()
 
 
-def test_the_box_of_a_bundle_stays(cache: Path) -> None:
+@pytest.mark.parametrize("supply", [Supply.BUNDLE, Supply.MIRROR])
+def test_the_box_of_what_was_brought_stays(supply: Supply, cache: Path) -> None:
     """It could not be built again in a classroom without a network."""
     contents = Contents("v1.24.10", {}, {}, {})
-    keep(Cache(), Supply.BUNDLE, contents)
+    keep(Cache(), supply, contents)
     digest = box_key(contents.software(Cache()), Runtime.CONTAINERD)
     add_box(cache, CONTAINERD, digest, 1.0)
     add_box(cache, CONTAINERD, "c" * 64, 3.0)

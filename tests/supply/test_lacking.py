@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.progress import SilentProgress
-from lab.supply import lacking, user_programs
+from lab.supply import user_programs
 from lab.supply.cache import Cache
 from lab.supply.go_toolchain import GoToolchain
 from lab.supply.lacking import lacking_images
+from lab.supply.suppliers import from_packages
 from lab.topology.models import Supply
 
 NO_GO = "lab-flanneld (flannel) v0.28.4 needs Go 1.25 or newer to be built; this host has no Go at all"
@@ -23,7 +24,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def with_go(monkeypatch: pytest.MonkeyPatch, *versions: str) -> None:
     found = tuple(GoToolchain(Path("go"), Path(version), f"go{version}") for version in versions)
-    monkeypatch.setattr(lacking, "host_toolchains", lambda: found)
+    monkeypatch.setattr(from_packages, "host_toolchains", lambda: found)
 
 
 @pytest.mark.parametrize("supply", [Supply.PACKAGES, Supply.AUTO])

@@ -38,6 +38,7 @@ from lab.supply.mirror import Mirrors, fetching, load_mirrors, settings
 from lab.supply.mirror.settings import Mirror, MirrorList
 from lab.supply.software import Software
 from lab.supply.stock import Contents, keep, kept
+from lab.supply.suppliers import from_mirrors
 from lab.topology.models import Supply
 
 VERSION = "v1.24.10"
@@ -164,8 +165,8 @@ class Packages:
 def built(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packages:
     stand_in = Packages(cache, tmp_path)
     monkeypatch.setattr(packages, "fetch", stand_in.fetch)
-    monkeypatch.setattr(packages, "is_made", lambda version, cache: False)
-    for module in (fetching, choice):
+    monkeypatch.setattr(packages, "made", lambda version, cache: None)
+    for module in (fetching, choice, from_mirrors):
         monkeypatch.setattr(module, "load_entry", lambda version: ENTRY)
     return stand_in
 

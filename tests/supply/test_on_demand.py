@@ -11,7 +11,7 @@ import pytest
 
 from lab.foundation.errors import LabError
 from lab.foundation.progress import SilentProgress
-from lab.supply import lacking, on_demand, packages
+from lab.supply import on_demand, packages
 from lab.supply.cache import Cache
 from lab.supply.catalogue import (
     DebianTree,
@@ -28,6 +28,7 @@ from lab.supply.catalogue import (
 from lab.supply.catalogue.models import GoProgram
 from lab.supply.software import Software
 from lab.supply.stock import Contents, keep
+from lab.supply.suppliers import from_packages
 from lab.topology.models import Supply
 
 VERSION = "v1.24.10"
@@ -98,7 +99,7 @@ def test_mirrors_have_what_the_catalogue_has_on_demand(version: str) -> None:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    for module in (on_demand, lacking):
+    for module in (on_demand, from_packages):
         monkeypatch.setattr(module, "load_entry", lambda _: ENTRY)
     return Cache(tmp_path)
 

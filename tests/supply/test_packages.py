@@ -227,13 +227,13 @@ def test_a_toolchain_that_the_host_lacks_is_downloaded_for_the_build_that_needs_
         "Flanneld v1 needs it (403 Forbidden); left out, and with it the modes flannel-*. "
         "How to fix it: install Go 99"
     ]
-    assert not packages.is_made("v1.2.3", cache)
+    assert packages.made("v1.2.3", cache) is None
 
     monkeypatch.setattr(go_download.ToolchainDownload, "run", bring_host_go)
     software, progress = fetch_entry(entry, cache, monkeypatch)
     assert "registry.lab.internal/flanneld:v1" in {image.reference for image in software.images}
     assert progress.steps >= {"go99.1.2: fetching the toolchain", "Flanneld v1: building"}
-    assert packages.is_made("v1.2.3", cache)
+    assert packages.made("v1.2.3", cache) == software
 
     monkeypatch.setattr(go_download.ToolchainDownload, "run", refuse)
     again, progress = fetch_entry(entry, cache, monkeypatch)

@@ -14,16 +14,18 @@ from stand_ins import Conduct, Notes, SmallImage, StandIn, closed_host, own_netw
 from lab.foundation.errors import LabError
 from lab.supply.architecture import architecture
 from lab.supply.cache import Cache
-from lab.supply.catalogue import DownloadedFile, DownloadedImage, Downloads, Entry, load_entry
+from lab.supply.catalogue import DownloadedFile, DownloadedImage, Downloads, load_entry
 from lab.supply.debian_archive import ARCHIVE_VARIABLE
 from lab.supply.go_build import MODULES
 from lab.supply.go_modules import module_url, proxies, required_modules
 from lab.supply.mirror import Mirrors
 from lab.supply.mirror.mirrors import Source
 from lab.supply.mirror.settings import Mirror, MirrorList
-from lab.supply.probe import Found, ProbeResult, Wanted, probe, wanted_of
+from lab.supply.probe import Found, ProbeResult, Wanted, debian_wanted, probe
 from lab.supply.probe.questions import FileQuestion
-from lab.topology.models import Supply
+from lab.supply.suppliers import Supplier
+from lab.supply.suppliers.from_mirrors import FromMirrors
+from lab.supply.suppliers.from_packages import FromPackages
 
 ARCHITECTURE = architecture()
 FILE = "https://dl.k8s.io/kubelet"
@@ -96,8 +98,13 @@ def mirrors(*hosts: str) -> Mirrors:
     )
 
 
-def asked(where: Mirrors, folder: Path, entry: Entry = ENTRY, supply: Supply = Supply.MIRROR) -> ProbeResult:
-    return probe(wanted_of(entry, frozenset(), supply, where, Cache(folder)), Notes())
+def asked(where: Mirrors, folder: Path) -> ProbeResult:
+    return asked_of(FromMirrors(where), folder)
+
+
+def asked_of(supplier: Supplier, folder: Path) -> ProbeResult:
+    wanted = supplier.wanted(ENTRY, frozenset(), Cache(folder), Notes())
+    return probe((*wanted, *debian_wanted(ENTRY)), Notes())
 
 
 def of(result: ProbeResult, name: str) -> Found:
@@ -219,13 +226,13 @@ def test_packages_asks_the_go_proxy_for_what_programs_are_from(
     has = {"/k8s.io/kubernetes/@v/v1.24.10.mod": b"module k8s.io/kubernetes\n"}
     first, second = stage.server({}), stage.server(has)
     monkeypatch.setenv("GOPROXY", f"http://{first.host},http://{second.host}/,direct")
-    result = asked(mirrors(), tmp_path, supply=Supply.PACKAGES)
+    result = asked_of(FromPackages(), tmp_path)
     assert places(of(result, "k8s.io/kubernetes v1.24.10")) == [second.host]
     lacking = [found.wanted.name for found in result.nowhere]
     assert "github.com/coredns/coredns v1.8.6" in lacking
     assert not any("calico" in name for name in lacking)
     monkeypatch.setenv("GOPROXY", "off")
-    unasked = {found.wanted.unasked for found in asked(mirrors(), tmp_path, supply=Supply.PACKAGES).nowhere}
+    unasked = {found.wanted.unasked for found in asked_of(FromPackages(), tmp_path).nowhere}
     assert unasked == {"GOPROXY names no proxy that can be asked, or this host has no Go"}
 
 

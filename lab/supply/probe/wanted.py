@@ -1,4 +1,4 @@
-"""What each supply needs for one version of Kubernetes, and where it would look for it."""
+"""What is needed for one version of Kubernetes, and where it would be looked for."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ from lab.supply.mirror import Mirrors
 from lab.supply.mirror.gaps import title
 from lab.supply.mirror.mirrors import Source
 from lab.supply.probe.questions import FileQuestion, ImageQuestion, Wanted
-from lab.topology.models import Supply
 
 
-def wanted_of(
-    entry: Entry, on_demand: frozenset[str], supply: Supply, mirrors: Mirrors, cache: Cache
-) -> tuple[Wanted, ...]:
-    """All that `supply` (not `bundle`) needs for the box and for these images on demand; `auto` is both.
+def downloads_wanted(entry: Entry, on_demand: frozenset[str], mirrors: Mirrors) -> tuple[Wanted, ...]:
+    """The files and images that are downloaded for the box and for these images on demand."""
+    downloads = entry.downloads
+    needed = (image for image in downloads.images_on_demand if image.name in on_demand)
+    images = {title(image): image for image in (*downloads.images, *needed)}
+    return (
+        *(_file(file, mirrors) for file in downloads.files),
+        *(_image(name, image, mirrors) for name, image in images.items()),
+    )
+
+
+def modules_wanted(entry: Entry, on_demand: frozenset[str], cache: Cache) -> tuple[Wanted, ...]:
+    """The Go modules that programs of the box and of these images on demand are from, and the toolchains.
+
+    Raises LabError when the host's Go cannot say which module proxies it uses.
+    """
+    return tuple(_modules(entry.only(entry.parts | Parts(frozenset(), on_demand)), cache))
+
+
+def debian_wanted(entry: Entry) -> tuple[Wanted, ...]:
+    """The package lists of Debian, for the box and for images; every supply that asks sources needs them.
 
     Raises WrongUseError when LAB_DEBIAN_ARCHIVE is no URL.
     """
-    found: list[Wanted] = []
-    if supply is not Supply.PACKAGES:
-        found += _mirrored(entry, on_demand, mirrors)
-    if supply is not Supply.MIRROR:
-        found += _modules(entry.only(entry.parts | Parts(frozenset(), on_demand)), cache)
-    found += _debian({SUITE, *(tree.suite for tree in entry.debian_trees)})
-    return tuple(found)
-
-
-def _mirrored(entry: Entry, on_demand: frozenset[str], mirrors: Mirrors) -> Iterator[Wanted]:
-    downloads = entry.downloads
-    yield from (_file(file, mirrors) for file in downloads.files)
-    needed = (image for image in downloads.images_on_demand if image.name in on_demand)
-    images = {title(image): image for image in (*downloads.images, *needed)}
-    yield from (_image(name, image, mirrors) for name, image in images.items())
+    return tuple(_debian({SUITE, *(tree.suite for tree in entry.debian_trees)}))
 
 
 def _file(file: DownloadedFile, mirrors: Mirrors) -> Wanted:
