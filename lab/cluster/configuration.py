@@ -18,10 +18,10 @@ from lab.cluster.pki import discovery_hash
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
+from lab.supply.software import REGISTRY
 from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import API_PORT
 
-IMAGE_REPOSITORY = "registry.lab.internal"
 LAB = "/etc/kubernetes/lab"
 PATCHES = f"{LAB}/patches"
 API = "kubeadm.k8s.io/v1beta3"
@@ -120,7 +120,7 @@ def _cluster(plan: Plan) -> Document:
         "kind": "ClusterConfiguration",
         "clusterName": "kubernetes",
         "kubernetesVersion": kubernetes.version,
-        "imageRepository": IMAGE_REPOSITORY,
+        "imageRepository": REGISTRY,
         "networking": {
             "podSubnet": str(kubernetes.pod_cidr),
             "serviceSubnet": str(kubernetes.service_cidr),

@@ -13,11 +13,9 @@ from lab.foundation.process import run
 from lab.supply.cache import Cache, Record, explain_full_disk, key_of
 from lab.supply.catalogue import ImageRecipe
 from lab.supply.layers import Layer, write_layer
+from lab.supply.software import REGISTRY
 
 KIND = "image"
-REGISTRY = "registry.lab.internal"
-"""The registry's name in every reference. Nodes have the images already: nothing answers to this name."""
-
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 FOLDERS = Path(__file__).parent / "images"
 """Folders of files that images have from this project itself."""

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+REGISTRY = "registry.lab.internal"
+"""The registry's name in every reference. Nodes have the images already: nothing answers to this name."""
+
 
 def image_name(reference: str) -> str:
     """The last part of an image's reference without the tag, such as pause."""

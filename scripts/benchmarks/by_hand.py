@@ -28,7 +28,7 @@ from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step, run_steps
 from lab.operations.up_steps import GROUND, POD_NETWORK, KeepMode
 from lab.state.records import LabRecord, lab_folder, locked, now, save_topology
-from lab.supply.software import Image, Software
+from lab.supply.software import REGISTRY, Image, Software
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import NodeRole
@@ -37,7 +37,6 @@ from lab.topology.planner import make_plan
 
 KUBEADM_LIMIT = 1800.0
 BOOT_LIMIT = 600.0
-REPOSITORY = "registry.lab.internal"
 FOLDER = "/root/by-hand"
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
 ON_ALL = ("kube-proxy", "coredns", "pause")
@@ -160,7 +159,7 @@ class Init(ByHand):
             f"--pod-network-cidr={kubernetes.pod_cidr}",
             f"--service-cidr={kubernetes.service_cidr}",
             f"--service-dns-domain={kubernetes.dns_domain}",
-            f"--image-repository={REPOSITORY}",
+            f"--image-repository={REGISTRY}",
             f"--cri-socket={lab.runtime.cri_socket}",
             # It wants crictl, which this supply may lack.
             "--skip-phases=preflight",
