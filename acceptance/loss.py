@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -58,23 +57,23 @@ def loss_pairs(inventory: Inventory, expectations: Expectations) -> tuple[Pair, 
 def loss_command(paths: Sequence[tuple[str, IPv4Address]]) -> Command:
     """Ping along the paths of one machine, all at once.
 
-    A path is the words that run a command in the sender's network, and the target. For each, by its index,
-    a line `path-N STATUS NUMBER ... sent NUMBER` tells which pings were answered and how many were sent.
+    A path is the words that run a command in the sender's network, as bash, and the target. For each, by its
+    index, a line `path-N STATUS NUMBER ... sent NUMBER` tells which pings were answered and how many were
+    sent.
     """
     # With -w it goes on until COUNT are answered, and sends more meanwhile. So a late reply is not taken for
     # a lost one: it comes before those to the pings that were sent after it.
     ping = f"ping -n -i {INTERVAL_SECONDS} -c {COUNT} -w {DEADLINE_SECONDS}"
-    pings = "\n".join(
-        f"one {index} {shlex.quote(enter)} {target} &" for index, (enter, target) in enumerate(paths)
-    )
+    pings = "\n".join(f"one {index} {enter} {ping} {target} &" for index, (enter, target) in enumerate(paths))
     return Command(
         "loss",
         f"""\
 one() {{
-  local said status
-  said=$($2 {ping} "$3" 2>&1); status=$?
-  echo "path-$1 $status" $(sed -nE '{_NUMBERS}' <<<"$said")
-  if [ "$status" -gt 1 ]; then echo "error-$1 $said"; fi
+  local index=$1 said status
+  shift
+  said=$("$@" 2>&1); status=$?
+  echo "path-$index $status" $(sed -nE '{_NUMBERS}' <<<"$said")
+  case $said in *transmitted*) ;; *) echo "error-$index $said" ;; esac
 }}
 {pings}
 wait

@@ -57,6 +57,27 @@ def test_real_pings_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no-such-program" in missing.text
 
 
+def test_the_words_of_a_path_have_the_variables_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod's words name its process by a variable, which the batch's prelude sets."""
+    monkeypatch.setattr(loss, "INTERVAL_SECONDS", 0.002)
+    command = loss_command([("env $pod_0", LOOPBACK), ("env $pod_1", LOOPBACK)])
+    prelude = "pod_0=WORD=1\npod_1='no-such-program'\n"
+    output = run_batch(LocalShell(), [command], prelude=prelude)["loss"]
+    whole, missing = read_losses(output, 2)
+    assert whole == Pings(COUNT)
+    assert isinstance(missing, Unasked)
+    assert "no-such-program" in missing.text
+
+
+def test_what_ping_says_is_told_when_it_exits_with_1(tmp_path: Path) -> None:
+    program = tmp_path / "enter"
+    program.write_text("#!/bin/bash\necho cannot open /proc/1/ns/net >&2\nexit 1\n")
+    program.chmod(0o755)
+    (unasked,) = _ping(str(program))
+    assert isinstance(unasked, Unasked)
+    assert unasked.text == "ping did not run: cannot open /proc/1/ns/net"
+
+
 def test_a_reply_that_is_late_is_none_that_is_lost(saying: Callable[..., str]) -> None:
     every = list(range(1, COUNT + 1))
     late = [*range(1, 40), *range(41, COUNT + 2), 40]
