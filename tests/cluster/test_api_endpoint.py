@@ -30,7 +30,7 @@ def test_the_api_server_listens_at_its_node_and_not_at_the_endpoint(
 ) -> None:
     init = next(yaml.safe_load_all(init_configuration(balanced, Containerd(), secrets)))
     assert init["localAPIEndpoint"] == {"advertiseAddress": "172.31.7.101", "bindPort": 6443}
-    assert init["nodeRegistration"]["kubeletExtraArgs"] == {"node-ip": "172.31.7.101"}
+    assert init["nodeRegistration"]["kubeletExtraArgs"]["node-ip"] == "172.31.7.101"
 
 
 def test_clients_and_nodes_that_join_go_to_the_endpoint(balanced: Plan, secrets: ClusterSecrets) -> None:
