@@ -127,16 +127,12 @@ class Coursework:
 
     def from_lan_host(self, url: str) -> Output:
         """What curl in the LAN host's network gets."""
-        assert self._inventory.lan_host is not None, "only asked where there is a LAN host"
-        enter = " ".join(self._inventory.lan_host.enter)
-        return run_batch(LocalShell(), [Command("curl", f"{enter} {CURL} {url}")])["curl"]
+        return self._on_lan_host({"curl": f"{CURL} {url}"})["curl"]
 
     def answers_to_lan_host(self, urls: Mapping[str, str]) -> Mapping[str, Answer]:
         """What curl in the LAN host's network gets, all at once, by the keys of `urls`."""
-        assert self._inventory.lan_host is not None, "only asked where there is a LAN host"
-        enter = " ".join(self._inventory.lan_host.enter)
-        commands = [Command(key, f"{enter} {CURL} {url}") for key, url in urls.items()]
-        return {key: curl_answer(output) for key, output in run_batch(LocalShell(), commands).items()}
+        outputs = self._on_lan_host({key: f"{CURL} {url}" for key, url in urls.items()})
+        return {key: curl_answer(output) for key, output in outputs.items()}
 
     def page_from_lan_host(self, url: str, page: str, seconds: float) -> Output:
         """What curl in the LAN host's network gets once it is `page`; the last answer when it never is.
@@ -152,11 +148,15 @@ class Coursework:
 
     def neighbour(self, address: IPv4Address) -> str:
         """The MAC address that the LAN host knows for that address; empty when it knows none."""
+        said = self._on_lan_host({"neighbour": f"ip neigh show to {address}"})["neighbour"].stdout.split()
+        return said[said.index("lladdr") + 1] if "lladdr" in said else ""
+
+    def _on_lan_host(self, commands: Mapping[str, str]) -> Mapping[str, Output]:
+        """Run commands of this machine in the LAN host's network, all at once."""
         assert self._inventory.lan_host is not None, "only asked where there is a LAN host"
         enter = " ".join(self._inventory.lan_host.enter)
-        words = f"{enter} ip neigh show to {address}"
-        said = run_batch(LocalShell(), [Command("neighbour", words)])["neighbour"].stdout.split()
-        return said[said.index("lladdr") + 1] if "lladdr" in said else ""
+        wanted = [Command(key, f"{enter} {words}") for key, words in commands.items()]
+        return run_batch(LocalShell(), wanted)
 
     def in_pod(self, tomcat: Tomcat, commands: Mapping[str, str]) -> Mapping[str, Output]:
         """Run commands of the node in the pod's network, all at once."""

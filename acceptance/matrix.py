@@ -162,9 +162,7 @@ def mistakes(cell: Cell, expected: Reach, sources: Sources) -> tuple[str, ...]:
 def needs_another_try(cell: Cell, expected: Reach) -> tuple[Protocol, ...]:
     """Protocols that were not asked, or should have answered and did not: worth asking again."""
     return tuple(
-        protocol
-        for protocol, answer in cell.answers.items()
-        if not answer.asked or (expected.answers and not answer.answered)
+        protocol for protocol, answer in cell.answers.items() if not answer.settles(expected.answers)
     )
 
 

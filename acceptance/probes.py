@@ -97,6 +97,10 @@ class Answer:
     def asked(self) -> bool:
         return self.outcome is not Outcome.UNASKED
 
+    def settles(self, must_answer: bool) -> bool:
+        """Whether the question, which must be answered or not, need not be put again."""
+        return self.asked and (self.answered or not must_answer)
+
     def after(self, earlier: Answer | None) -> Answer:
         """This one, to a question that was put before."""
         return self if earlier is None else replace(self, tries=earlier.tries + self.tries)

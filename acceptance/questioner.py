@@ -139,7 +139,7 @@ class Questioner:
             else:
                 by_machine.setdefault(pair.sender.node or "", []).append(pair)
         machines = self._machines(evidence)
-        enter = {sender: vantage.enter for each in machines for sender, vantage in each.vantages.items()}
+        enter = _words_to_enter(machines)
         commands = {
             name: loss_command([(enter[pair.sender], evidence.addresses[pair.target].ip) for pair in paths])
             for name, paths in by_machine.items()
@@ -174,9 +174,7 @@ class Questioner:
         try:
             with lan_routes(lan_host, LocalShell(), ways):
                 return self._until_right(
-                    evidence,
-                    wanted,
-                    lambda each, answer: answer.asked and answer.answered >= each.must_answer,
+                    evidence, wanted, lambda each, answer: answer.settles(each.must_answer)
                 )
         except SuiteError as error:
             return Problem(str(error))
@@ -242,9 +240,7 @@ class Questioner:
         machines = [
             machine for machine in self._machines(evidence) if machine.name in (sender.node, receiver.node)
         ]
-        enter = {
-            endpoint: vantage.enter for machine in machines for endpoint, vantage in machine.vantages.items()
-        }
+        enter = _words_to_enter(machines)
         outputs = run_on_each(
             machines,
             {
@@ -312,6 +308,11 @@ class Questioner:
         if self._inventory.lan_host is not None:
             machines.append(lan_machine(self._inventory.lan_host, LocalShell()))
         return machines
+
+
+def _words_to_enter(machines: Iterable[Machine]) -> dict[Endpoint, str]:
+    """What runs a command in the network of each that can ask, as bash."""
+    return {endpoint: vantage.enter for machine in machines for endpoint, vantage in machine.vantages.items()}
 
 
 def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:

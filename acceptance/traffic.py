@@ -11,8 +11,8 @@ from acceptance.expectations import Expectations, FrameKind, Wrapping
 from acceptance.frames import Arp, Content, Frame, Icmp6, Packet
 from acceptance.inventory import AddressRange, Inventory
 from acceptance.netexec import NODE_UDP_PORT
+from acceptance.node_facts import BGP_PORT
 
-BGP_PORT = 179
 NODE_UDP_PORTS = frozenset({53, 67, 68, 123, NODE_UDP_PORT})
 """DNS, DHCP, NTP, and the suite's own questions. No other UDP between nodes: it could be a tunnel."""
 NEIGHBOUR_DISCOVERY = frozenset(range(133, 138))
@@ -64,31 +64,28 @@ class Traffic:
         """None for what is never right: a pod's packet that is not wrapped as it must be, unknown tunnels."""
         match content:
             case Arp():
-                return self._of_arp(content)
+                return self._of_untunnelled(content.sender, content.target, FrameKind.PODS_ARP, FrameKind.ARP)
             case Icmp6():
                 return _of_icmp6(content)
             case Packet(tunnel=None):
-                return self._of_plain(content)
+                return self._of_untunnelled(
+                    content.source, content.target, FrameKind.PODS, self._of_no_pod(content)
+                )
             case Packet():
                 return self._of_tunnel(content)
         return None
 
-    def _of_arp(self, arp: Arp) -> FrameKind | None:
-        ranges = self._ranges_of(arp.sender, arp.target)
+    def _of_untunnelled(
+        self, sender: IPv4Address, target: IPv4Address, of_pods: FrameKind, of_others: FrameKind | None
+    ) -> FrameKind | None:
+        ranges = self._ranges_of(sender, target)
         if any(pods.wrapped is not None for pods in ranges):
             return None
-        if self._of_service(arp.sender, arp.target):
+        if sender in self.services or target in self.services:
             return FrameKind.SERVICES
-        return FrameKind.PODS_ARP if ranges else FrameKind.ARP
+        return of_pods if ranges else of_others
 
-    def _of_plain(self, packet: Packet) -> FrameKind | None:
-        ranges = self._ranges_of(packet.source, packet.target)
-        if any(pods.wrapped is not None for pods in ranges):
-            return None
-        if self._of_service(packet.source, packet.target):
-            return FrameKind.SERVICES
-        if ranges:
-            return FrameKind.PODS
+    def _of_no_pod(self, packet: Packet) -> FrameKind | None:
         if packet.target.is_multicast or packet.target == IPv4Address("255.255.255.255"):
             return FrameKind.MULTICAST
         return self._between_hosts(packet) if {packet.source, packet.target} & self.nodes else None
@@ -118,9 +115,6 @@ class Traffic:
     def _wrapped(self, outer: Packet, *inner: IPv4Address) -> bool:
         """Whether the packet is around a pod's as the pod's group has it."""
         return any(wraps(outer, pods.wrapped) for pods in self._ranges_of(*inner))
-
-    def _of_service(self, *addresses: IPv4Address) -> bool:
-        return any(address in self.services for address in addresses)
 
     def _ranges_of(self, *addresses: IPv4Address) -> list[PodRange]:
         return [pods for pods in self.pods if any(address in pods.addresses for address in addresses)]

@@ -48,7 +48,7 @@ def unsettled(evidence: Evidence) -> list[Wanted]:
     for question in evidence.questions:
         answer = evidence.answers.get((question.sender, question.probe.key))
         must_answer = evidence.expected_answer(question).answers
-        if answer is not None and (not answer.asked or (must_answer and not answer.answered)):
+        if answer is not None and not answer.settles(must_answer):
             wanted.append(Wanted(question.sender, question.probe, must_answer))
     return wanted
 

@@ -160,12 +160,14 @@ kubeadm=$!
 tail --lines=+1 --follow --sleep-interval=0.3 --pid=$kubeadm {LOG} 2>/dev/null 9>&- &
 tail=$!
 {meanwhile}\
-wait $kubeadm || {{ tail --lines=40 {LOG} >&2; exit 1; }}
+wait $kubeadm || {_GIVE_UP}
 wait $tail || true
 {afterwards}\
 {write_files((NodeFile(MARK, membership.secrets.identity),))}\
 """
 
+
+_GIVE_UP = f"{{ tail --lines=40 {LOG} >&2; exit 1; }}"
 
 _START_LATE = f"""\
 until grep -q 'healthy after' {LOG} || ! kill -0 $kubeadm 2>/dev/null; do sleep 0.3; done
@@ -182,7 +184,7 @@ _FORGIVE_DNS = f"""\
 for try in 1 2 3; do
   if kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system \\
     patch deployment coredns --patch-file {DNS_PATCH} >> {LOG} 2>&1 9>&-; then break; fi
-  [ $try -lt 3 ] || {{ tail --lines=40 {LOG} >&2; exit 1; }}
+  [ $try -lt 3 ] || {_GIVE_UP}
 done
 """
 
