@@ -38,6 +38,13 @@ for _ in {1..30}; do
   before=$(stat -c %s wire.pcap); sleep 0.1; [ "$before" = "$(stat -c %s wire.pcap)" ] && break
 done"""
 
+# Frames between two macvlan or ipvlan devices of a machine never leave it, yet the NIC below shows them to
+# its taps: macvlan_queue_xmit and ipvlan_xmit_mode_l2 in Linux' drivers/net.
+_OWN_MACS = """\
+for process in $(lsns --noheadings --type net --output PID); do
+  nsenter --target $process --net ip -o link
+done | sed -n 's,.*link/ether \\([0-9a-f:]*\\) .*,own-mac \\1,p' | sort -u"""
+
 _COUNTS = re.compile(r"^(\d+) packets? (captured|dropped by \w+)$", re.MULTILINE)
 
 
@@ -66,6 +73,7 @@ class WireSight:
 
     crossings: tuple[Crossing, ...]
     frames: tuple[Frame, ...]
+    """Those on the wire: none from one device of the node to another one."""
 
 
 def wire_command(device: str, enter: str, targets: Mapping[str, IPv4Address], mtu: int) -> Command:
@@ -92,6 +100,7 @@ for _ in {{1..100}}; do grep -q 'listening on' wire.err && break; sleep 0.1; don
 wait "${{pings[@]}}"
 {_CAUGHT_UP}
 kill -INT $capture 2>/dev/null; wait $capture; echo status tcpdump $?
+{_OWN_MACS}
 cat wire.err >&2
 echo capture "$(base64 -w 0 wire.pcap)"
 """,
@@ -102,11 +111,14 @@ def read_sight(output: Output) -> WireSight | Problem:
     """From the output of `wire_command`. A capture with gaps is a Problem: what it lacks cannot be judged."""
     answers: dict[tuple[str, str], str] = {}
     frames: tuple[Frame, ...] = ()
+    own_macs: set[str] = set()
     try:
         for line in output.stdout.splitlines():
             what, _, rest = line.partition(" ")
             if what == "capture":
                 frames = read_frames(base64.b64decode(rest))
+            elif what == "own-mac":
+                own_macs.add(rest)
             else:
                 name, _, status = rest.partition(" ")
                 answers[what, name] = status
@@ -118,7 +130,10 @@ def read_sight(output: Output) -> WireSight | Problem:
     crossings = tuple(
         Crossing(node, answers["fits", node] == "0", answers.get(("one-more", node)) == "0") for node in nodes
     )
-    return WireSight(crossings, frames)
+    return WireSight(
+        crossings,
+        tuple(frame for frame in frames if not {frame.source_mac, frame.target_mac} <= own_macs),
+    )
 
 
 def _gap(said: str, status: str | None, read: int) -> str | None:

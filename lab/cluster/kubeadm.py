@@ -45,6 +45,9 @@ Tell = Callable[[str], None]
 
 CONFIGURATION = f"{LAB}/kubeadm.yaml"
 
+STATIC_PODS = "/etc/kubernetes/manifests"
+"""kubeadm's packages bring it. Where a worker lacks it, kubelet writes a line to the log every second."""
+
 SKIPPED_IN_JOIN = ("preflight",)
 """It wants crictl and a registry; preparing the node has checked what matters of it."""
 
@@ -154,6 +157,7 @@ if [ "$(cat {MARK} 2>/dev/null)" = {membership.secrets.identity} ]; then exit 0;
 if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
 {remove_cluster_script(membership.runtime)}fi
 {write_files(files)}\
+mkdir -p {STATIC_PODS}
 : > {LOG}
 kubeadm {command} > {LOG} 2>&1 9>&- &
 kubeadm=$!

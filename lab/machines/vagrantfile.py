@@ -17,6 +17,8 @@ from lab.topology.plan import NodePlan, Plan
 TEMPLATE = Path(__file__).parents[2] / "Vagrantfile.j2"
 MACHINE_ID_LENGTH = 32
 """Hexadecimal digits of a machine-id(5)."""
+TIMER_SLACK = "lab.timer_slack"
+"""On the kernel line it starts the box's lab-timer-slack.service."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,15 @@ def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     return f"systemd.hostname={node.name}", f"systemd.machine_id={machine_id(plan, node).hex}", *addresses
 
 
-def clock_arguments(settings: MachineSettings) -> tuple[str, ...]:
-    """What keeps the clock of an emulated guest right, see "tsc_early_khz" in Linux's kernel-parameters."""
-    if settings.driver == "kvm" or settings.counter_khz is None:
+def emulation_arguments(settings: MachineSettings) -> tuple[str, ...]:
+    """What an emulated guest is told: to wake less often, and how fast its clock counts.
+
+    For the latter see "tsc_early_khz" in Linux's kernel-parameters.
+    """
+    if settings.driver == "kvm":
         return ()
-    return (f"tsc_early_khz={settings.counter_khz}",)
+    clock = (f"tsc_early_khz={settings.counter_khz}",) if settings.counter_khz is not None else ()
+    return TIMER_SLACK, *clock
 
 
 def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
@@ -78,7 +84,7 @@ def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
         machine_id=lambda node: machine_id(plan, node),
         kernel_arguments=lambda node: (
             box.kernel_arguments,
-            *clock_arguments(settings),
+            *emulation_arguments(settings),
             *node_kernel_arguments(plan, node),
         ),
     )

@@ -107,6 +107,7 @@ def test_init_on_a_fresh_node(node: Node, script: str, secrets: ClusterSecrets) 
         f" patch deployment coredns --patch-file {node.root}/etc/kubernetes/lab/coredns.yaml",
     ]
     assert node.path("/etc/kubernetes/lab/joined").read_text() == secrets.identity
+    assert node.path("/etc/kubernetes/manifests").is_dir()
     assert node.path("/etc/kubernetes/pki/ca.crt").read_text() == secrets.authority.certificate
     assert node.path("/etc/kubernetes/lab/kubeadm.yaml").stat().st_mode & 0o777 == 0o600
 
@@ -171,7 +172,6 @@ def test_init_after_a_broken_off_one_starts_afresh(node: Node, script: str) -> N
     node.program("kubeadm", "exit 1")
     node.run(script)
     stale = node.path("/etc/kubernetes/manifests/stale.yaml")
-    stale.parent.mkdir()
     stale.touch()
     data = node.path("/var/lib/etcd/member")
     data.mkdir(parents=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.process import run
-from lab.machines.vagrantfile import MachineSettings, node_kernel_arguments, render_vagrantfile
+from lab.machines.vagrantfile import TIMER_SLACK, MachineSettings, node_kernel_arguments, render_vagrantfile
 from lab.supply.box.model import Box
 from lab.topology.plan import Plan
 
@@ -55,6 +55,11 @@ def test_nodes_get_their_name_and_all_addresses_but_the_uplink_s_on_the_kernel_l
 def test_machine_ids_differ_between_nodes_and_topologies(plan: Plan) -> None:
     other = replace(plan, topology="other")
     assert len({node_kernel_arguments(each, node)[1] for each in (plan, other) for node in plan.nodes}) == 6
+
+
+def test_only_emulated_guests_let_their_timers_fire_late(plan: Plan, box: Box) -> None:
+    assert render_vagrantfile(plan, box, EMULATED).count(TIMER_SLACK) == len(plan.nodes)
+    assert TIMER_SLACK not in render_vagrantfile(plan, box, MachineSettings(driver="kvm"))
 
 
 def test_emulated_guests_are_told_the_frequency_of_the_host_s_counter(plan: Plan, box: Box) -> None:

@@ -6,7 +6,7 @@ import base64
 import io
 import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -312,15 +312,17 @@ def test_the_command_asks_for_the_exact_size_and_one_byte_more() -> None:
     assert "-s 1423 10.200.2.3" in script
 
 
+@dataclass(frozen=True)
 class NamespaceShell:
-    """This machine, each batch in a network of its own with a loopback device."""
+    """This machine, each batch in a network of its own with a loopback device, and what `prelude` adds."""
 
-    name = "a namespace"
+    prelude: str = ""
+    name: str = "a namespace"
 
     def bash(self, script: str, timeout: float = 60) -> str:
         return subprocess.run(
             ["unshare", "--net", "bash", "-s"],
-            input=f"ip link set lo up\n{script}",
+            input=f"ip link set lo up\n{self.prelude}\n{script}",
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -343,6 +345,29 @@ more"""
     assert {"ICMP", "TCP"} <= seen
     assert {1500, 1501} <= {f.content.length for f in sight.frames if isinstance(f.content, Packet)}
     assert any(isinstance(frame.content, Icmp6) for frame in sight.frames)
+
+
+TWO_DEVICES = """\
+unshare --net sleep 60 & other=$!
+trap "kill $other" EXIT
+until [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
+ip link add here type veth peer name there netns $other
+ip address add 10.9.0.1/24 dev here
+nsenter --target $other --net ip address add 10.9.0.2/24 dev there
+ip link set here up; nsenter --target $other --net ip link set there up"""
+
+
+def test_frames_between_two_devices_of_the_node_are_not_on_the_wire() -> None:
+    command = wire_command("here", "", {"pod": IPv4Address("10.9.0.2")}, 1500)
+    output = run_batch(NamespaceShell(TWO_DEVICES), [command])["wire"]
+    sight = read_sight(output)
+    assert isinstance(sight, WireSight), sight
+    assert [crossing.fits for crossing in sight.crossings] == [True]
+    assert not [frame for frame in sight.frames if isinstance(frame.content, Packet)]
+    seen_by_others = "\n".join(line for line in output.stdout.splitlines() if "own-mac" not in line)
+    sight = read_sight(replace(output, stdout=seen_by_others))
+    assert isinstance(sight, WireSight)
+    assert [frame for frame in sight.frames if isinstance(frame.content, Packet)]
 
 
 def told(frames: bytes, counts: str, status: int = 0) -> WireSight | Problem:
