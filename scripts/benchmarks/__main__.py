@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lab.foundation.errors import LabError
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
 from scripts.benchmarks.commands import MEASUREMENTS, Commands
@@ -122,7 +123,7 @@ def _measure_commands(
             try:
                 for run in _repeat(commands, name, call.counts[name]):
                     runs.setdefault((mode, name), []).append(run)
-            except subprocess.CalledProcessError as error:
+            except (subprocess.CalledProcessError, LabError) as error:
                 failed.append(_failure(name, mode, error))
     finally:
         commands.end()
@@ -133,7 +134,7 @@ def _repeat(commands: Commands, name: str, count: int) -> Iterator[Run]:
         yield MEASUREMENTS[name](commands)
 
 
-def _failure(name: str, mode: str, error: subprocess.CalledProcessError) -> str:
+def _failure(name: str, mode: str, error: subprocess.CalledProcessError | LabError) -> str:
     sys.stderr.write(f"{name} in mode {mode} failed: {error}\n")
     return name
 

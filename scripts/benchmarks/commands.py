@@ -7,6 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
+from lab.state.records import lab_folder
+from lab.topology.loader import find_topology, load_topology
+from lab.topology.planner import make_plan
+from scripts.benchmarks.idle import measure_idle
+from scripts.benchmarks.pod_start import measure_pods
 from scripts.benchmarks.runs import Run, take_down, timed, timed_up
 
 NAME = "bench"
@@ -20,6 +25,7 @@ class Commands:
     def __init__(self, topology: str, mode: str) -> None:
         self._topology = topology
         self._mode = mode
+        self._version = make_plan(load_topology(find_topology(topology))).kubernetes.version
         self._is_up = False
         self._is_kept = False
 
@@ -52,6 +58,19 @@ class Commands:
         self._ensure_up()
         return timed("test", "--name", NAME, "--", "-q")
 
+    def idle(self) -> Run:
+        """The processor time that the lab takes in a minute in which nobody wants anything from it."""
+        self._ensure_up()
+        return measure_idle(lab_folder(NAME))
+
+    def one_pod(self) -> Run:
+        """From a pod's creation until it is ready."""
+        return self._pods(1)
+
+    def ten_pods(self) -> Run:
+        """The same for ten at once."""
+        return self._pods(10)
+
     def down(self) -> Run:
         """From Ready to nothing left."""
         self._ensure_up()
@@ -73,6 +92,10 @@ class Commands:
         self._is_up = False
         return take_down(NAME)
 
+    def _pods(self, count: int) -> Run:
+        self._ensure_up()
+        return measure_pods(NAME, count, self._version)
+
     def _up(self, *words: str) -> Run:
         run = timed_up(NAME, "--topology", self._topology, "--mode", self._mode, *words)
         self._is_up = self._is_kept = True
@@ -87,6 +110,9 @@ MEASUREMENTS: Mapping[str, Callable[[Commands], Run]] = {
     "up-cold": Commands.up_cold,
     "rebuild": Commands.rebuild,
     "mode-switch": Commands.mode_switch,
+    "idle": Commands.idle,
+    "pod-start": Commands.one_pod,
+    "ten-pods": Commands.ten_pods,
     "suite": Commands.suite,
     "down": Commands.down,
     "up-warm": Commands.up_warm,

@@ -62,7 +62,8 @@ def _commands(record: Record) -> Iterator[str]:
         yield from ("## The cluster by hand", STORY)
     for each in record.measured:
         if each.steps:
-            yield f"## Steps of {LABELS[each.name].text}, mode {each.mode}"
+            label = LABELS[each.name]
+            yield f"## {label.parts} of {label.text}, mode {each.mode}"
             yield markdown(step_rows(each))
 
 

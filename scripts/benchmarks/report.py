@@ -47,7 +47,7 @@ def as_text(results: Results, machine: Machine, command: str) -> str:
     if results.of_commands:
         parts.append(aligned(command_rows(results.of_commands)))
     parts += [
-        f"steps of {each.name}, mode {each.mode}\n{aligned(step_rows(each))}"
+        f"{LABELS[each.name].parts.lower()} of {each.name}, mode {each.mode}\n{aligned(step_rows(each))}"
         for each in results.of_commands
         if each.steps
     ]

@@ -17,6 +17,8 @@ class Label:
 
     text: str
     goal: float | None = None
+    parts: str = "Steps"
+    """What its seconds are taken apart into."""
 
 
 LABELS = {
@@ -25,6 +27,9 @@ LABELS = {
     "up-warm": Label("`lab up` of a lab in the cache", 15),
     "rebuild": Label("`lab rebuild`", 10),
     "mode-switch": Label("`lab rebuild --mode`, into a mode seen before", 10),
+    "idle": Label("processor time of an idle lab, in a minute", parts="Shares"),
+    "pod-start": Label("a pod, from its creation until it is ready"),
+    "ten-pods": Label("ten pods at once, until all are ready"),
     "suite": Label("`lab test`, the acceptance suite of one mode"),
     "down": Label("`lab down`", 3),
 }
@@ -32,7 +37,7 @@ LABELS = {
 
 REFERENCES = {"by-hand": "by hand it takes", "up-cold": "built anew it takes"}
 """What ways to a clean cluster are compared with, where it was measured in the same call and mode."""
-_NO_WAYS = ("suite", "down")
+_NO_WAYS = ("idle", "pod-start", "ten-pods", "suite", "down")
 _FIGURES = ("runs", "s", "min", "max")
 
 

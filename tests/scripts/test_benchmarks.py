@@ -19,6 +19,7 @@ from scripts.benchmarks.__main__ import Call, Wish, _parser, measure
 from scripts.benchmarks.by_hand import SameOnWorkers, images_of
 from scripts.benchmarks.commands import MEASUREMENTS, Commands
 from scripts.benchmarks.figures import SPREAD_RUNS, Figures, Record, load_record, save_record
+from scripts.benchmarks.idle import read_statistics
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.page import PAGE, page_of
 from scripts.benchmarks.report import Results, as_text
@@ -164,6 +165,24 @@ def test_a_measurement_may_say_how_often(text: str, wish: Wish) -> None:
 def test_what_is_no_measurement_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="NAME one of up-cold, "):
         Wish.parse(text)
+
+
+def test_processor_time_is_read_by_the_name_of_the_process() -> None:
+    line = "7 ({}) S 1 7 7 0 -1 4194560 1 2 3 4 {} {} 9 9 20 0 1 0 5 0 0"
+    lines = [
+        "100",
+        line.format("kubelet", 250, 50),
+        line.format("a (b) c", 1, 2),
+        line.format("kubelet", 0, 100),
+    ]
+    assert read_statistics("\n".join(lines)) == {"kubelet": 4.0, "a (b) c": 0.03}
+
+
+def test_an_idle_lab_is_taken_apart_into_shares() -> None:
+    results = Results({("hybridnet", "idle"): [Run(60.0, {"k8s-master1": 45.0})]}, ())
+    lines = as_text(results, MACHINE, COMMAND).splitlines()
+    table = lines[lines.index("shares of idle, mode hybridnet") :]
+    assert table[2].split() == ["k8s-master1", "1", "run", "45.0", "75%"]
 
 
 def test_what_fails_is_named_and_the_others_go_on(

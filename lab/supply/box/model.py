@@ -30,7 +30,7 @@ KERNEL_ARGUMENTS = " ".join(
         "lsm= apparmor=0 audit=0 mitigations=off",
         "cryptomgr.notests init_on_alloc=0 i8042.nokbd i8042.noaux",
         # kubelet reads the whole tree of control groups every two seconds, once for each controller there is,
-        # and asks for the status of every file: two fifths of an idle kubelet (GetAllPodsFromCgroups, v1.24.10).
+        # and asks for the status of every file: two fifths of an idle kubelet (its GetAllPodsFromCgroups).
         "cgroup_disable=hugetlb,rdma,misc,pressure,io,pids",
         "random.trust_cpu=on",
         # Read by systemd as an environment variable: no system call filters for its own services.
