@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport
 
 from lab.topology.loader import load_topology
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
+from tests.strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport
 
 __all__ = ["pytest_addoption", "pytest_make_collect_report", "pytest_runtest_makereport"]
 """Hooks, for pytest to find them here."""

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from strict_skips import EXPECTED
+
+from tests.strict_skips import EXPECTED
 
 HOOKS = "from strict_skips import pytest_addoption, pytest_make_collect_report, pytest_runtest_makereport\n"
 SKIPPED = {

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from api_server import ApiServer
-from stand_in_site import Here
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
+from tests.cluster.api_server import ApiServer
+from tests.stand_in_site import Here
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_server import ApiServer
-from stand_in_site import Here
 
 from lab.cluster import api as module
 from lab.cluster.api import ApiError, ClusterApi
@@ -20,6 +18,8 @@ from lab.cluster.secrets import load_or_make_secrets
 from lab.foundation.errors import LabError
 from lab.foundation.wait import NotYetError
 from lab.topology.plan import Plan
+from tests.cluster.api_server import ApiServer
+from tests.stand_in_site import Here
 
 CORE = {
     "resources": [

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stand_in_site import Here
 
 from lab.cluster.kubeadm import (
     TRIES,
@@ -30,6 +29,7 @@ from lab.nodes.connection import LONGEST_SCRIPT, NodeCommandError, Result
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd
 from lab.topology.plan import Plan
+from tests.stand_in_site import Here
 
 MOVED = re.compile(r"(?<![\w.])/(etc|var|run|proc)/")
 

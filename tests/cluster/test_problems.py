@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_server import ApiServer
 
 from lab.cluster import problems as problems_module
 from lab.cluster.api import ClusterApi
@@ -14,6 +13,7 @@ from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.problems import cluster_problems
 from lab.cluster.readiness import KUBE_PROXY
 from lab.topology.plan import Plan
+from tests.cluster.api_server import ApiServer
 
 NODES = "GET /api/v1/nodes"
 PODS = "GET /api/v1/namespaces/kube-system/pods"

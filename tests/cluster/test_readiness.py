@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from api_server import ApiServer
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.readiness import (
@@ -21,6 +20,7 @@ from lab.cluster.readiness import (
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError
 from lab.topology.plan import Plan
+from tests.cluster.api_server import ApiServer
 
 NODES = "GET /api/v1/nodes"
 PROXY = "GET /apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy"

@@ -12,13 +12,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from stand_in_site import Here
 
 from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.credentials import admin_kubeconfig
 from lab.cluster.pki import Subject, issue
 from lab.cluster.secrets import ClusterSecrets
 from lab.topology.plan import Plan
+from tests.stand_in_site import Here
 
 ADDRESS = IPv4Address("127.0.0.1")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from site_stand_ins import BashNode, BashNodes, MakeSite, MemoryApi
 
 from lab.cluster.api import ClusterApi
 from lab.faults.fault import Site
@@ -17,6 +16,7 @@ from lab.modes.mode import Mode
 from lab.modes.registry import mode_named
 from lab.nodes.pool import Nodes
 from lab.topology.plan import NodePlan, Plan
+from tests.faults.site_stand_ins import BashNode, BashNodes, MakeSite, MemoryApi
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from site_stand_ins import MakeSite
 
 from lab.faults.registry import fault_named
 from lab.foundation.paths import LabFolder
@@ -16,6 +15,7 @@ from lab.foundation.process import run
 from lab.host.enclosure import Enclosure
 from lab.host.lan_host import LanHost
 from lab.topology.plan import NodePlan, Plan
+from tests.faults.site_stand_ins import MakeSite
 
 POD = "172.31.6.200"
 GATEWAY = "172.31.0.2"

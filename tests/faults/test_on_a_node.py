@@ -8,7 +8,6 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from site_stand_ins import BashNode, MakeSite, MemoryApi
 
 from lab.cluster.objects import NodeState
 from lab.faults import nic as nic_faults
@@ -17,6 +16,7 @@ from lab.faults.registry import fault_named
 from lab.foundation.errors import LabError
 from lab.nodes.connection import Command, Result, Script
 from lab.topology.plan import NodePlan
+from tests.faults.site_stand_ins import BashNode, MakeSite, MemoryApi
 
 IPTABLES_STATE = "iptables -S; iptables -t nat -S"
 
@@ -201,12 +201,11 @@ def test_a_route_that_is_not_there_cannot_be_taken_away(
         fault_named("route-missing").remember(site("routed", node=node, api=MemoryApi(states=states)), worker)
 
 
+@dataclass(frozen=True)
 class SmallDisk(BashNode):
     """A node whose root is a small file system below a folder."""
 
-    def __init__(self, pid: int, root: Path) -> None:
-        super().__init__(pid)
-        object.__setattr__(self, "root", root)
+    root: Path
 
     def run(self, what: Command | Script, *, check: bool = True, timeout: float = 60.0) -> Result:
         assert isinstance(what, Script)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from site_stand_ins import BashNode, MakeSite, MemoryApi
 
 from lab.cluster.objects import PodState
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
@@ -20,6 +19,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.wait import TimedOutError
 from lab.modes.flannel import DAEMONS
 from lab.topology.plan import NodePlan, Plan
+from tests.faults.site_stand_ins import BashNode, MakeSite, MemoryApi
 
 DAEMON_SET: dict[str, Any] = {
     "metadata": {"generation": 1},
@@ -228,7 +228,7 @@ def test_a_node_without_its_label_leaves_the_underlay_network(site: MakeSite, wo
 
 
 def test_flannel_uses_the_wrong_nic_on_all_nodes(site: MakeSite, worker: NodePlan, plan: Plan) -> None:
-    nodes = {f"/api/v1/nodes/{node.name}": {"metadata": {}} for node in plan.nodes}
+    nodes: dict[str, dict[str, Any]] = {f"/api/v1/nodes/{node.name}": {"metadata": {}} for node in plan.nodes}
     api = MemoryApi({DAEMONS.path: copy.deepcopy(DAEMON_SET), **copy.deepcopy(nodes)})
 
     def flannel(api: MemoryApi) -> None:

@@ -1,10 +1,12 @@
+from collections.abc import Iterator
+
 import pytest
 
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
 
 
 def test_returns_the_value_of_the_condition_once_it_holds() -> None:
-    answers = iter([NotYetError("booting"), NotYetError("almost"), 42])
+    answers: Iterator[Exception | int] = iter([NotYetError("booting"), NotYetError("almost"), 42])
     said: list[str] = []
 
     def condition() -> int:

@@ -143,7 +143,7 @@ def test_sockets_are_in_the_labs_network_and_this_process_is_not(make_enclosure:
     with enclosure.listen("127.0.0.1") as door:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(door.getsockname(), timeout=5.0)
-        with enclosure.connect(*door.getsockname(), 5.0) as sent:
+        with enclosure.connect("127.0.0.1", door.getsockname()[1], 5.0) as sent:
             taken, _ = door.accept()
             with taken:
                 sent.sendall(b"over lo of the lab")

@@ -34,7 +34,7 @@ def test_a_network_of_a_user_namespace_is_reached_from_a_process_with_threads(
     own, sockets = Path("/proc/self/ns/user").readlink(), Sockets()
     with (
         sockets.listen(in_user_namespace, "127.0.0.1") as door,
-        sockets.connect(in_user_namespace, *door.getsockname(), 5.0) as sent,
+        sockets.connect(in_user_namespace, "127.0.0.1", door.getsockname()[1], 5.0) as sent,
     ):
         taken, _ = door.accept()
         with taken:

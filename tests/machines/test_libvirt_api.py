@@ -45,7 +45,7 @@ def layers(enclosure: Enclosure) -> Layers:
 def connection(enclosure: Enclosure, layers: Layers) -> Iterator[Libvirt]:
     with Libvirt(enclosure.libvirt_uri) as connection:
         make_pool(connection)
-        box = layers.path("box.img")
+        box = str(layers.path("box.img"))
         run(["qemu-img", "create", "-q", "-f", "qcow2", box, "1M"])
         words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", box]
         run([*words, layers.path(volume_name(NAME))])

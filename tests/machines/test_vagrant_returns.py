@@ -22,7 +22,7 @@ def wrapped(
     lab_folder: LabFolder, enclosure: Enclosure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Vagrant:
     lab_folder.vagrantfile.touch()
-    monkeypatch.setattr(vagrant.vagrant, "get_vagrant_executable", lambda: str(tmp_path / "vagrant"))
+    monkeypatch.setattr("vagrant.get_vagrant_executable", lambda: str(tmp_path / "vagrant"))
     monkeypatch.setattr(vagrant, "RETURN_LIMIT", 0.5)
     return Vagrant(lab_folder, enclosure)
 

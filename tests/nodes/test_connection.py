@@ -13,12 +13,12 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from ssh_server import SshServer
-from stand_in_site import Here
 
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, TimedOutError
 from lab.nodes.connection import LONGEST_SCRIPT, Command, NodeCommandError, NodeConnection, Script
+from tests.nodes.ssh_server import SshServer
+from tests.stand_in_site import Here
 
 CLOSED_SECONDS = 10
 """How long a client may take to see that its connection was closed."""

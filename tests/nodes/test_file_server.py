@@ -8,11 +8,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from stand_in_site import Here
 
 from lab.foundation.errors import LabError
 from lab.nodes.file_server import serve_files
 from lab.nodes.pool import in_parallel
+from tests.stand_in_site import Here
 
 
 def test_files_are_served_by_their_names_to_several_at_once(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stand_in_site import Here
 
 from lab.foundation.errors import LabError
 from lab.nodes.pool import Nodes
@@ -14,6 +13,7 @@ from lab.nodes.prepare import NodeNeeds, hosts_file, node_script, sysctl_file
 from lab.nodes.runtimes import Containerd, ContainerRuntime, CriDockerd, runtime_named
 from lab.topology.models import Runtime
 from lab.topology.plan import Plan
+from tests.stand_in_site import Here
 
 IMAGES = ("registry.lab.internal/pause:3.7", "registry.lab.internal/etcd:3.5.6-0")
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,7 +7,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from stand_in_site import PaperParts, put_box
 
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
@@ -19,6 +18,7 @@ from lab.state.records import LabRecord
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.planner import make_plan
+from tests.stand_in_site import PaperParts, put_box
 
 DIGEST = "0" * 64
 OTHER_DIGEST = "1" * 64
@@ -133,7 +133,7 @@ def kept(lab: Lab, monkeypatch: pytest.MonkeyPatch, *names: str, beyond_gib: flo
     """What is there after a snapshot in macvlan; `beyond_gib` is what the disk had beyond what it takes."""
     memory_gib = sum(node.memory_mib for node in lab.plan.nodes) / 1024
     saved = Saved(*names, free_gib=memory_gib + keeping.DISK_LEFT_GIB + beyond_gib)
-    monkeypatch.setattr(keeping.shutil, "disk_usage", saved.disk_usage)
+    monkeypatch.setattr("shutil.disk_usage", saved.disk_usage)
     in_macvlan = lab.plan.in_mode(ModeChoice("macvlan"))
     parts = PaperParts(lab.folder, made_machines=saved)
     take_mode_snapshot(Lab(lab.folder, lab.record, in_macvlan, saved, parts))

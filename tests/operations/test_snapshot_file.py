@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stand_in_site import PaperParts, put_box
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
@@ -25,6 +24,7 @@ from lab.operations.snapshot_file import NAME, read_manifest, read_snapshot_file
 from lab.state.records import LabRecord, SnapshotRecord
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
+from tests.stand_in_site import PaperParts, put_box
 
 DIGEST = "0" * 64
 SAVED = SnapshotRecord("clean", "macvlan", ready=True, made="2026-01-01T00:00:00+00:00", note="tomcat runs")

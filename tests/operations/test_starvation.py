@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -33,7 +34,7 @@ class StandInNodes:
         return SimpleNamespace(run=run)
 
     def on_each(self, nodes: Any, work: Any) -> dict[str, Any]:
-        return in_parallel({node.name: lambda node=node: work(node) for node in nodes})
+        return in_parallel({node.name: partial(work, node) for node in nodes})
 
 
 def lab(plan: Plan, *seconds: float | None) -> Lab:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from stand_in_site import PaperParts, put_box
 
 from lab.cluster.api import ApiError
 from lab.cluster.objects import NodeState, PodState
@@ -21,6 +20,7 @@ from lab.operations.status import API_LIMIT, LabStatus, status_of
 from lab.state.records import LabRecord
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import NodePlan, Plan
+from tests.stand_in_site import PaperParts, put_box
 
 DIGEST = "0" * 64
 NAMES = ("k8s-master1", "k8s-node1", "k8s-node2")

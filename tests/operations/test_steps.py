@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stand_in_site import PaperParts
 
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
@@ -13,6 +12,7 @@ from lab.operations.steps import run_steps
 from lab.state.records import LabRecord, read_record
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
+from tests.stand_in_site import PaperParts
 
 
 class Recorded:

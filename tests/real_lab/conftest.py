@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from lab_under_test import NAME, HostTrace, Lab
+
+from tests.real_lab.lab_under_test import NAME, HostTrace, Lab
 
 
 @pytest.fixture(scope="session", autouse=True)

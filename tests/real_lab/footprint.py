@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab_under_test import NAME
+from tests.real_lab.lab_under_test import NAME
 
 MIB = 2**20
 GIB = 2**30

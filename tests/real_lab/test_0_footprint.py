@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROGRAM = """
 import subprocess
-import footprint
+import tests.real_lab.footprint as footprint
 footprint.END_SECONDS = 0.5
 footprint.adopt_orphans()
 subprocess.run(["sh", "-c", "setsid sh -c 'sleep PAUSE; exit' </dev/null >/dev/null 2>&1 &"], check=True)

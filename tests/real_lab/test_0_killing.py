@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from killing import Moment, kill_at, under_way
 
 from lab.foundation.progress import ConsoleProgress
 from lab.foundation.wait import Deadline, NotYetError, wait_for
+from tests.real_lab.killing import Moment, kill_at, under_way
 
 SCRIPT = """
 echo "... first" >&2; echo "    ok  first  0.1 s" >&2

@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from killing import Moment, kill_at
-from lab_under_test import TOPOLOGY, HostTrace, Lab
+
+from tests.real_lab.killing import Moment, kill_at
+from tests.real_lab.lab_under_test import TOPOLOGY, HostTrace, Lab
 
 pytestmark = pytest.mark.real_lab
 

@@ -6,7 +6,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from lab_under_test import TOPOLOGY, Lab, vagrant_states
+
+from tests.real_lab.lab_under_test import TOPOLOGY, Lab, vagrant_states
 
 pytestmark = pytest.mark.real_lab
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab_under_test import Lab
+
+from tests.real_lab.lab_under_test import Lab
 
 pytestmark = pytest.mark.real_lab
 

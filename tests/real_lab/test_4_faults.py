@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from lab_under_test import Lab
 
 from lab.operations.suite_page.results import Outcome
 from scripts.fault_table.records import Found
 from scripts.fault_table.trial import Wanted, faults_in, judged_by_the_suite, present_mode, run_suite
+from tests.real_lab.lab_under_test import Lab
 
 pytestmark = pytest.mark.real_lab
 

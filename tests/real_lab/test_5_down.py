@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lab_under_test import HostTrace, Lab
+
+from tests.real_lab.lab_under_test import HostTrace, Lab
 
 pytestmark = pytest.mark.real_lab
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from lab_under_test import TOPOLOGY, HostTrace, Lab, vagrant_states
+
+from tests.real_lab.lab_under_test import TOPOLOGY, HostTrace, Lab, vagrant_states
 
 pytestmark = pytest.mark.real_lab
 

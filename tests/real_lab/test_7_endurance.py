@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from footprint import MIB, Footprint, adopt_orphans, digests, kept_bytes, newest_kept
-from killing import under_way
-from lab_under_test import TOPOLOGY, HostTrace, Lab
+
+from tests.real_lab.footprint import MIB, Footprint, adopt_orphans, digests, kept_bytes, newest_kept
+from tests.real_lab.killing import under_way
+from tests.real_lab.lab_under_test import TOPOLOGY, HostTrace, Lab
 
 pytestmark = [pytest.mark.real_lab, pytest.mark.endurance]
 
@@ -120,6 +121,7 @@ def test_a_restore_may_be_killed_at_any_moment(lab: Lab, start: Start, kill: int
     """Even ones are killed in `lab up` from the cache, odd ones in `lab rebuild`; in which step is told."""
     log = tmp_path / "stderr"
     moments = random.Random(f"{SEED} {kill}")
+    words: tuple[str, ...]
     if kill % 2 == 0:
         words, usual = UP, start.up_seconds
     else:

@@ -12,7 +12,7 @@ import pytest
 from acceptance import loss
 from acceptance import test_loss as checks
 from acceptance.evidence import Evidence
-from acceptance.expectations import Expectations, load_expectations
+from acceptance.expectations import Expectations, Way, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.loss import COUNT, Pings, loss_command, loss_pairs, read_losses
 from acceptance.node_facts import NodeFacts, parse_netems
@@ -102,12 +102,9 @@ def test_every_pair_of_nodes_and_kind_of_path(inventory: Inventory, flannel: Exp
         for kind in ("overlay", "underlay", "node")
         for first, second in nodes
     )
-    silent = {
-        **flannel.reach,
-        "pod-to-pod-other-node": flannel.reach[loss.Way.LAN_HOST_TO_POD],
-    }
+    silent = {**flannel.reach, Way.POD_TO_POD_OTHER_NODE: flannel.reach[Way.LAN_HOST_TO_POD]}
     left = loss_pairs(inventory, flannel.model_copy(update={"reach": silent}))
-    assert {pair.way for pair in left} == {loss.Way.NODE_TO_NODE}
+    assert {pair.way for pair in left} == {Way.NODE_TO_NODE}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from acceptance.cluster import Restart
 from acceptance.evidence import Evidence
 from acceptance.expectations import load_expectations
 from acceptance.node_facts import NodeFacts, parse_booted
+from acceptance.problems import Problem
 from acceptance.test_nodes import test_system_pods_stay_up as system_pods_stay_up
 
 BOOT = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -54,6 +55,7 @@ def test_where_kubelet_cannot_ask_the_pods_it_starts_them_again_for_nothing(
     healthy: Evidence, host_network: bool
 ) -> None:
     seen = _seen(healthy, started=BOOT, ended=BOOT + timedelta(hours=1))
+    assert not isinstance(seen.all_pods, Problem)
     (pod,) = seen.all_pods
     bare = replace(
         seen,

@@ -120,7 +120,11 @@ def test_a_right_entry_is_taken(tmp_path: Path) -> None:
 def test_mirrors_are_asked_for_all_that_a_lab_needs(version: str) -> None:
     entry = load_entry(version)
     downloads = entry.downloads
-    programs = {program.name for item in (*downloads.files, *downloads.images) for program in item.programs}
+    brought = [
+        *(file.programs for file in downloads.files),
+        *(image.programs for image in downloads.images),
+    ]
+    programs = {program.name for each in brought for program in each}
     assert programs >= entry.parts.programs | {"crictl", "cri-dockerd"}
     images = {(image.name, image.tags[0]) for image in downloads.images}
     kubeadms = {(image.name, image.tag) for image in entry.images if image.name in KUBEADM_IMAGES}

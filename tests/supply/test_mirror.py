@@ -16,7 +16,6 @@ from unittest.mock import Mock
 
 import pytest
 import requests
-from stand_ins import Asked, Conduct, Notes, SmallImage, StandIn, closed_host, own_network, silent_host
 from urllib3.exceptions import NameResolutionError
 
 from lab.foundation.errors import LabError
@@ -26,10 +25,21 @@ from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.supply.catalogue import DownloadedImage
 from lab.supply.mirror import files, meter, mirrors, patience, watch
 from lab.supply.mirror.files import Downloader
-from lab.supply.mirror.images import ImageCopier, Resolved
+from lab.supply.mirror.images import ImageCopier
 from lab.supply.mirror.meter import Meter
 from lab.supply.mirror.mirrors import Mirrors, reason
+from lab.supply.mirror.resolving import Resolved
 from lab.supply.mirror.settings import Mirror, MirrorList
+from tests.supply.stand_ins import (
+    Asked,
+    Conduct,
+    Notes,
+    SmallImage,
+    StandIn,
+    closed_host,
+    own_network,
+    silent_host,
+)
 
 UPSTREAM = "https://dl.k8s.io/release/kubelet"
 CONTENT = os.urandom(300_000)

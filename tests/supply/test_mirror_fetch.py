@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from stand_ins import Conduct, Notes, SmallImage, StandIn, own_network
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.progress import SilentProgress
@@ -40,6 +39,7 @@ from lab.supply.software import Software
 from lab.supply.stock import Contents, keep, kept
 from lab.supply.suppliers import from_mirrors
 from lab.topology.models import Supply
+from tests.supply.stand_ins import Conduct, Notes, SmallImage, StandIn, own_network
 
 VERSION = "v1.24.10"
 ARCHITECTURE = architecture()

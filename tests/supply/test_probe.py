@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stand_ins import Conduct, Notes, SmallImage, StandIn, closed_host, own_network
 
 from lab.foundation.errors import LabError
 from lab.supply.architecture import architecture
@@ -26,6 +25,7 @@ from lab.supply.probe.questions import FileQuestion
 from lab.supply.suppliers import Supplier
 from lab.supply.suppliers.from_mirrors import FromMirrors
 from lab.supply.suppliers.from_packages import FromPackages
+from tests.supply.stand_ins import Conduct, Notes, SmallImage, StandIn, closed_host, own_network
 
 ARCHITECTURE = architecture()
 FILE = "https://dl.k8s.io/kubelet"
@@ -65,7 +65,7 @@ class Stage:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
 
-    def server(self, *parts: dict[str, bytes], conduct: Conduct = Conduct.GOOD, **how: object) -> StandIn:
+    def server(self, *parts: dict[str, bytes], conduct: Conduct = Conduct.GOOD, **how: bool) -> StandIn:
         contents = {path: content for part in parts for path, content in part.items()}
         server = StandIn(contents, conduct, **how)
         self._stack.callback(server.close)

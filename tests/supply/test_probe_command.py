@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
-from stand_ins import SmallImage, StandIn, closed_host, own_network
 
 from lab.cli.main import cli
 from lab.supply.architecture import architecture
 from lab.supply.catalogue import load_entry
 from lab.supply.debian_archive import ARCHIVE_VARIABLE, index_urls
+from tests.supply.stand_ins import SmallImage, StandIn, closed_host, own_network
 
 ENTRY = load_entry("v1.24.10")
 KUBELET = next(file.url_for(architecture()) for file in ENTRY.downloads.files if "kubelet" in file.url)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 import pytest
-from stand_ins import Notes
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.progress import Progress
@@ -21,6 +21,7 @@ from lab.supply.software import Image, Software
 from lab.supply.stock import Contents, keep
 from lab.supply.suppliers import SUPPLIERS, registry, supplier_of
 from lab.topology.models import Supply
+from tests.supply.stand_ins import Notes
 
 VERSION = "v1.24.10"
 AGNHOST = Image("registry.lab.internal/agnhost:v1", Path("agnhost"), "a" * 64)
@@ -34,11 +35,14 @@ class More(StrEnum):
     SHELF = "shelf"
 
 
+SHELF = cast(Supply, More.SHELF)
+
+
 @dataclass(frozen=True)
 class FromShelf:
     """Has the image calico-node, and no other one on demand."""
 
-    name = More.SHELF
+    name = SHELF
     imported = False
     asked: list[str] = field(default_factory=list)
 
@@ -88,23 +92,23 @@ def test_a_further_supply_needs_nothing_but_its_place_among_the_suppliers(
     shelf: FromShelf, cache: Cache
 ) -> None:
     notes = Notes()
-    settled = choice.settle(More.SHELF, VERSION, cache, notes)
+    settled = choice.settle(SHELF, VERSION, cache, notes)
     supply, software = choice.bring(settled, VERSION, cache, notes)
-    assert (settled.supply, supply, shelf.asked) == (More.SHELF, More.SHELF, [VERSION])
+    assert (settled.supply, supply, shelf.asked) == (SHELF, SHELF, [VERSION])
     assert software.images == (AGNHOST,)
 
-    assert lacking_images(VERSION, ["calico-node", "calico-cni"], More.SHELF, cache) == {
+    assert lacking_images(VERSION, ["calico-node", "calico-cni"], SHELF, cache) == {
         "calico-cni": "the shelf has no calico-cni"
     }
-    (place,) = choice.may_bring(More.SHELF)[0].wanted(load_entry(VERSION), frozenset(), cache, notes)
+    (place,) = choice.may_bring(SHELF)[0].wanted(load_entry(VERSION), frozenset(), cache, notes)
     assert place.name == "shelf"
 
     wanted = frozenset({"calico-node"})
-    assert on_demand.images_on_demand(wanted, VERSION, More.SHELF, cache, notes) == (CALICO,)
+    assert on_demand.images_on_demand(wanted, VERSION, SHELF, cache, notes) == (CALICO,)
     with pytest.raises(LabError, match="the supply shelf does not have the images calico-cni"):
-        on_demand.images_on_demand(wanted | {"calico-cni"}, VERSION, More.SHELF, cache, notes)
+        on_demand.images_on_demand(wanted | {"calico-cni"}, VERSION, SHELF, cache, notes)
     assert notes.said == []
-    whole = on_demand.with_all_images(software, More.SHELF, cache, notes)
+    whole = on_demand.with_all_images(software, SHELF, cache, notes)
     assert whole == replace(software, images_on_demand=(CALICO,))
     assert sorted(notes.said) == sorted(
         f"left out: the shelf has no {name}" for name in CALICO_NAMES - {"calico-node"}
@@ -114,7 +118,7 @@ def test_a_further_supply_needs_nothing_but_its_place_among_the_suppliers(
 def test_one_supply_takes_the_place_of_another_that_fails(shelf: FromShelf, cache: Cache) -> None:
     notes, bundle = Notes(), supplier_of(Supply.BUNDLE)
     supply, _ = choice.bring(choice.Choice(bundle, fall_back=shelf), VERSION, cache, notes)
-    assert supply is More.SHELF
+    assert supply is SHELF
     assert notes.said == ["supply: shelf instead of bundle: the cache has no bundle with Kubernetes v1.24.10"]
 
 

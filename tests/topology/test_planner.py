@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from itertools import pairwise
 from pathlib import Path
 
@@ -137,10 +137,12 @@ def test_pod_shares_are_equal_adjoining_and_within_the_range(topology: Topology)
 def test_no_two_things_of_a_network_have_one_address(topology: Topology) -> None:
     plan = make_plan(topology)
     for network in plan.networks:
-        taken = [network.host_address.ip, *([network.lan_host.ip] if network.lan_host else [])]
+        taken: list[IPv4Address | IPv6Address] = [network.host_address.ip]
+        taken += [network.lan_host.ip] if network.lan_host else []
         taken += [nic.primary.ip for node in plan.nodes for nic in node.nics if nic.network == network.name]
         assert len(set(taken)) == len(taken)
-        assert network.pod_range is None or not any(address in network.pod_range for address in taken)
+        ipv4 = [address for address in taken if isinstance(address, IPv4Address)]
+        assert network.pod_range is None or not any(address in network.pod_range for address in ipv4)
 
 
 @examples
