@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from lab.cli.common import console, json_option, name_option, print_json, show_rows, supply_option, the_lab
-from lab.cli.tables import show_labs, show_status, show_summary
+from lab.cli.tables import show_labs, show_settings, show_status, show_summary
 from lab.operations.down import take_down
 from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
-from lab.operations.status import lab_status, labs_overview
+from lab.operations.status import lab_settings, lab_status, labs_overview
 from lab.operations.up import UpRequest, bring_up
 
 
@@ -86,14 +86,19 @@ def resume(name: str | None) -> None:
 
 
 @click.command()
+@click.option("--settings", is_flag=True, help="Show in what the cluster differs from kubeadm's own instead.")
 @json_option
 @name_option
-def status(name: str | None, as_json: bool) -> None:
+def status(*, name: str | None, as_json: bool, settings: bool) -> None:
     """Show what runs in the lab: nodes, addresses, versions, mode, problems.
 
     \b
     Example: lab status --json
     """
+    if settings:
+        differences = lab_settings(the_lab(name))
+        show_rows(differences.all, lambda rows: show_settings(differences.tuning, rows), as_json=as_json)
+        return
     found = lab_status(the_lab(name))
     if as_json:
         print_json(found.as_json())

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from lab.cluster.tuning import Setting
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
@@ -19,6 +20,7 @@ from lab.operations.status import LabRow, LabStatus
 from lab.operations.testing import SuiteRun
 from lab.operations.up import UpSummary
 from lab.supply.probe import ProbeResult
+from lab.topology.models import Tuning
 
 
 def show_summary(summary: UpSummary) -> None:
@@ -57,6 +59,16 @@ def show_status(status: LabStatus) -> None:
     click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
+
+
+def show_settings(tuning: Tuning, settings: Sequence[Setting]) -> None:
+    click.echo(f"tuning {tuning}: in what the cluster differs from one that kubeadm makes by itself")
+    table = _table("part", "setting", "here", "kubeadm's own", "why")
+    for column in table.columns[2:]:
+        column.no_wrap, column.overflow = False, "fold"
+    for each in settings:
+        table.add_row(each.part, f"{each.name} ({each.kind})", each.text, each.own or "not set", each.why)
+    _print(table)
 
 
 def show_labs(rows: Sequence[LabRow]) -> None:

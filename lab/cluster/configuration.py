@@ -8,14 +8,10 @@ from typing import Any
 
 import yaml
 
-from lab.cluster.credentials import (
-    COMPONENT_CERTIFICATE,
-    COMPONENT_KEY,
-    api_server_addresses,
-    api_server_names,
-)
+from lab.cluster.credentials import COMPONENT_KEY, api_server_addresses, api_server_names
 from lab.cluster.pki import discovery_hash
 from lab.cluster.secrets import ClusterSecrets
+from lab.cluster.tuning import STATIC_PODS, Kind, Part, Settings
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
 from lab.supply.software import REGISTRY
@@ -25,22 +21,17 @@ from lab.topology.planner import API_PORT
 LAB = "/etc/kubernetes/lab"
 PATCHES = f"{LAB}/patches"
 API = "kubeadm.k8s.io/v1beta3"
-STARTUP_LIMIT = "10m0s"
-"""How long kubeadm and kubelet may wait for the control plane and for joining; emulation takes minutes."""
-
-HOUSEKEEPING_INTERVAL = "60s"
-"""How often kubelet reads the statistics of all containers (cAdvisor); its own default is 10s. Of an idle
-kubelet's processor time that was a sixth (CPU profile of v1.24.10)."""
-FORGIVING_PROBE = {"periodSeconds": 30, "timeoutSeconds": 60, "failureThreshold": 8}
+JOIN_LIMIT = "10m0s"
+"""How long `kubeadm join` may wait for the API server: workers join while it starts."""
 DNS_PATCH = f"{LAB}/coredns.yaml"
-
-GO_ENVIRONMENT = {"GOGC": "400", "GODEBUG": "asyncpreemptoff=1"}
-"""Fewer garbage collections, and no signals to preempt goroutines: under emulation signals are dear."""
+CERTIFICATE_ARGUMENT = "tls-cert-file"
 
 Document = Mapping[str, Any]
 
 
-def init_configuration(plan: Plan, runtime: ContainerRuntime, secrets: ClusterSecrets) -> str:
+def init_configuration(
+    plan: Plan, runtime: ContainerRuntime, secrets: ClusterSecrets, settings: Settings
+) -> str:
     """What `kubeadm init --config` reads: the cluster, and its first control plane node."""
     node = plan.first_control_plane
     init = {
@@ -55,13 +46,15 @@ def init_configuration(plan: Plan, runtime: ContainerRuntime, secrets: ClusterSe
             }
         ],
         "localAPIEndpoint": {"advertiseAddress": str(node.internal_address), "bindPort": API_PORT},
-        "nodeRegistration": _registration(node, runtime),
-        "patches": {"directory": PATCHES},
+        "nodeRegistration": _registration(node, runtime, settings),
+        **({"patches": {"directory": PATCHES}} if control_plane_patches(settings) else {}),
     }
-    return _documents(init, _cluster(plan), _kubelet(plan, runtime), _kube_proxy())
+    return _documents(init, _cluster(plan, settings), _kubelet(settings), _kube_proxy())
 
 
-def join_configuration(plan: Plan, node: NodePlan, runtime: ContainerRuntime, secrets: ClusterSecrets) -> str:
+def join_configuration(
+    plan: Plan, node: NodePlan, runtime: ContainerRuntime, secrets: ClusterSecrets, settings: Settings
+) -> str:
     """What `kubeadm join --config` reads on a worker."""
     discovery = {
         "bootstrapToken": {
@@ -69,7 +62,7 @@ def join_configuration(plan: Plan, node: NodePlan, runtime: ContainerRuntime, se
             "apiServerEndpoint": plan.kubernetes.api.authority,
             "caCertHashes": [discovery_hash(secrets.authority.certificate)],
         },
-        "timeout": STARTUP_LIMIT,
+        "timeout": JOIN_LIMIT,
         "tlsBootstrapToken": secrets.token,
     }
     return _documents(
@@ -77,42 +70,42 @@ def join_configuration(plan: Plan, node: NodePlan, runtime: ContainerRuntime, se
             "apiVersion": API,
             "kind": "JoinConfiguration",
             "discovery": discovery,
-            "nodeRegistration": _registration(node, runtime),
+            "nodeRegistration": _registration(node, runtime, settings),
         }
     )
 
 
-def control_plane_patches() -> tuple[NodeFile, ...]:
-    """Changes to kubeadm's static pods that its configuration has no word for.
-
-    Fewer garbage collections (GOGC) and probes that forgive a slow answer: on a busy host a control plane
-    that answers late is better left alone than started anew. The startup probes stay as kubeadm sets them.
-    """
-    liveness = {"livenessProbe": FORGIVING_PROBE}
-    readiness = {"readinessProbe": {"periodSeconds": 10, "timeoutSeconds": 60}}
-    return (
-        _patch("etcd", liveness),
-        _patch("kube-apiserver", {**liveness, **readiness}),
-        _patch("kube-controller-manager", liveness),
-        _patch("kube-scheduler", liveness),
+def control_plane_patches(settings: Settings) -> tuple[NodeFile, ...]:
+    """Changes to kubeadm's static pods that its configuration has no word for: environment and probes."""
+    containers = {part: _container(part, settings) for part in STATIC_PODS}
+    return tuple(
+        NodeFile(
+            f"{PATCHES}/{part}+strategic.yaml",
+            _documents({"spec": {"containers": [{"name": part.value, **container}]}}),
+        )
+        for part, container in containers.items()
+        if container
     )
 
 
-def dns_patch() -> NodeFile:
-    """For `kubectl patch`: probes of CoreDNS that forgive a slow answer.
-
-    kubeadm gives it one second to say that it is ready. On a busy host it often needs more; then its Service
-    has no endpoints, and names do not resolve though CoreDNS answers.
-    """
-    probes = {
-        "livenessProbe": FORGIVING_PROBE,
-        "readinessProbe": {"timeoutSeconds": FORGIVING_PROBE["timeoutSeconds"]},
-    }
-    pod = {"spec": {"containers": [{"name": "coredns", **probes}]}}
+def dns_patch(settings: Settings) -> NodeFile | None:
+    """For `kubectl patch`, where CoreDNS is set up differently."""
+    container = _container(Part.COREDNS, settings)
+    if not container:
+        return None
+    pod = {"spec": {"containers": [{"name": Part.COREDNS.value, **container}]}}
     return NodeFile(DNS_PATCH, _documents({"spec": {"template": pod}}))
 
 
-def _cluster(plan: Plan) -> Document:
+def _container(part: Part, settings: Settings) -> dict[str, Any]:
+    """What of a container differs, as a strategic merge patch has it."""
+    environment = [
+        {"name": name, "value": value} for name, value in settings.of(part, Kind.ENVIRONMENT).items()
+    ]
+    return {**({"env": environment} if environment else {}), **settings.of(part, Kind.PROBE)}
+
+
+def _cluster(plan: Plan, settings: Settings) -> Document:
     kubernetes = plan.kubernetes
     names = [*api_server_names(plan), *map(str, api_server_addresses(plan))]
     return {
@@ -128,69 +121,38 @@ def _cluster(plan: Plan) -> Document:
         },
         "apiServer": {
             "certSANs": names,
-            "timeoutForControlPlane": STARTUP_LIMIT,
-            # Of all the API server's work in an idle cluster of 1.24, its own metrics are half
-            # (sampleAndWaterMarkHistograms observes every millisecond); without fairness they are not kept.
-            "extraArgs": {
-                "enable-priority-and-fairness": "false",
-                "max-requests-inflight": "0",
-                "max-mutating-requests-inflight": "0",
-            },
+            **settings.of(Part.KUBEADM, Kind.CONFIGURATION),
+            **_arguments(Part.API_SERVER, settings),
         },
-        "controllerManager": _component({"node-monitor-grace-period": "120s"}),
-        "scheduler": _component({}),
-        "etcd": {
-            "local": {
-                "extraArgs": {
-                    "heartbeat-interval": "1000",
-                    "election-timeout": "10000",
-                    "unsafe-no-fsync": "true",
-                    # It tells of every request that takes 0.1 s: under emulation of most.
-                    "log-level": "error",
-                }
-            }
-        },
+        "controllerManager": _component(Part.CONTROLLER_MANAGER, settings),
+        "scheduler": _component(Part.SCHEDULER, settings),
+        "etcd": {"local": _arguments(Part.ETCD, settings)},
     }
 
 
-def _component(arguments: Mapping[str, str]) -> Document:
-    # With a single control plane there is nobody to elect; a lease lost on a busy host only hurts.
-    serving = {"tls-cert-file": COMPONENT_CERTIFICATE, "tls-private-key-file": COMPONENT_KEY}
+def _arguments(part: Part, settings: Settings) -> Document:
+    arguments = settings.of(part, Kind.ARGUMENT)
+    return {"extraArgs": arguments} if arguments else {}
+
+
+def _component(part: Part, settings: Settings) -> Document:
+    arguments = _arguments(part, settings)
+    if CERTIFICATE_ARGUMENT not in settings.of(part, Kind.ARGUMENT):
+        return arguments
     folder = posixpath.dirname(COMPONENT_KEY)
     volume = {"name": "serving", "hostPath": folder, "mountPath": folder, "readOnly": True}
-    return {
-        "extraArgs": {"leader-elect": "false", **serving, **arguments},
-        "extraVolumes": [{**volume, "pathType": "Directory"}],
-    }
+    return {**arguments, "extraVolumes": [{**volume, "pathType": "Directory"}]}
 
 
-def _kubelet(plan: Plan, runtime: ContainerRuntime) -> Document:
+def _kubelet(settings: Settings) -> Document:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "systemd",
         "resolvConf": "/etc/resolv.conf",
         "rotateCertificates": True,
-        # The images come with the box and from nowhere else: they must never be collected, which is also
-        # kubelet's first answer to a disk that fills up. 0% takes a threshold away.
-        "imageGCHighThresholdPercent": 100,
-        "evictionHard": {
-            "memory.available": "50Mi" if runtime.cheap_statistics else "0%",
-            "nodefs.available": "0%",
-            "nodefs.inodesFree": "0%",
-            "imagefs.available": "0%",
-        },
-        "runtimeRequestTimeout": "5m0s",
-        **({} if runtime.cheap_statistics else _without_statistics(plan.kubernetes.version)),
+        **settings.of(Part.KUBELET, Kind.CONFIGURATION),
     }
-
-
-def _without_statistics(version: str) -> Document:
-    """What keeps kubelet from measuring all containers, once it never evicts pods."""
-    _, minor, _ = version.split(".")
-    if int(minor) < 25:
-        return {"featureGates": {"LocalStorageCapacityIsolation": False}}
-    return {"localStorageCapacityIsolation": False}
 
 
 def _kube_proxy() -> Document:
@@ -201,14 +163,14 @@ def _kube_proxy() -> Document:
     }
 
 
-def _registration(node: NodePlan, runtime: ContainerRuntime) -> Document:
+def _registration(node: NodePlan, runtime: ContainerRuntime, settings: Settings) -> Document:
     registration: dict[str, Any] = {
         "name": node.name,
         "criSocket": runtime.cri_socket,
         "imagePullPolicy": "IfNotPresent",
         "kubeletExtraArgs": {
             "node-ip": str(node.internal_address),
-            "housekeeping-interval": HOUSEKEEPING_INTERVAL,
+            **settings.of(Part.KUBELET, Kind.ARGUMENT),
         },
     }
     if node.taints is not None:
@@ -216,14 +178,6 @@ def _registration(node: NodePlan, runtime: ContainerRuntime) -> Document:
             {"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in node.taints
         ]
     return registration
-
-
-def _patch(component: str, probes: Document) -> NodeFile:
-    environment = [{"name": name, "value": value} for name, value in GO_ENVIRONMENT.items()]
-    container = {"name": component, "env": environment, **probes}
-    return NodeFile(
-        f"{PATCHES}/{component}+strategic.yaml", _documents({"spec": {"containers": [container]}})
-    )
 
 
 def _documents(*documents: Document) -> str:

@@ -20,6 +20,7 @@ from lab.cluster.configuration import (
 )
 from lab.cluster.credentials import component_serving_files, control_plane_files, kubelet_serving_files
 from lab.cluster.secrets import ClusterSecrets
+from lab.cluster.tuning import Settings
 from lab.foundation.progress import StepContext
 from lab.nodes.connection import Command, NodeCommandError, Script
 from lab.nodes.files import NodeFile, write_files
@@ -70,6 +71,7 @@ class Membership:
 
     runtime: ContainerRuntime
     secrets: ClusterSecrets
+    settings: Settings
 
 
 def init_control_plane(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
@@ -117,23 +119,25 @@ def is_member(nodes: Nodes, node: NodePlan, membership: Membership) -> bool:
 
 def init_script(nodes: Nodes, membership: Membership) -> Script:
     plan, node, secrets = nodes.plan, nodes.plan.first_control_plane, membership.secrets
+    settings, of_dns = membership.settings, dns_patch(membership.settings)
     files = (
-        NodeFile(CONFIGURATION, init_configuration(plan, membership.runtime, secrets), 0o600),
-        *control_plane_patches(),
-        dns_patch(),
+        NodeFile(CONFIGURATION, init_configuration(plan, membership.runtime, secrets, settings), 0o600),
+        *control_plane_patches(settings),
+        *((of_dns,) if of_dns else ()),
         *control_plane_files(plan, node, secrets),
         *component_serving_files(secrets),
         *kubelet_serving_files(plan, node, secrets),
     )
     command = f"init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
-    text = _attempt(command, files, membership, meanwhile=_START_LATE, afterwards=_FORGIVE_DNS)
+    afterwards = _PATCH_DNS if of_dns else ""
+    text = _attempt(command, files, membership, meanwhile=_START_LATE, afterwards=afterwards)
     return Script(text, f"kubeadm init on {node.name}")
 
 
 def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
-    plan, secrets = nodes.plan, membership.secrets
+    plan, secrets, runtime, settings = nodes.plan, membership.secrets, membership.runtime, membership.settings
     files = (
-        NodeFile(CONFIGURATION, join_configuration(plan, node, membership.runtime, secrets), 0o600),
+        NodeFile(CONFIGURATION, join_configuration(plan, node, runtime, secrets, settings), 0o600),
         *kubelet_serving_files(plan, node, secrets),
     )
     command = f"join --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_JOIN)}"
@@ -184,7 +188,7 @@ fi
 """kubeadm says `The API server is healthy after` or `All control plane components are healthy after`."""
 
 
-_FORGIVE_DNS = f"""\
+_PATCH_DNS = f"""\
 for try in 1 2 3; do
   if kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system \\
     patch deployment coredns --patch-file {DNS_PATCH} >> {LOG} 2>&1 9>&-; then break; fi

@@ -31,6 +31,8 @@ class MachineSettings:
     """Frequency of the host's time stamp counter; emulated guests are told it, see time_stamp_counter."""
     emulated_cpu: str = "Nehalem"
     """CPU model of emulated guests: cheaper to emulate than newer ones, enough for x86-64-v2 code."""
+    late_timers: bool = False
+    """Whether the box's lab-timer-slack.service lets timers fire late."""
     boot_limit: int = 600
     """Seconds that a machine may take until ssh answers."""
 
@@ -55,15 +57,16 @@ def node_kernel_arguments(plan: Plan, node: NodePlan) -> tuple[str, ...]:
     return f"systemd.hostname={node.name}", f"systemd.machine_id={machine_id(plan, node).hex}", *addresses
 
 
-def emulation_arguments(settings: MachineSettings) -> tuple[str, ...]:
-    """What an emulated guest is told: to wake less often, and how fast its clock counts.
+def machine_arguments(settings: MachineSettings) -> tuple[str, ...]:
+    """What a guest is told of the host.
 
-    For the latter see "tsc_early_khz" in Linux's kernel-parameters.
+    To wake less often, and under emulation how fast its clock counts: "tsc_early_khz" in Linux's
+    kernel-parameters.
     """
-    if settings.driver == "kvm":
-        return ()
-    clock = (f"tsc_early_khz={settings.counter_khz}",) if settings.counter_khz is not None else ()
-    return TIMER_SLACK, *clock
+    late = (TIMER_SLACK,) if settings.late_timers else ()
+    if settings.driver == "kvm" or settings.counter_khz is None:
+        return late
+    return *late, f"tsc_early_khz={settings.counter_khz}"
 
 
 def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
@@ -84,7 +87,7 @@ def render_vagrantfile(plan: Plan, box: Box, settings: MachineSettings) -> str:
         machine_id=lambda node: machine_id(plan, node),
         kernel_arguments=lambda node: (
             box.kernel_arguments,
-            *emulation_arguments(settings),
+            *machine_arguments(settings),
             *node_kernel_arguments(plan, node),
         ),
     )

@@ -11,6 +11,7 @@ from lab.cluster.api import ClusterApi
 from lab.cluster.kubeadm import Membership
 from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
+from lab.cluster.tuning import Settings, settings_of
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
@@ -154,6 +155,16 @@ class Lab:
         return lan_host.pid if lan_host and self.site.running else None
 
     @property
+    def emulated(self) -> bool:
+        """Whether guests run without KVM, as far as is known."""
+        return self.record.accelerator != "kvm"
+
+    @property
+    def settings(self) -> Settings:
+        """In what the cluster differs from kubeadm's own."""
+        return settings_of(self.plan.kubernetes, self.runtime, emulated=self.emulated)
+
+    @property
     def machines(self) -> Machines:
         """Raises LabError while there is no box to make them from."""
         box = self.box
@@ -163,7 +174,8 @@ class Lab:
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
         settings = MachineSettings(
-            driver="kvm" if self.record.accelerator == "kvm" else "qemu",
+            driver="qemu" if self.emulated else "kvm",
+            late_timers=self.settings.late_timers,
             counter_khz=self.record.counter_khz or None,
         )
         return self._parts.machines(self.plan, box, settings)
@@ -189,7 +201,7 @@ class Lab:
 
     @cached_property
     def membership(self) -> Membership:
-        return Membership(self.runtime, load_or_make_secrets(self.folder.secrets))
+        return Membership(self.runtime, load_or_make_secrets(self.folder.secrets), self.settings)
 
     @cached_property
     def api(self) -> ClusterApi:

@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.cluster.objects import NodeState
 from lab.cluster.problems import cluster_problems
+from lab.cluster.tuning import Settings
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
@@ -77,6 +78,17 @@ def lab_status(folder: LabFolder) -> LabStatus:
     """The state of the lab, read from libvirt and the API server; works on a lab that is half made too."""
     lab = Lab.open(folder, SilentProgress())
     return status_of(lab)
+
+
+def lab_settings(folder: LabFolder) -> Settings:
+    """In what the lab's cluster differs from kubeadm's own. Raises LabError before its box is there."""
+    lab = Lab.open(folder, SilentProgress())
+    if not lab.record.runtime:
+        raise LabError(
+            f"the lab {folder.name} has no box yet, and so no container runtime",
+            resolution=f"lab up --topology {lab.plan.topology} --name {folder.name}",
+        )
+    return lab.settings
 
 
 def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:

@@ -40,6 +40,17 @@ class Runtime(StrEnum):
     CRI_DOCKERD = "cri-dockerd"
 
 
+class Tuning(StrEnum):
+    """How far a cluster's settings are from kubeadm's own."""
+
+    AUTO = "auto"
+    """`stock` with KVM, `slow-host` under emulation."""
+    STOCK = "stock"
+    """kubeadm's own, but for what every lab needs."""
+    SLOW_HOST = "slow-host"
+    """Less work while nothing happens, and more patience."""
+
+
 class Supply(StrEnum):
     """Where the software of a lab comes from."""
 
@@ -135,6 +146,7 @@ class Node(Frozen):
 class Kubernetes(Frozen):
     version: Annotated[str, BeforeValidator(values.kubernetes_version), Field(examples=["v1.24.10"])]
     runtime: Runtime = Runtime.AUTO
+    tuning: Tuning = Tuning.AUTO
     pod_cidr: Cidr = IPv4Network("10.200.0.0/16")
     service_cidr: Cidr = IPv4Network("10.96.0.0/16")
     dns_domain: Annotated[str, AfterValidator(values.dns_domain)] = "cluster.local"

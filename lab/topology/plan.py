@@ -15,6 +15,7 @@ from lab.topology.models import (
     NodeRole,
     Runtime,
     Taint,
+    Tuning,
 )
 
 
@@ -113,6 +114,7 @@ class ApiEndpoint:
 class KubernetesPlan:
     version: str
     runtime: Runtime
+    tuning: Tuning
     pod_cidr: IPv4Network
     service_cidr: IPv4Network
     dns_domain: str

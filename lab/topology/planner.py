@@ -79,6 +79,7 @@ def _kubernetes(topology: Topology) -> KubernetesPlan:
     return KubernetesPlan(
         version=wanted.version,
         runtime=wanted.runtime,
+        tuning=wanted.tuning,
         pod_cidr=wanted.pod_cidr,
         service_cidr=wanted.service_cidr,
         dns_domain=wanted.dns_domain,

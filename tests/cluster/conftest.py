@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from lab.cluster.api import ClusterApi
+from lab.cluster.kubeadm import Membership
 from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
+from lab.cluster.tuning import Settings, settings_of
+from lab.nodes.runtimes import Containerd
+from lab.topology.plan import Plan
 from tests.cluster.api_server import ApiServer
 from tests.stand_in_site import Here
 
@@ -14,6 +18,17 @@ from tests.stand_in_site import Here
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> ClusterSecrets:
     path: Path = tmp_path_factory.mktemp("cluster") / "secrets.json"
     return load_or_make_secrets(path)
+
+
+@pytest.fixture
+def settings(plan: Plan) -> Settings:
+    """Those of a cluster without KVM, on containerd."""
+    return settings_of(plan.kubernetes, Containerd(), emulated=True)
+
+
+@pytest.fixture
+def membership(secrets: ClusterSecrets, settings: Settings) -> Membership:
+    return Membership(Containerd(), secrets, settings)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from cryptography import x509
 from lab.cluster.configuration import init_configuration, join_configuration
 from lab.cluster.credentials import admin_kubeconfig, control_plane_files
 from lab.cluster.secrets import ClusterSecrets
+from lab.cluster.tuning import Settings
 from lab.nodes.runtimes import Containerd
 from lab.topology.plan import Plan
 
@@ -26,14 +27,16 @@ def balanced(plan: Plan) -> Plan:
 
 
 def test_the_api_server_listens_at_its_node_and_not_at_the_endpoint(
-    balanced: Plan, secrets: ClusterSecrets
+    balanced: Plan, secrets: ClusterSecrets, settings: Settings
 ) -> None:
-    init = next(yaml.safe_load_all(init_configuration(balanced, Containerd(), secrets)))
+    init = next(yaml.safe_load_all(init_configuration(balanced, Containerd(), secrets, settings)))
     assert init["localAPIEndpoint"] == {"advertiseAddress": "172.31.7.101", "bindPort": 6443}
     assert init["nodeRegistration"]["kubeletExtraArgs"]["node-ip"] == "172.31.7.101"
 
 
-def test_clients_and_nodes_that_join_go_to_the_endpoint(balanced: Plan, secrets: ClusterSecrets) -> None:
+def test_clients_and_nodes_that_join_go_to_the_endpoint(
+    balanced: Plan, secrets: ClusterSecrets, settings: Settings
+) -> None:
     files = {
         file.path: file.content
         for file in control_plane_files(balanced, balanced.first_control_plane, secrets)
@@ -41,7 +44,8 @@ def test_clients_and_nodes_that_join_go_to_the_endpoint(balanced: Plan, secrets:
     kubeconfigs = [text for path, text in files.items() if path.endswith(".conf")]
     for text in (admin_kubeconfig(balanced, secrets), *kubeconfigs):
         assert yaml.safe_load(text)["clusters"][0]["cluster"]["server"] == "https://172.31.7.110:443"
-    join = yaml.safe_load(join_configuration(balanced, balanced.workers[0], Containerd(), secrets))
+    worker = balanced.workers[0]
+    join = yaml.safe_load(join_configuration(balanced, worker, Containerd(), secrets, settings))
     assert join["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "172.31.7.110:443"
 
 

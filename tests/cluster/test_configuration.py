@@ -9,6 +9,7 @@ import yaml
 
 from lab.cluster.configuration import control_plane_patches, init_configuration, join_configuration
 from lab.cluster.secrets import ClusterSecrets
+from lab.cluster.tuning import Settings, settings_of
 from lab.nodes.runtimes import Containerd, CriDockerd
 from lab.topology.models import Taint
 from lab.topology.plan import Plan
@@ -23,8 +24,8 @@ def known(secrets: ClusterSecrets) -> ClusterSecrets:
     return dataclasses.replace(secrets, token=TOKEN)
 
 
-def test_init(plan: Plan, known: ClusterSecrets, compare_with_golden: Compare) -> None:
-    compare_with_golden(GOLDEN / "init.yaml", init_configuration(plan, Containerd(), known))
+def test_init(plan: Plan, known: ClusterSecrets, settings: Settings, compare_with_golden: Compare) -> None:
+    compare_with_golden(GOLDEN / "init.yaml", init_configuration(plan, Containerd(), known, settings))
 
 
 @pytest.mark.parametrize(
@@ -38,44 +39,50 @@ def test_on_docker_kubelet_evicts_nothing_and_measures_nothing(
     plan: Plan, known: ClusterSecrets, version: str, said: dict[str, object]
 ) -> None:
     plan = dataclasses.replace(plan, kubernetes=dataclasses.replace(plan.kubernetes, version=version))
-    documents = {
-        text["kind"]: text for text in yaml.safe_load_all(init_configuration(plan, CriDockerd(), known))
-    }
-    kubelet = documents["KubeletConfiguration"]
+    settings = settings_of(plan.kubernetes, CriDockerd(), emulated=True)
+    init = init_configuration(plan, CriDockerd(), known, settings)
+    kubelet = {text["kind"]: text for text in yaml.safe_load_all(init)}["KubeletConfiguration"]
     assert set(kubelet["evictionHard"].values()) == {"0%"}
     assert {key: kubelet.get(key) for key in said} == said
 
 
 def test_join(
-    plan: Plan, known: ClusterSecrets, compare_with_golden: Compare, monkeypatch: pytest.MonkeyPatch
+    plan: Plan,
+    known: ClusterSecrets,
+    settings: Settings,
+    compare_with_golden: Compare,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("lab.cluster.configuration.discovery_hash", lambda _: "sha256:0123")
-    compare_with_golden(GOLDEN / "join.yaml", join_configuration(plan, plan.workers[0], CriDockerd(), known))
+    text = join_configuration(plan, plan.workers[0], CriDockerd(), known, settings)
+    compare_with_golden(GOLDEN / "join.yaml", text)
 
 
-def test_patches(compare_with_golden: Compare) -> None:
-    text = "".join(f"# {patch.path}\n{patch.content}" for patch in control_plane_patches())
+def test_patches(settings: Settings, compare_with_golden: Compare) -> None:
+    text = "".join(f"# {patch.path}\n{patch.content}" for patch in control_plane_patches(settings))
     compare_with_golden(GOLDEN / "patches.yaml", text)
 
 
-def test_patches_leave_the_startup_probe_alone_and_have_kubeadms_names() -> None:
-    names = {Path(patch.path).name for patch in control_plane_patches()}
+def test_patches_leave_the_startup_probe_alone_and_have_kubeadms_names(settings: Settings) -> None:
+    names = {Path(patch.path).name for patch in control_plane_patches(settings)}
     components = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
     assert names == {f"{component}+strategic.yaml" for component in components}
-    assert not any("startupProbe" in patch.content for patch in control_plane_patches())
+    assert not any("startupProbe" in patch.content for patch in control_plane_patches(settings))
 
 
 @pytest.mark.parametrize("taints", [(), (Taint(key="dedicated", value="x", effect="NoSchedule"),)])
 def test_taints_of_the_topology_replace_kubeadms(
-    plan: Plan, known: ClusterSecrets, taints: tuple[Taint, ...]
+    plan: Plan, known: ClusterSecrets, settings: Settings, taints: tuple[Taint, ...]
 ) -> None:
     node = dataclasses.replace(plan.first_control_plane, taints=taints)
     changed = dataclasses.replace(plan, nodes=(node, *plan.workers))
-    init = next(yaml.safe_load_all(init_configuration(changed, Containerd(), known)))
+    init = next(yaml.safe_load_all(init_configuration(changed, Containerd(), known, settings)))
     wanted = [{"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in taints]
     assert init["nodeRegistration"]["taints"] == wanted
 
 
-def test_without_a_word_on_taints_kubeadm_sets_its_own(plan: Plan, known: ClusterSecrets) -> None:
-    init = next(yaml.safe_load_all(init_configuration(plan, Containerd(), known)))
+def test_without_a_word_on_taints_kubeadm_sets_its_own(
+    plan: Plan, known: ClusterSecrets, settings: Settings
+) -> None:
+    init = next(yaml.safe_load_all(init_configuration(plan, Containerd(), known, settings)))
     assert "taints" not in init["nodeRegistration"]

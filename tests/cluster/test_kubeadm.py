@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ from lab.cluster.kubeadm import (
     remove_cluster_script,
 )
 from lab.cluster.secrets import ClusterSecrets
+from lab.cluster.tuning import settings_of
 from lab.foundation.progress import SilentProgress
 from lab.nodes.connection import LONGEST_SCRIPT, NodeCommandError, Result
 from lab.nodes.pool import Nodes
@@ -86,15 +87,24 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.fixture
-def script(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> str:
+def script(plan: Plan, membership: Membership, tmp_path: Path) -> str:
+    return init_script(Nodes(plan, tmp_path / "key", Here()), membership).text
+
+
+def test_scripts_fit_into_one_argument(plan: Plan, membership: Membership, tmp_path: Path) -> None:
     nodes = Nodes(plan, tmp_path / "key", Here())
-    return init_script(nodes, Membership(Containerd(), secrets)).text
-
-
-def test_scripts_fit_into_one_argument(plan: Plan, secrets: ClusterSecrets, tmp_path: Path) -> None:
-    nodes, membership = Nodes(plan, tmp_path / "key", Here()), Membership(Containerd(), secrets)
     for script in (init_script(nodes, membership), join_script(nodes, plan.workers[0], membership)):
         assert len(script.text.encode()) < LONGEST_SCRIPT / 2
+
+
+def test_with_kubeadms_own_settings_nothing_is_patched(
+    node: Node, plan: Plan, membership: Membership, tmp_path: Path
+) -> None:
+    stock = replace(membership, settings=settings_of(plan.kubernetes, Containerd(), emulated=False))
+    status, *_ = node.run(init_script(Nodes(plan, tmp_path / "key", Here()), stock).text)
+    assert status == 0
+    assert not any("patch" in call for call in node.calls)
+    assert not node.path("/etc/kubernetes/lab/patches").exists()
 
 
 def test_init_on_a_fresh_node(node: Node, script: str, secrets: ClusterSecrets) -> None:
@@ -255,17 +265,17 @@ class FailingNodes:
             work(node)
 
 
-def join(nodes: Any, secrets: ClusterSecrets) -> list[str]:
+def join(nodes: Any, membership: Membership) -> list[str]:
     """What is told while all workers join."""
     told: list[str] = []
     with SilentProgress().step("kubeadm join") as at:
-        join_workers(nodes, Membership(Containerd(), secrets), at, told.append)
+        join_workers(nodes, membership, at, told.append)
     return told
 
 
-def test_kubeadm_is_run_again_when_the_api_server_was_too_slow(plan: Plan, secrets: ClusterSecrets) -> None:
+def test_kubeadm_is_run_again_when_the_api_server_was_too_slow(plan: Plan, membership: Membership) -> None:
     nodes = FailingNodes(plan, SLOW, TRIES - 1)
-    told = join(nodes, secrets)
+    told = join(nodes, membership)
     assert nodes.runs == {"k8s-node1": TRIES, "k8s-node2": TRIES}
     assert told[0] == (
         "kubeadm join on k8s-node1: the API server did not answer in time (context deadline exceeded);"
@@ -273,15 +283,15 @@ def test_kubeadm_is_run_again_when_the_api_server_was_too_slow(plan: Plan, secre
     )
 
 
-def test_an_api_server_that_stays_too_slow_ends_it(plan: Plan, secrets: ClusterSecrets) -> None:
+def test_an_api_server_that_stays_too_slow_ends_it(plan: Plan, membership: Membership) -> None:
     nodes = FailingNodes(plan, SLOW, TRIES)
     with pytest.raises(NodeCommandError):
-        join(nodes, secrets)
+        join(nodes, membership)
     assert nodes.runs == {"k8s-node1": TRIES}
 
 
-def test_any_other_failure_of_kubeadm_ends_it_at_once(plan: Plan, secrets: ClusterSecrets) -> None:
+def test_any_other_failure_of_kubeadm_ends_it_at_once(plan: Plan, membership: Membership) -> None:
     nodes = FailingNodes(plan, WRONG, 1)
     with pytest.raises(NodeCommandError):
-        join(nodes, secrets)
+        join(nodes, membership)
     assert nodes.runs == {"k8s-node1": 1}

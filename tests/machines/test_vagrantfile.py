@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,7 +13,7 @@ from lab.supply.box.model import Box
 from lab.topology.plan import Plan
 
 GOLDEN = Path(__file__).parent / "golden"
-EMULATED = MachineSettings(driver="qemu")
+EMULATED = MachineSettings(driver="qemu", late_timers=True)
 
 
 def test_the_standard_topology(plan: Plan, box: Box) -> None:
@@ -57,9 +58,13 @@ def test_machine_ids_differ_between_nodes_and_topologies(plan: Plan) -> None:
     assert len({node_kernel_arguments(each, node)[1] for each in (plan, other) for node in plan.nodes}) == 6
 
 
-def test_only_emulated_guests_let_their_timers_fire_late(plan: Plan, box: Box) -> None:
-    assert render_vagrantfile(plan, box, EMULATED).count(TIMER_SLACK) == len(plan.nodes)
-    assert TIMER_SLACK not in render_vagrantfile(plan, box, MachineSettings(driver="kvm"))
+@pytest.mark.parametrize("driver", ["kvm", "qemu"])
+def test_guests_are_told_to_let_timers_fire_late(
+    plan: Plan, box: Box, driver: Literal["kvm", "qemu"]
+) -> None:
+    late = MachineSettings(driver=driver, late_timers=True)
+    assert render_vagrantfile(plan, box, late).count(TIMER_SLACK) == len(plan.nodes)
+    assert TIMER_SLACK not in render_vagrantfile(plan, box, replace(late, late_timers=False))
 
 
 def test_emulated_guests_are_told_the_frequency_of_the_host_s_counter(plan: Plan, box: Box) -> None:

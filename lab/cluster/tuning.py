@@ -1,0 +1,261 @@
+"""In what a lab's cluster differs from one that kubeadm makes by itself, and why.
+
+With KVM a cluster has kubeadm's own settings, but for what every lab needs. Under emulation, where each
+wake-up is expensive and an answer takes seconds, it has those for a slow host too.
+
+kubeadm's own are those of v1.24.10: its package app/phases/controlplane, the defaults of each program, and
+kubelet.config.k8s.io/v1beta1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from lab.cluster.credentials import COMPONENT_CERTIFICATE, COMPONENT_KEY
+from lab.nodes.runtimes import ContainerRuntime
+from lab.topology.models import Tuning
+from lab.topology.plan import KubernetesPlan
+
+FIRST_WITH_A_FIELD = 25
+"""The minor version of Kubernetes whose kubelet has localStorageCapacityIsolation as a field of its own."""
+
+
+class Part(StrEnum):
+    """What is set up differently."""
+
+    KUBEADM = "kubeadm"
+    API_SERVER = "kube-apiserver"
+    CONTROLLER_MANAGER = "kube-controller-manager"
+    SCHEDULER = "kube-scheduler"
+    ETCD = "etcd"
+    KUBELET = "kubelet"
+    COREDNS = "coredns"
+    NODE = "node"
+
+
+STATIC_PODS = (Part.ETCD, Part.API_SERVER, Part.CONTROLLER_MANAGER, Part.SCHEDULER)
+
+
+class Kind(StrEnum):
+    """By what it is set up differently."""
+
+    ARGUMENT = "argument"
+    ENVIRONMENT = "environment"
+    PROBE = "probe"
+    CONFIGURATION = "configuration"
+    TIMERS = "timers"
+    """Of all programs but those that ssh starts: the box's lab-timer-slack.service does it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One difference."""
+
+    part: Part
+    kind: Kind
+    name: str
+    value: Any
+    """As the file has it that sets it."""
+    own: str
+    """What a cluster has that kubeadm makes by itself."""
+    why: str
+
+    @property
+    def text(self) -> str:
+        """The value for people."""
+        if isinstance(self.value, Mapping):
+            return ", ".join(f"{key} {value}" for key, value in self.value.items())
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All differences of one cluster."""
+
+    tuning: Tuning
+    """Never `auto`."""
+    all: tuple[Setting, ...]
+
+    def of(self, part: Part, kind: Kind) -> dict[str, Any]:
+        """Value by name."""
+        return {each.name: each.value for each in self.all if (each.part, each.kind) == (part, kind)}
+
+    @property
+    def late_timers(self) -> bool:
+        """Whether nodes let timers fire late."""
+        return bool(self.of(Part.NODE, Kind.TIMERS))
+
+
+def settings_of(kubernetes: KubernetesPlan, runtime: ContainerRuntime, *, emulated: bool) -> Settings:
+    """The settings of a cluster whose guests are emulated, or run with KVM."""
+    tuning = tuning_of(kubernetes, emulated=emulated)
+    if tuning is Tuning.STOCK:
+        return Settings(tuning, EVERY_LAB)
+    return Settings(tuning, (*EVERY_LAB, *_SLOW_HOST, *_evictions(kubernetes.version, runtime)))
+
+
+def tuning_of(kubernetes: KubernetesPlan, *, emulated: bool) -> Tuning:
+    """What `auto` means here; else what the topology says."""
+    if kubernetes.tuning is not Tuning.AUTO:
+        return kubernetes.tuning
+    return Tuning.SLOW_HOST if emulated else Tuning.STOCK
+
+
+def _probe(part: Part, name: str, value: Mapping[str, int], own: str) -> Setting:
+    return Setting(part, Kind.PROBE, name, value, own, "a program that answers late is not started again")
+
+
+PATIENCE_OF_A_STATIC_POD = "periodSeconds 10, timeoutSeconds 15, failureThreshold 8"
+FORGIVING_PROBE = {"periodSeconds": 30, "timeoutSeconds": 60, "failureThreshold": 8}
+
+EVERY_LAB = (
+    Setting(
+        Part.KUBELET,
+        Kind.CONFIGURATION,
+        "imageGCHighThresholdPercent",
+        100,
+        "85",
+        "images come with the box and from nowhere else: they must never be collected",
+    ),
+)
+
+_ONE_OF_ITS_KIND = "with one control plane there is nobody to elect; a lease lost on a busy host only hurts"
+_METRICS = "its own metrics of requests in flight are half of an idle API server's work"
+_SERVING = "making a key takes seconds at each start"
+
+_SLOW_HOST = (
+    Setting(
+        Part.KUBEADM,
+        Kind.CONFIGURATION,
+        "timeoutForControlPlane",
+        "10m0s",
+        "4m0s",
+        "the first start of a control plane takes minutes; kubeadm's startup probes last as long",
+    ),
+    Setting(Part.API_SERVER, Kind.ARGUMENT, "enable-priority-and-fairness", "false", "true", _METRICS),
+    Setting(Part.API_SERVER, Kind.ARGUMENT, "max-requests-inflight", "0", "400", _METRICS),
+    Setting(Part.API_SERVER, Kind.ARGUMENT, "max-mutating-requests-inflight", "0", "200", _METRICS),
+    *(
+        Setting(part, Kind.ARGUMENT, name, value, own, why)
+        for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER)
+        for name, value, own, why in (
+            ("leader-elect", "false", "true", _ONE_OF_ITS_KIND),
+            ("tls-cert-file", COMPONENT_CERTIFICATE, "made at each start", _SERVING),
+            ("tls-private-key-file", COMPONENT_KEY, "made at each start", _SERVING),
+        )
+    ),
+    Setting(
+        Part.CONTROLLER_MANAGER,
+        Kind.ARGUMENT,
+        "node-monitor-grace-period",
+        "120s",
+        "40s",
+        "a busy node is late with its lease, and its pods would be taken out of all Services",
+    ),
+    Setting(Part.ETCD, Kind.ARGUMENT, "heartbeat-interval", "1000", "100", "ten times fewer wake-ups"),
+    Setting(Part.ETCD, Kind.ARGUMENT, "election-timeout", "10000", "1000", "ten heartbeats, as etcd advises"),
+    Setting(
+        Part.ETCD,
+        Kind.ARGUMENT,
+        "unsafe-no-fsync",
+        "true",
+        "false",
+        "each write waits for the host's disk; a lab whose host fails is built anew",
+    ),
+    Setting(
+        Part.ETCD,
+        Kind.ARGUMENT,
+        "log-level",
+        "error",
+        "info",
+        "it tells of every request that takes 0.1 s: under emulation of most",
+    ),
+    *(
+        Setting(part, Kind.ENVIRONMENT, name, value, own, why)
+        for part in STATIC_PODS
+        for name, value, own, why in (
+            ("GOGC", "400", "100", "a fourth of the garbage collections"),
+            (
+                "GODEBUG",
+                "asyncpreemptoff=1",
+                "",
+                "no signals to preempt goroutines, which are expensive",
+            ),
+        )
+    ),
+    *(_probe(part, "livenessProbe", FORGIVING_PROBE, PATIENCE_OF_A_STATIC_POD) for part in STATIC_PODS),
+    _probe(
+        Part.API_SERVER,
+        "readinessProbe",
+        {"periodSeconds": 10, "timeoutSeconds": 60},
+        "periodSeconds 1, timeoutSeconds 15",
+    ),
+    _probe(
+        Part.COREDNS,
+        "livenessProbe",
+        FORGIVING_PROBE,
+        "periodSeconds 10, timeoutSeconds 5, failureThreshold 5",
+    ),
+    # kubeadm gives it one second to say that it is ready. On a busy host it often needs more; then its
+    # Service has no endpoints, and names do not resolve though it answers.
+    _probe(Part.COREDNS, "readinessProbe", {"timeoutSeconds": 60}, "timeoutSeconds 1"),
+    Setting(
+        Part.KUBELET,
+        Kind.ARGUMENT,
+        "housekeeping-interval",
+        "60s",
+        "10s",
+        "reading the statistics of all containers (cAdvisor) is a sixth of an idle kubelet's work",
+    ),
+    Setting(
+        Part.KUBELET,
+        Kind.CONFIGURATION,
+        "runtimeRequestTimeout",
+        "5m0s",
+        "2m0s",
+        "a busy runtime takes minutes for a pod",
+    ),
+    Setting(
+        Part.NODE,
+        Kind.TIMERS,
+        "latest",
+        "20 ms",
+        "0.05 ms",
+        "many fire at once, and the node wakes less often: a third of an idle lab's processor time",
+    ),
+)
+
+
+def _evictions(version: str, runtime: ContainerRuntime) -> tuple[Setting, ...]:
+    """kubelet's measures against a full disk, and on docker against lack of memory too.
+
+    0% takes a threshold away.
+    """
+    thresholds = {
+        "memory.available": "50Mi" if runtime.cheap_statistics else "0%",
+        "nodefs.available": "0%",
+        "nodefs.inodesFree": "0%",
+        "imagefs.available": "0%",
+    }
+    own = "memory.available 100Mi, nodefs.available 10%, nodefs.inodesFree 5%, imagefs.available 15%"
+    why = "deleting images is kubelet's first answer to a full disk, and they would not come back"
+    evictions = Setting(Part.KUBELET, Kind.CONFIGURATION, "evictionHard", thresholds, own, why)
+    if runtime.cheap_statistics:
+        return (evictions,)
+    # Once it never evicts pods, this keeps it from measuring all containers.
+    name, value = _isolation(version)
+    why = "with docker, measuring all containers takes a third of an emulated node"
+    return evictions, Setting(Part.KUBELET, Kind.CONFIGURATION, name, value, "true", why)
+
+
+def _isolation(version: str) -> tuple[str, Any]:
+    _, minor, _ = version.split(".")
+    if int(minor) < FIRST_WITH_A_FIELD:
+        return "featureGates", {"LocalStorageCapacityIsolation": False}
+    return "localStorageCapacityIsolation", False
