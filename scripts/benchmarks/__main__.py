@@ -5,25 +5,30 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lab.foundation.errors import LabError
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
+from scripts.benchmarks.against import program_of
 from scripts.benchmarks.commands import MEASUREMENTS, Commands
 from scripts.benchmarks.figures import SPREAD_RUNS, Record, save_record
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.page import COMMANDS, PAGE, SIZES, page_of
 from scripts.benchmarks.report import Results, as_json, as_text
-from scripts.benchmarks.runs import Run, lab
+from scripts.benchmarks.runs import Program, Run
 from scripts.benchmarks.scale import COUNTS, measure_scale
 
 SCALE = "scale"
 LONG = ("by-hand", SCALE)
 KNOWN = (*MEASUREMENTS, SCALE)
 TOPOLOGY = "underlay-3node"
+
+Runs = dict[tuple[str, str], list[Run]]
+"""By mode and measurement."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,15 @@ class Call:
     topology: str
     modes: Sequence[str]
     nodes: Sequence[int]
+    against: str | None = None
+    """A commit that is measured too."""
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Call:
         wishes = arguments.what or [Wish(name) for name in KNOWN if name not in LONG]
         counts = {wish.name: wish.runs or arguments.runs for wish in wishes}
         modes = arguments.modes or [mode_of(arguments.topology)]
-        return cls(counts, arguments.topology, modes, arguments.nodes)
+        return cls(counts, arguments.topology, modes, arguments.nodes, arguments.against)
 
     def __str__(self) -> str:
         """The command line that says all of it."""
@@ -66,16 +73,21 @@ class Call:
         words += ["--topology", self.topology, "--modes", ",".join(self.modes)]
         if SCALE in self.counts:
             words += ["--nodes", ",".join(map(str, self.nodes))]
+        if self.against is not None:
+            words += ["--against", self.against]
         return " ".join(("scripts/bench", *words))
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(words)
+    parser = _parser()
+    arguments = parser.parse_args(words)
     if arguments.form == "page":
         PAGE.write_text(page_of())
         return 0
     call = Call.of(arguments)
-    lab("box", "build")
+    if call.against is not None and (arguments.form == "write" or not call.counts.keys().isdisjoint(LONG)):
+        parser.error(f"--against goes with neither --write nor {' nor '.join(LONG)}")
+    Program().lab("box", "build")
     machine = Machine.this()
     results = measure(call)
     form = as_json if arguments.form == "json" else as_text
@@ -101,37 +113,47 @@ def write_records(call: Call, machine: Machine, results: Results) -> None:
 
 def measure(call: Call) -> Results:
     """The runs of each measurement; one that fails is named, and the others go on."""
-    runs: dict[tuple[str, str], list[Run]] = {}
+    runs: Runs = {}
+    then: Runs = {}
     failed: list[str] = []
-    for mode in call.modes:
-        _measure_commands(call, mode, runs, failed)
-        if SCALE in call.counts:
+    with ExitStack() as stack:
+        sides = [(runs, Program())]
+        if call.against is not None:
+            sides.append((then, stack.enter_context(program_of(call.against))))
+        for mode in call.modes:
+            labs = [(kept, Commands(call.topology, mode, program)) for kept, program in sides]
             try:
-                for name, run in measure_scale(call.nodes, mode):
-                    runs.setdefault((mode, name), []).append(run)
-            except subprocess.CalledProcessError as error:
-                failed.append(_failure(SCALE, mode, error))
-    return Results(runs, failed)
+                for name in (name for name in MEASUREMENTS if name in call.counts):
+                    _measure_command(name, mode, call.counts[name], labs, failed)
+            finally:
+                for _, lab in labs:
+                    lab.end()
+            if SCALE in call.counts:
+                _measure_scale(call.nodes, mode, runs, failed)
+    return Results(runs, failed, then, call.against)
 
 
-def _measure_commands(
-    call: Call, mode: str, runs: dict[tuple[str, str], list[Run]], failed: list[str]
+def _measure_command(
+    name: str, mode: str, count: int, labs: Sequence[tuple[Runs, Commands]], failed: list[str]
 ) -> None:
-    commands = Commands(call.topology, mode)
+    """Of two programs in turn, so that both have the same share of a host whose speed changes."""
     try:
-        for name in (name for name in MEASUREMENTS if name in call.counts):
-            try:
-                for run in _repeat(commands, name, call.counts[name]):
-                    runs.setdefault((mode, name), []).append(run)
-            except (subprocess.CalledProcessError, LabError) as error:
-                failed.append(_failure(name, mode, error))
-    finally:
-        commands.end()
+        for _ in range(count):
+            for kept, lab in labs:
+                run = MEASUREMENTS[name](lab)
+                kept.setdefault((mode, name), []).append(run)
+                if len(labs) > 1:
+                    lab.end()
+    except (subprocess.CalledProcessError, LabError) as error:
+        failed.append(_failure(name, mode, error))
 
 
-def _repeat(commands: Commands, name: str, count: int) -> Iterator[Run]:
-    for _ in range(count):
-        yield MEASUREMENTS[name](commands)
+def _measure_scale(nodes: Sequence[int], mode: str, runs: Runs, failed: list[str]) -> None:
+    try:
+        for name, run in measure_scale(nodes, mode):
+            runs.setdefault((mode, name), []).append(run)
+    except subprocess.CalledProcessError as error:
+        failed.append(_failure(SCALE, mode, error))
 
 
 def _failure(name: str, mode: str, error: subprocess.CalledProcessError | LabError) -> str:
@@ -158,6 +180,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--topology", default=TOPOLOGY)
     parser.add_argument("--modes", type=_names, help="as in macvlan,routed; default: the topology's own mode")
     parser.add_argument("--nodes", type=_numbers, default=COUNTS, help="of scale, as in 1,3,6")
+    parser.add_argument(
+        "--against",
+        metavar="COMMIT",
+        help="measure that commit too, in turn with this checkout, and print the ratios",
+    )
     form = parser.add_mutually_exclusive_group()
     for name, what in (
         ("json", "print every run as JSON"),

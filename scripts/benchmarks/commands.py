@@ -7,12 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-from lab.state.records import lab_folder
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
 from scripts.benchmarks.idle import measure_idle
 from scripts.benchmarks.pod_start import measure_pods
-from scripts.benchmarks.runs import Run, take_down, timed, timed_up
+from scripts.benchmarks.runs import Program, Run
 
 NAME = "bench"
 BY_HAND = "bench-by-hand"
@@ -22,8 +21,9 @@ OTHER_MODES = ("flannel-vxlan", "macvlan")
 class Commands:
     """The commands of daily work, and the same lab made by hand."""
 
-    def __init__(self, topology: str, mode: str) -> None:
+    def __init__(self, topology: str, mode: str, program: Program) -> None:
         self._topology = topology
+        self.program = program
         self._mode = mode
         self._version = make_plan(load_topology(find_topology(topology))).kubernetes.version
         self._is_up = False
@@ -44,24 +44,24 @@ class Commands:
     def rebuild(self) -> Run:
         """Back to the clean cluster in its mode."""
         self._ensure_up()
-        return timed("rebuild", "--name", NAME)
+        return self.program.timed("rebuild", "--name", NAME)
 
     def mode_switch(self) -> Run:
         """Into a mode that the lab has been in before."""
         self._ensure_up()
         other = next(mode for mode in OTHER_MODES if mode != self._mode)
-        timed("rebuild", "--name", NAME, "--mode", other)
-        return timed("rebuild", "--name", NAME, "--mode", self._mode)
+        self.program.timed("rebuild", "--name", NAME, "--mode", other)
+        return self.program.timed("rebuild", "--name", NAME, "--mode", self._mode)
 
     def suite(self) -> Run:
         """The acceptance suite of the mode."""
         self._ensure_up()
-        return timed("test", "--name", NAME, "--", "-q")
+        return self.program.timed("test", "--name", NAME, "--", "-q")
 
     def idle(self) -> Run:
         """The processor time that the lab takes in a minute in which nobody wants anything from it."""
         self._ensure_up()
-        return measure_idle(lab_folder(NAME))
+        return measure_idle(self.program, NAME)
 
     def one_pod(self) -> Run:
         """From a pod's creation until it is ready."""
@@ -83,21 +83,22 @@ class Commands:
         try:
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
         finally:
-            take_down(BY_HAND)
+            self.program.take_down(BY_HAND)
         steps: dict[str, float] = json.loads(done.stdout)
         return Run(sum(steps.values()), steps)
 
     def end(self) -> Run:
         """Take the lab down."""
         self._is_up = False
-        return take_down(NAME)
+        return self.program.take_down(NAME)
 
     def _pods(self, count: int) -> Run:
         self._ensure_up()
-        return measure_pods(NAME, count, self._version)
+        return measure_pods(self.program, NAME, count, self._version)
 
     def _up(self, *words: str) -> Run:
-        run = timed_up(NAME, "--topology", self._topology, "--mode", self._mode, *words)
+        words = ("--topology", self._topology, "--mode", self._mode, *words)
+        run = self.program.timed_up(NAME, *words)
         self._is_up = self._is_kept = True
         return run
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from lab.foundation.paths import LabFolder
-from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, wait_for
+from lab.host.enclosure import Enclosure
 from lab.machines.libvirt_api import Libvirt
-from lab.nodes.connection import Script
-from lab.operations.context import Lab
-from scripts.benchmarks.runs import Run
+from lab.state.records import lab_folder
+from scripts.benchmarks.runs import Program, Run
 
 MINUTE = 60.0
 WINDOW = 20.0
@@ -37,20 +36,22 @@ class Moment:
     processes: Seconds
 
 
-def measure_idle(folder: LabFolder) -> Run:
+def measure_idle(program: Program, name: str) -> Run:
     """CPU seconds in a minute once the lab has come to rest: all its machines, each, and their processes.
 
     Processes are told as `NODE: NAME`, in the processor time of their node, which is the host's too when a
     guest is emulated. Raises TimedOutError when the machines do not come to rest.
     """
-    lab = Lab.open(folder, SilentProgress())
-    with Libvirt(lab.site.libvirt_uri) as libvirt:
+    nodes = [node["name"] for node in json.loads(program.lab("status", "--name", name, "--json"))["nodes"]]
+
+    def moment() -> Moment:
+        return Moment(libvirt.processor_seconds(), _processes(program, name, nodes))
+
+    with Libvirt(Enclosure(lab_folder(name)).libvirt_uri) as libvirt:
         _come_to_rest(libvirt.processor_seconds)
-        began = time.monotonic()
-        before = _moment(lab, libvirt)
+        began, before = time.monotonic(), moment()
         time.sleep(MINUTE)
-        after = _moment(lab, libvirt)
-        minutes = (time.monotonic() - began) / MINUTE
+        after, minutes = moment(), (time.monotonic() - began) / MINUTE
     machines = _rates(before.machines, after.machines, minutes)
     processes = _rates(before.processes, after.processes, minutes)
     told = {name: used for name, used in _most_first(processes).items() if used >= LEAST}
@@ -72,15 +73,12 @@ def read_statistics(text: str) -> Seconds:
     return used
 
 
-def _moment(lab: Lab, libvirt: Libvirt) -> Moment:
-    processes = lab.nodes.on_each(
-        lab.plan.nodes,
-        lambda node: read_statistics(lab.nodes[node.name].run(Script(_STATISTICS, "read /proc")).stdout),
-    )
-    return Moment(
-        libvirt.processor_seconds(),
-        {f"{node}: {name}": used for node, each in processes.items() for name, used in each.items()},
-    )
+def _processes(program: Program, lab: str, nodes: Iterable[str]) -> Seconds:
+    return {
+        f"{node}: {name}": used
+        for node in nodes
+        for name, used in read_statistics(program.lab("ssh", "--name", lab, node, _STATISTICS)).items()
+    }
 
 
 def _come_to_rest(read: Callable[[], Seconds]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from scripts.benchmarks.figures import Measured
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.runs import Run
-from scripts.benchmarks.tables import LABELS, aligned, command_rows, size_rows, step_rows
+from scripts.benchmarks.tables import LABELS, aligned, command_rows, ratio_rows, size_rows, step_rows
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class Results:
 
     runs: Mapping[tuple[str, str], Sequence[Run]]
     failed: Sequence[str]
+    then: Mapping[tuple[str, str], Sequence[Run]] = field(default_factory=dict)
+    """Those of the commit that was measured too."""
+    against: str | None = None
 
     @property
     def of_commands(self) -> tuple[Measured, ...]:
@@ -28,6 +31,15 @@ class Results:
         return tuple(each for each in self._all if each.name not in LABELS)
 
     @property
+    def compared(self) -> tuple[tuple[Measured, Measured], ...]:
+        """Here and at the other commit, where both were measured."""
+        return tuple(
+            (here, Measured.of(here.mode, here.name, self.then[here.mode, here.name]))
+            for here in self._all
+            if (here.mode, here.name) in self.then
+        )
+
+    @property
     def _all(self) -> Iterator[Measured]:
         order = {name: place for place, name in enumerate(LABELS)}
         for mode, name in sorted(self.runs, key=lambda key: order.get(key[1], len(order))):
@@ -35,11 +47,20 @@ class Results:
 
 
 def as_json(results: Results, machine: Machine, command: str) -> str:
-    runs = [
+    told = {
+        "command": command,
+        "machine": asdict(machine),
+        "measured": _runs(results.runs),
+        "against": {"commit": results.against, "measured": _runs(results.then)} if results.against else None,
+    }
+    return json.dumps(told, indent=2) + "\n"
+
+
+def _runs(runs: Mapping[tuple[str, str], Sequence[Run]]) -> list[dict[str, object]]:
+    return [
         {"mode": mode, "name": name, "runs": [asdict(run) for run in found]}
-        for (mode, name), found in results.runs.items()
+        for (mode, name), found in runs.items()
     ]
-    return json.dumps({"command": command, "machine": asdict(machine), "measured": runs}, indent=2) + "\n"
 
 
 def as_text(results: Results, machine: Machine, command: str) -> str:
@@ -51,6 +72,8 @@ def as_text(results: Results, machine: Machine, command: str) -> str:
         for each in results.of_commands
         if each.steps
     ]
+    if results.against is not None:
+        parts.append(aligned(ratio_rows(results.compared, results.against)))
     if results.of_sizes:
         parts.append(aligned(size_rows(results.of_sizes)))
     return "\n\n".join(parts) + "\n"

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from scripts.benchmarks.runs import Run, take_down, timed_up
+from scripts.benchmarks.runs import Program, Run
 
 NAME = "bench-scale"
 MODEL = Path(__file__).parents[2] / "topologies" / "underlay-3node.yaml"
@@ -36,14 +36,15 @@ def topology_of(count: int) -> dict[str, Any]:
 
 def measure_scale(counts: Iterable[int], mode: str) -> Iterator[tuple[str, Run]]:
     """For each number of nodes: built anew, and from the cache. Named as in `up-cold, 3`."""
+    program = Program()
     with tempfile.TemporaryDirectory() as folder:
         for count in counts:
             path = Path(folder) / f"scale-{count}node.yaml"
             path.write_text(yaml.safe_dump(topology_of(count), sort_keys=False))
             words = ("--topology", str(path), "--mode", mode)
             try:
-                yield f"{COLD}, {count}", timed_up(NAME, *words, "--cold")
-                take_down(NAME)
-                yield f"{WARM}, {count}", timed_up(NAME, *words)
+                yield f"{COLD}, {count}", program.timed_up(NAME, *words, "--cold")
+                program.take_down(NAME)
+                yield f"{WARM}, {count}", program.timed_up(NAME, *words)
             finally:
-                take_down(NAME)
+                program.take_down(NAME)

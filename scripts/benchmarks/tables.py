@@ -73,6 +73,15 @@ def step_rows(one: Measured) -> Iterator[Row]:
         yield (step, *figures.cells, f"{figures.seconds / one.whole.seconds:.0%}")
 
 
+def ratio_rows(compared: Iterable[tuple[Measured, Measured]], commit: str) -> Iterator[Row]:
+    """What was measured here, and at another commit in the same call."""
+    yield ("measurement", "mode", "runs", "s", "min", "max", f"{commit}: s", "min", "max", "it takes")
+    for here, there in compared:
+        _, *figures = there.whole.cells
+        ratio = f"{there.whole.seconds / here.whole.seconds:.2f} times"
+        yield (LABELS[here.name].text, here.mode, *here.whole.cells, *figures, ratio)
+
+
 def size_rows(measured: Sequence[Measured]) -> Iterator[Row]:
     yield ("nodes", "mode", "runs", "built anew, s", "from the cache, s", "built anew it takes")
     for cold in measured:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from itertools import pairwise
 from pathlib import Path
-from subprocess import CalledProcessError
+from subprocess import PIPE, CalledProcessError, run
+from tempfile import gettempdir
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from lab.modes.registry import mode_named, mode_names
 from lab.supply.software import Image, Software
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
-from scripts.benchmarks.__main__ import Call, Wish, _parser, measure
+from scripts.benchmarks.__main__ import Call, Wish, _parser, main, measure
 from scripts.benchmarks.by_hand import SameOnWorkers, images_of
 from scripts.benchmarks.commands import MEASUREMENTS, Commands
 from scripts.benchmarks.figures import SPREAD_RUNS, Figures, Record, load_record, save_record
@@ -23,7 +24,7 @@ from scripts.benchmarks.idle import read_statistics
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.page import PAGE, page_of
 from scripts.benchmarks.report import Results, as_text
-from scripts.benchmarks.runs import Run
+from scripts.benchmarks.runs import CHECKOUT, Run
 from scripts.benchmarks.scale import COUNTS, topology_of
 
 
@@ -193,8 +194,33 @@ def test_what_fails_is_named_and_the_others_go_on(
     monkeypatch.setattr(Commands, "end", lambda _: Run(0.0))
     results = measure(Call({"rebuild": 2, "down": 1}, "underlay-3node", ["hybridnet", "macvlan"], COUNTS))
     assert results.runs == {("hybridnet", "down"): [Run(1.0)], ("macvlan", "down"): [Run(1.0)]}
+    assert results.then == {}
     assert results.failed == ["rebuild", "rebuild"]
     assert "rebuild in mode macvlan failed" in capfd.readouterr().err
+
+
+def test_another_commit_is_measured_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def rebuild(lab: Commands) -> Run:
+        order.append(where := "here" if lab.program.folder == CHECKOUT else "there")
+        return Run(2.0 if where == "here" else 6.0)
+
+    monkeypatch.setitem(MEASUREMENTS, "rebuild", rebuild)
+    monkeypatch.setattr(Commands, "end", lambda _: order.append("down"))
+    results = measure(Call({"rebuild": 2}, "underlay-3node", ["hybridnet"], COUNTS, against="HEAD"))
+    assert order[:8] == ["here", "down", "there", "down"] * 2
+    assert results.then == {("hybridnet", "rebuild"): [Run(6.0), Run(6.0)]}
+    (line,) = (line for line in as_text(results, MACHINE, COMMAND).splitlines() if "3.00 times" in line)
+    assert line.split()[:6] == ["`lab", "rebuild`", "hybridnet", "median", "of", "2"]
+    worktrees = run(["git", "-C", CHECKOUT, "worktree", "list"], check=True, stdout=PIPE, text=True).stdout
+    assert str(gettempdir()) not in worktrees
+
+
+@pytest.mark.parametrize("words", [("--write", "rebuild"), ("scale",), ("by-hand",)])
+def test_what_another_commit_cannot_be_compared_in_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit):
+        main([*words, "--against", "HEAD"])
 
 
 def fail(_: Commands) -> Run:
