@@ -86,11 +86,6 @@ class Settings:
         """Value by name."""
         return {each.name: each.value for each in self.all if (each.part, each.kind) == (part, kind)}
 
-    @property
-    def late_timers(self) -> bool:
-        """Whether nodes let timers fire late."""
-        return bool(self.of(Part.NODE, Kind.TIMERS))
-
 
 def settings_of(kubernetes: KubernetesPlan, runtime: ContainerRuntime, *, emulated: bool) -> Settings:
     """The settings of a cluster whose guests are emulated, or run with KVM."""

@@ -11,7 +11,7 @@ from lab.cluster.api import ClusterApi
 from lab.cluster.kubeadm import Membership
 from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
-from lab.cluster.tuning import Settings, settings_of
+from lab.cluster.tuning import Settings, settings_of, tuning_of
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
@@ -35,7 +35,7 @@ from lab.supply.on_demand import names_on_demand
 from lab.supply.software import image_name
 from lab.topology.loader import load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Runtime, Supply
+from lab.topology.models import Runtime, Supply, Tuning
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -160,6 +160,11 @@ class Lab:
         return self.record.accelerator != "kvm"
 
     @property
+    def tuning(self) -> Tuning:
+        """How far the cluster's settings are from kubeadm's own, never `auto`."""
+        return tuning_of(self.plan.kubernetes, emulated=self.emulated)
+
+    @property
     def settings(self) -> Settings:
         """In what the cluster differs from kubeadm's own."""
         return settings_of(self.plan.kubernetes, self.runtime, emulated=self.emulated)
@@ -175,7 +180,7 @@ class Lab:
             )
         settings = MachineSettings(
             driver="qemu" if self.emulated else "kvm",
-            late_timers=self.settings.late_timers,
+            late_timers=self.tuning is Tuning.SLOW_HOST,
             counter_khz=self.record.counter_khz or None,
         )
         return self._parts.machines(self.plan, box, settings)

@@ -40,7 +40,7 @@ def test_auto_is_decided_by_the_accelerator(
     assert tuning_of(kubernetes, emulated=emulated) is meant
     settings = settings_of(kubernetes, Containerd(), emulated=emulated)
     assert settings.tuning is meant
-    assert settings.late_timers is (meant is Tuning.SLOW_HOST)
+    assert bool(settings.of(Part.NODE, Kind.TIMERS)) is (meant is Tuning.SLOW_HOST)
 
 
 @pytest.mark.parametrize("runtime", [Containerd(), CriDockerd()])
