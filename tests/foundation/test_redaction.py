@@ -32,6 +32,10 @@ BOOTSTRAP = "abcdef.0123456789abcdef"
         ("hunter2pass", "tool --password=hunter2pass -x"),
         ("c2lnbmF0dXJl", "token eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlIn0.c2lnbmF0dXJl end"),
     ],
+    ids=[
+        *("token", "key", "key in JSON", "half a key", "key in a kubeconfig", "wrapped key"),
+        *("password in an address", "bearer", "password as a word", "JWT"),
+    ],
 )
 def test_what_has_the_form_of_a_secret_is_left_out(secret: str, text: str) -> None:
     assert secret in text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROGRAM = """
 import subprocess
-import tests.real_lab.footprint as footprint
+from tests.real_lab import footprint
 footprint.END_SECONDS = 0.5
 footprint.adopt_orphans()
 subprocess.run(["sh", "-c", "setsid sh -c 'sleep PAUSE; exit' </dev/null >/dev/null 2>&1 &"], check=True)
@@ -19,7 +19,9 @@ for words in footprint.children_left():
 
 def left_by_a_command(seconds: str) -> str:
     words = [sys.executable, "-c", PROGRAM.replace("PAUSE", seconds)]
-    return subprocess.run(words, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_a_process_that_outlives_its_parents_is_seen() -> None:
