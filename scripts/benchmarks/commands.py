@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 
 from lab.topology.loader import find_topology, load_topology
-from lab.topology.planner import make_plan
 from scripts.benchmarks.idle import measure_idle
 from scripts.benchmarks.pod_start import measure_pods
-from scripts.benchmarks.runs import Program, Run
+from scripts.benchmarks.runs import CHECKOUT, Program, Run
 
 NAME = "bench"
 BY_HAND = "bench-by-hand"
@@ -22,10 +21,12 @@ class Commands:
     """The commands of daily work, and the same lab made by hand."""
 
     def __init__(self, topology: str, mode: str, program: Program) -> None:
-        self._topology = topology
+        # `lab` runs in its own checkout, and finds by name what comes with that; all else by its whole path.
+        file = find_topology(topology).resolve()
+        of_checkout = file.is_relative_to(CHECKOUT) and file.stem == topology
+        self._topology = topology if of_checkout else str(file)
         self.program = program
         self._mode = mode
-        self._version = make_plan(load_topology(find_topology(topology))).kubernetes.version
         self._is_up = False
         self._is_kept = False
 
@@ -94,7 +95,8 @@ class Commands:
 
     def _pods(self, count: int) -> Run:
         self._ensure_up()
-        return measure_pods(self.program, NAME, count, self._version)
+        version = load_topology(find_topology(self._topology)).kubernetes.version
+        return measure_pods(self.program, NAME, count, version)
 
     def _up(self, *words: str) -> Run:
         words = ("--topology", self._topology, "--mode", self._mode, *words)

@@ -24,7 +24,7 @@ from scripts.benchmarks.idle import read_statistics
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.page import PAGE, page_of
 from scripts.benchmarks.report import Results, as_text
-from scripts.benchmarks.runs import CHECKOUT, Run
+from scripts.benchmarks.runs import CHECKOUT, Program, Run
 from scripts.benchmarks.scale import COUNTS, topology_of
 
 
@@ -215,6 +215,24 @@ def test_another_commit_is_measured_in_turn(monkeypatch: pytest.MonkeyPatch) -> 
     assert line.split()[:6] == ["`lab", "rebuild`", "hybridnet", "median", "of", "2"]
     worktrees = run(["git", "-C", CHECKOUT, "worktree", "list"], check=True, stdout=PIPE, text=True).stdout
     assert str(gettempdir()) not in worktrees
+
+
+def test_a_topology_s_file_is_found_from_any_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.yaml").write_text(find_topology("underlay-3node").read_text())
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+
+    def timed_up(_: Program, *words: str) -> Run:
+        said.extend(words)
+        return Run(1.0)
+
+    monkeypatch.setattr(Program, "timed_up", timed_up)
+    monkeypatch.setattr(Program, "take_down", lambda *_: Run(0.0))
+    for topology in ("mine.yaml", "underlay-3node"):
+        MEASUREMENTS["up-cold"](Commands(topology, "macvlan", Program(tmp_path / "elsewhere")))
+    assert {str(tmp_path / "mine.yaml"), "underlay-3node"} <= set(said)
 
 
 @pytest.mark.parametrize("words", [("--write", "rebuild"), ("scale",), ("by-hand",)])
