@@ -232,8 +232,8 @@ def after_reboot(
     request: pytest.FixtureRequest, investigation: Investigation, evidence: Evidence
 ) -> AfterReboot | Problem:
     """What was seen after the last node was booted anew. What is wrong before stays there to be looked at."""
-    if request.session.testsfailed:
-        pytest.skip("checks failed before: a reboot would hide why")
+    if request.session.testsfailed or request.config.stash[not_judged.NOT_JUDGED]:
+        pytest.skip("checks failed before, or could not be judged: a reboot would hide why")
     return investigation.boot_anew(evidence.inventory.nodes[-1], evidence)
 
 

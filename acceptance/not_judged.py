@@ -1,4 +1,4 @@
-"""A pytest plugin: on a cluster that is too slow to be judged, one verdict in place of failed checks."""
+"""A pytest plugin: on a cluster that is too slow, a check that would fail is not judged."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from acceptance.pace import Pace
 from acceptance.patience import Patience
 
 EXIT_STATUS = 6
-"""Of a run of the suite that ended so; pytest's own end at 5."""
+"""Of a run of the suite in which no check failed but some were not judged; pytest's own end at 5."""
 
 PATIENCE = pytest.StashKey[Patience]()
 """Where the run keeps its patience, once there is a cluster to be patient with."""
-_VERDICT = pytest.StashKey[str]()
-_SAID = pytest.StashKey[str]()
-"""What the check that ended the run would have said."""
+NOT_JUDGED = pytest.StashKey[dict[str, str]]()
+"""What each check that was not judged would have said, by its name."""
 
 
 def verdict_on(pace: Pace) -> str:
@@ -27,43 +26,49 @@ def verdict_on(pace: Pace) -> str:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOT_JUDGED] = {}
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A check that failed on a starved cluster was not judged, and the run ends.
+    """A check that failed on a starved cluster was not judged.
 
-    For every failure it is measured again how fast the cluster works.
+    For a failure it is measured again how fast the cluster works.
     """
     report = yield
     patience = item.config.stash.get(PATIENCE, None)
     if not report.failed or patience is None:
         return report
-    patience.look()
+    if patience.starved is None:
+        patience.look()
     if (pace := patience.starved) is None:
         return report
-    verdict = item.config.stash.setdefault(_VERDICT, verdict_on(pace))
     path, line, _ = item.location
     said = report.longreprtext
-    item.config.stash.setdefault(_SAID, f"{item.nodeid}\n{said}")
+    item.config.stash[NOT_JUDGED][item.nodeid] = said
     report.outcome = "skipped"
-    report.longrepr = (path, (line or 0) + 1, f"{verdict}\nIt would have said:\n{said}")
-    item.session.shouldstop = verdict
+    report.longrepr = (path, (line or 0) + 1, f"{verdict_on(pace)}\nIt would have said:\n{said}")
     return report
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if _VERDICT in session.config.stash:
+    if session.config.stash[NOT_JUDGED] and not session.testsfailed:
         session.exitstatus = EXIT_STATUS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     patience = config.stash.get(PATIENCE, None)
-    if (verdict := config.stash.get(_VERDICT, None)) is not None:
-        terminalreporter.section("not judged")
-        terminalreporter.write_line(verdict)
-        terminalreporter.write_line(f"The check that would have failed: {config.stash[_SAID]}")
-    elif patience is not None and (slowest := patience.slowest) is not None:
+    if patience is None:
+        return
+    if patience.starved is not None and (would_say := config.stash[NOT_JUDGED]):
+        terminalreporter.section(f"not judged: {len(would_say)}")
+        terminalreporter.write_line(verdict_on(patience.starved))
+        for check, said in would_say.items():
+            terminalreporter.write_line(f"The check that would have failed: {check}\n{said}")
+    elif patience.slowest is not None:
         terminalreporter.section("speed of the cluster, the slowest that was measured")
-        terminalreporter.write_line(str(slowest))
+        terminalreporter.write_line(str(patience.slowest))

@@ -142,12 +142,14 @@ def run_checks(folder: Path, ratio: float) -> subprocess.CompletedProcess[str]:
 def test_on_a_starved_cluster_no_check_fails(tmp_path: Path) -> None:
     done = run_checks(tmp_path, STARVED)
     assert done.returncode == EXIT_STATUS
-    assert "1 passed, 1 skipped" in done.stdout
+    assert "1 passed, 2 skipped" in done.stdout
     assert " failed" not in done.stdout.splitlines()[-1]
+    assert "not judged: 2" in done.stdout
     assert "not judged: the control plane is starved: 8.0 times slower than usual" in done.stdout
     assert "load 9.0 on 2 processors, 50% stolen" in done.stdout
     assert "would have failed: test_checks.py::test_two" in done.stdout
     assert "pod.k8s-node1 to pod.k8s-node2: no answer" in done.stdout
+    assert "would have failed: test_checks.py::test_three" in done.stdout, "the run goes on"
     report = (tmp_path / "report.xml").read_text()
     assert 'failures="0"' in report
     assert "no answer" in report, "what the check would have said is kept"
