@@ -67,6 +67,8 @@ class FrameKind(StrEnum):
     PODS_ARP = "pods-arp"
     """ARP from or for a pod, in a group whose packets are not wrapped."""
     PODS_ARP_WRAPPED = "pods-arp-wrapped"
+    HOSTS_ARP_WRAPPED = "hosts-arp-wrapped"
+    """ARP in the tunnel, from and for nodes and pods whose own packets are not wrapped."""
     SERVICES = "services"
     """A packet to or from the ClusterIP of a Service, which no node has rewritten."""
     ARP = "arp"

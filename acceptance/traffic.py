@@ -109,8 +109,17 @@ class Traffic:
                 wrapped = self._wrapped(outer, inner.source, inner.target)
                 return FrameKind.PODS_WRAPPED if wrapped else None
             case Arp() as arp:
-                return FrameKind.PODS_ARP_WRAPPED if self._wrapped(outer, arp.sender, arp.target) else None
+                if self._wrapped(outer, arp.sender, arp.target):
+                    return FrameKind.PODS_ARP_WRAPPED
+                return FrameKind.HOSTS_ARP_WRAPPED if self._of_hosts_in_a_tunnel(outer, arp) else None
         return None
+
+    def _of_hosts_in_a_tunnel(self, outer: Packet, arp: Arp) -> bool:
+        """Whether the tunnel is one of the mode's, and both ends are nodes or pods."""
+        of_the_mode = any(wraps(outer, pods.wrapped) for pods in self.pods)
+        return of_the_mode and all(
+            host in self.nodes or self._ranges_of(host) for host in (arp.sender, arp.target)
+        )
 
     def _wrapped(self, outer: Packet, *inner: IPv4Address) -> bool:
         """Whether the packet is around a pod's as the pod's group has it."""

@@ -248,6 +248,17 @@ TO_UNDERLAY_POD = ethernet((NODES[0], UNDERLAY_POD)) / ip((NODES[0], UNDERLAY_PO
             ethernet(NODES) / vxlan(NODES, arp("10.200.1.2", "10.200.2.3")),
             FrameKind.PODS_ARP_WRAPPED,
         ),
+        # Overlay pods reach underlay pods and other nodes through the tunnel, whose ends look for those in it.
+        (
+            "hybridnet",
+            ethernet(NODES) / vxlan(NODES, arp("172.31.7.102", "172.31.6.90")),
+            FrameKind.HOSTS_ARP_WRAPPED,
+        ),
+        (
+            "hybridnet",
+            ethernet(NODES) / vxlan(NODES, arp("172.31.7.102", "172.31.7.103")),
+            FrameKind.HOSTS_ARP_WRAPPED,
+        ),
     ],
 )
 def test_what_may_pass_has_a_name_that_the_mode_allows(
@@ -271,6 +282,12 @@ def test_what_may_pass_has_a_name_that_the_mode_allows(
         ("flannel-vxlan", BETWEEN_NODES / ping(PODS, 100), "ipip around"),
         ("flannel-vxlan", BETWEEN_NODES / UDP(dport=8472) / Raw(b"?"), "UDP 53 to 8472"),
         ("flannel-vxlan", ethernet(NODES) / vxlan(NODES, arp("10.200.1.2", "10.200.2.3")), "ARP"),
+        (
+            "flannel-vxlan",
+            ethernet(NODES) / vxlan(NODES, arp("172.31.7.102", "172.31.7.103")),
+            "hosts-arp-wrapped",
+        ),
+        ("hybridnet", ethernet(NODES) / vxlan(NODES, arp("172.31.7.102", "172.31.0.100")), "172.31.0.100"),
         ("flannel-udp", ethernet(NODES) / vxlan(NODES, ping(PODS, 100)), "vxlan around"),
         ("routed", ethernet(NODES) / vxlan(NODES, ping(PODS, 100)), "vxlan around"),
         ("routed", ethernet(NODES) / arp("172.31.7.102", "10.200.2.3"), "pods-arp"),
