@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from lab.cli import access, faults, keeping, lifecycle, software, support, testing, topologies
+from lab.cli import access, faults, keeping, lifecycle, packets, software, support, testing, topologies
 from lab.cli.common import show_error
 from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
 from lab.cli.recording import add_verbose, recorded
@@ -29,7 +29,7 @@ def cli() -> None:
     """
 
 
-for group in (lifecycle, keeping, access, testing, faults, support, topologies, software):
+for group in (lifecycle, keeping, access, packets, testing, faults, support, topologies, software):
     for command in group.COMMANDS:
         cli.add_command(command)
 add_verbose(cli)

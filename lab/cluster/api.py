@@ -138,10 +138,9 @@ class ClusterApi:
         """Put the labels on the node, take away those that are None; others stay."""
         self.merge(f"/api/v1/nodes/{name}", {"metadata": {"labels": dict(labels)}})
 
-    def read(self, path: str) -> Manifest:
+    def read(self, path: str, *, query: list[tuple[str, str]] | None = None) -> Manifest:
         """The object at a path such as /api/v1/nodes/NAME. Raises ApiError, with status 404 for none."""
-        with _explained(f"read {path}"):
-            found: Manifest = json.loads(self._request("GET", path))
+        found: Manifest = json.loads(self.text(path, query=query))
         return found
 
     def text(

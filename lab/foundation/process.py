@@ -136,6 +136,24 @@ def run_with_terminal(command: Sequence[str], *, env: Mapping[str, str]) -> int:
     return status
 
 
+def start_with_pipes(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start `command` in a process group of its own; its standard streams are pipes of this process.
+
+    Whoever starts it ends it. Raises ProgramMissingError.
+    """
+    JOURNAL.info("start: %s", shlex.join(command[:-1]))
+    try:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as missing:
+        raise ProgramMissingError(command[0]) from missing
+
+
 def become(command: Sequence[str], *, told: Sequence[str]) -> NoReturn:
     """Let this process be the program from now on. `told` are the words of it that the log may hold."""
     JOURNAL.info("becomes: %s", shlex.join(told))

@@ -1,0 +1,97 @@
+"""A trace as text: a line for each sighting, at most 100 columns as long as names are short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lab.packets.headers import Ethernet, Header, IPv4
+from lab.packets.sightings import Way
+from lab.packets.trace import Trace, TracedWay, Verdict, asked_flow, changes
+from lab.packets.way import Action, Hop
+
+VERDICTS = {
+    Verdict.DELIVERED: "delivered",
+    Verdict.NO_REPLY: "delivered, but no answer came back",
+    Verdict.REFUSED: "refused: nobody listens there",
+    Verdict.LOST: "lost",
+}
+
+
+def trace_text(trace: Trace) -> str:
+    return "\n".join(_lines(trace))
+
+
+def _lines(trace: Trace) -> Iterator[str]:
+    request = trace.request
+    yield f"{request.sender} to {request.target}, {request.protocol}, {request.size} bytes"
+    yield f"mode {trace.mode}: {VERDICTS[trace.verdict]}"
+    for way in trace.ways:
+        yield ""
+        yield from _way_lines(trace, way)
+    for warning in trace.warnings:
+        yield f"note: {warning}"
+
+
+def _way_lines(trace: Trace, way: TracedWay) -> Iterator[str]:
+    hops = way.chain.hops
+    yield f"{way.way}:" if hops else f"{way.way}: seen nowhere"
+    places = max((len(hop.sighting.place) for hop in hops), default=0)
+    devices = max((len(hop.sighting.device) for hop in hops), default=0)
+    asked = asked_flow(trace.request) if way.way is Way.REQUEST else None
+    indent = " " * (places + devices + 7)
+    for index, hop in enumerate(hops):
+        sighting = hop.sighting
+        if hop.action is Action.UNEXPLAINED:
+            yield "    -- gap: what came between was not seen --"
+        arrow = ">" if sighting.out else "<"
+        where = f"{sighting.place:<{places}} {arrow} {sighting.device:<{devices}}"
+        yield f"{hop.number:>2}  {where} {hop.action:<9}  {_what(hops, index)}"
+        for name, old, new in changes(hops, index, asked):
+            yield f"{indent}{name}: {old} became {new}"
+        if (said := way.said.get(hop.number)) is not None:
+            if said.route:
+                yield f"{indent}says: {said.route}"
+            for line in said.rewriting:
+                yield f"{indent}says: {line}"
+    if way.lost is not None:
+        yield from _lost_lines(way)
+
+
+def _lost_lines(way: TracedWay) -> Iterator[str]:
+    lost = way.lost
+    assert lost is not None
+    after = f"after hop {lost.after_hop}" if lost.after_hop else "before its first device"
+    where = f", on its way to {lost.device} of {lost.place}" if lost.device else f" in {lost.place}"
+    yield f"    lost {after}{where}:"
+    for reason in lost.reasons:
+        yield f"      {reason.code}, {reason.confidence}: {reason.evidence}"
+
+
+def _what(hops: Sequence[Hop], index: int) -> str:
+    """All headers of the first hop, then what is new; the frame's number in the capture."""
+    hop = hops[index]
+    before = hops[index - 1].sighting if index else None
+    words = _headers(hop.sighting.headers)
+    if before is not None and hop.action is not Action.UNEXPLAINED:
+        outer, inner = _outer(hop.sighting.headers), hop.sighting.innermost
+        wrapped = hop.sighting.depth > before.depth
+        ttl = "" if inner.ttl == before.innermost.ttl else f"TTL {inner.ttl}"
+        words = " | ".join(map(_short, outer)) if wrapped else ttl
+    return f"{words} [{hop.sighting.frame}]".strip()
+
+
+def _headers(headers: Sequence[Header]) -> str:
+    outer = _outer(headers)
+    told = [header for header in headers if not isinstance(header, Ethernet)]
+    return " | ".join([*map(_short, outer), *map(str, told[len(outer) :])])
+
+
+def _outer(headers: Sequence[Header]) -> Sequence[Header]:
+    """What is around the innermost packet."""
+    told: list[Header] = [header for header in headers if not isinstance(header, Ethernet)]
+    last = max((index for index, header in enumerate(told) if isinstance(header, IPv4)), default=0)
+    return told[:last]
+
+
+def _short(header: Header) -> str:
+    return f"{header.source} > {header.target}" if isinstance(header, IPv4) else str(header)
