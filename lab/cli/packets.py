@@ -12,6 +12,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.foundation.errors import refused_by_system
+from lab.foundation.files import write_atomically
 from lab.operations.capturing import capture as capture_packets
 from lab.operations.context import Lab
 from lab.packets.capture import Seen
@@ -83,6 +84,7 @@ def _stream(write: Path | None, stack: ExitStack) -> BinaryIO:
     "--protocol", type=click.Choice([each.value for each in Protocol]), help="Default: icmp, or tcp."
 )
 @click.option("--size", type=int, metavar="BYTES", help="Of the IP packet (default: 84).")
+@click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Draw it, too.")
 @click.option("--pcap", type=click.Path(path_type=Path), metavar="FILE", help="Write all that was captured.")
 @name_option
 @json_option
@@ -93,6 +95,7 @@ def trace(
     *,
     protocol: str | None,
     size: int | None,
+    svg: Path | None,
     pcap: Path | None,
     as_json: bool,
 ) -> None:
@@ -117,6 +120,10 @@ def trace(
                 writer.write(
                     seen.interface, seen.link_type, seen.frame, found.traced.comments.get(number, "")
                 )
+    if svg is not None:
+        from lab.packets.trace_picture import trace_svg  # noqa: PLC0415
+
+        write_atomically(svg, trace_svg(found.trace))
     if as_json:
         print_json(found.trace.as_json())
     else:

@@ -45,7 +45,8 @@ def _way_lines(trace: Trace, way: TracedWay) -> Iterator[str]:
             yield "    -- gap: what came between was not seen --"
         arrow = ">" if sighting.out else "<"
         where = f"{sighting.place:<{places}} {arrow} {sighting.device:<{devices}}"
-        yield f"{hop.number:>2}  {where} {hop.action:<9}  {_what(hops, index)}"
+        what = f"{headers_text(hops, index)} [{sighting.frame}]".strip()
+        yield f"{hop.number:>2}  {where} {hop.action:<9}  {what}"
         for name, old, new in changes(hops, index, asked):
             yield f"{indent}{name}: {old} became {new}"
         if (said := way.said.get(hop.number)) is not None:
@@ -67,8 +68,8 @@ def _lost_lines(way: TracedWay) -> Iterator[str]:
         yield f"      {reason.code}, {reason.confidence}: {reason.evidence}"
 
 
-def _what(hops: Sequence[Hop], index: int) -> str:
-    """All headers of the first hop, then what is new; the frame's number in the capture."""
+def headers_text(hops: Sequence[Hop], index: int) -> str:
+    """All headers of the first hop, and after a gap; else what is new: the outer ones, or the TTL."""
     hop = hops[index]
     before = hops[index - 1].sighting if index else None
     words = _headers(hop.sighting.headers)
@@ -77,7 +78,7 @@ def _what(hops: Sequence[Hop], index: int) -> str:
         wrapped = hop.sighting.depth > before.depth
         ttl = "" if inner.ttl == before.innermost.ttl else f"TTL {inner.ttl}"
         words = " | ".join(map(_short, outer)) if wrapped else ttl
-    return f"{words} [{hop.sighting.frame}]".strip()
+    return words
 
 
 def _headers(headers: Sequence[Header]) -> str:

@@ -47,6 +47,8 @@ text.n0, text.n1, text.n2, text.n3, text.n4, text.n5 { stroke: none; }
 }
 """
 
+ARROW = 7
+"""Length of an arrow's head."""
 COLOURS = 6
 """How many classes n0, n1, ... the style has."""
 
@@ -109,6 +111,17 @@ class Canvas:
     def wire(self, x: float, top: float, bottom: float, style: str) -> None:
         """A vertical line."""
         self._add("path", f"wire {style}", {}).set("d", f"M{_number(x)} {_number(top)}V{_number(bottom)}")
+
+    def arrow(self, start: tuple[float, float], end: tuple[float, float], style: str) -> None:
+        """From one point down to another, with a turn half way; the head is at the end."""
+        (x, top), (to, bottom) = start, end
+        turn = _number((top + bottom) / 2)
+        line = self._add("path", f"wire {style}", {})
+        line.set("style", "fill: none")
+        line.set("d", f"M{_number(x)} {_number(top)}V{turn}H{_number(to)}V{_number(bottom - ARROW)}")
+        head = self._add("path", style.removeprefix("dashed "), {})
+        corner = f"{_number(to - ARROW / 2)} {_number(bottom - ARROW)}"
+        head.set("d", f"M{corner}h{_number(ARROW)}L{_number(to)} {_number(bottom)}Z")
 
     def dot(self, x: float, y: float, style: str) -> None:
         self._add("circle", style, {"cx": x, "cy": y, "r": 4})

@@ -248,7 +248,7 @@ TO_UNDERLAY_POD = ethernet((NODES[0], UNDERLAY_POD)) / ip((NODES[0], UNDERLAY_PO
             ethernet(NODES) / vxlan(NODES, arp("10.200.1.2", "10.200.2.3")),
             FrameKind.PODS_ARP_WRAPPED,
         ),
-        # Overlay pods reach underlay pods and other nodes through the tunnel, whose ends look for those in it.
+        # Overlay pods reach underlay pods and other nodes through the tunnel, and ask for them in it.
         (
             "hybridnet",
             ethernet(NODES) / vxlan(NODES, arp("172.31.7.102", "172.31.6.90")),
