@@ -40,7 +40,8 @@ def capture(
     lab.require_running()
     spots = [spot_of(lab, each) for each in where]
     require_distinct(spots)
-    with Captures(spots, packet_filter) as captures:
+    wanted = f" and ({packet_filter})" if packet_filter else ""
+    with Captures(spots, without_captures(lab) + wanted) as captures:
         lab.progress.note(f"capturing on {', '.join(map(str, spots))}; Ctrl-C ends it")
         timer = threading.Timer(seconds, captures.stop) if seconds is not None else None
         if timer is not None:
@@ -51,6 +52,14 @@ def capture(
             if timer is not None:
                 timer.cancel()
         return captures.ended()
+
+
+def without_captures(lab: Lab) -> str:
+    """A filter that leaves out the ssh connections by which captures come from the nodes.
+
+    Each captured frame would otherwise make new ones.
+    """
+    return f"not (tcp port 22 and net {lab.plan.uplink.cidr})"
 
 
 def _drain(captures: Captures, take: Callable[[Seen], None]) -> None:

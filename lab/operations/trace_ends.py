@@ -73,9 +73,11 @@ def _split_port(text: str) -> tuple[str, int]:
 
 
 def _with_port(found: PlacedEnd | None, port: int, protocol: Protocol) -> PlacedEnd | None:
-    if found is None or protocol is Protocol.ICMP:
-        return found
+    if found is None:
+        return None
     end = found.end
+    if protocol is Protocol.ICMP:
+        return PlacedEnd(End(end.kind, end.name, end.address), found.spots)
     usual = {
         ("lan-host", Protocol.TCP): HTTP_PORT,
         ("lan-host", Protocol.UDP): UDP_PORT,

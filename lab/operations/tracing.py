@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lab.foundation.errors import WrongUseError
+from lab.operations.capturing import without_captures
 from lab.operations.context import Lab
 from lab.operations.trace_ends import host_spot, lan_host_spot, node_spot, sender_of, target_of
 from lab.packets.protocols import Protocol
@@ -39,10 +40,11 @@ def trace(lab: Lab, sender: str, target: str, protocol: Protocol | None, size: i
     origin = sender_of(lab, sender)
     end, chosen = target_of(lab, target, protocol)
     wanted = _size(size, chosen)
-    request = Request(origin.end, end.end, chosen, wanted, secrets.token_hex(16))
+    request = Request(replace(origin.end, port=0), end.end, chosen, wanted, secrets.token_hex(16))
     spots = _spots(lab, [*origin.spots, *end.spots])
     started = datetime.now(UTC).isoformat()
-    traced = send_and_trace(Scenario(request, spots, origin.spots[0], end.spots))
+    scenario = Scenario(request, spots, origin.spots[0], end.spots, without_captures(lab))
+    traced = send_and_trace(scenario)
     mode = str(lab.plan.choice)
     result = Trace(lab.folder.name, mode, started, request, traced.verdict, traced.ways, traced.warnings)
     return LabTrace(result, traced)

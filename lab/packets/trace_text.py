@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from lab.packets.headers import Ethernet, Header, IPv4
 from lab.packets.sightings import Way
-from lab.packets.trace import Trace, TracedWay, Verdict, asked_flow, changes
+from lab.packets.trace import Said, Trace, TracedWay, Verdict, asked_flow, changes
 from lab.packets.way import Action, Hop
+
+COLUMNS = 100
 
 VERDICTS = {
     Verdict.DELIVERED: "delivered",
@@ -49,11 +52,9 @@ def _way_lines(trace: Trace, way: TracedWay) -> Iterator[str]:
         yield f"{hop.number:>2}  {where} {hop.action:<9}  {what}"
         for name, old, new in changes(hops, index, asked):
             yield f"{indent}{name}: {old} became {new}"
-        if (said := way.said.get(hop.number)) is not None:
-            if said.route:
-                yield f"{indent}says: {said.route}"
-            for line in said.rewriting:
-                yield f"{indent}says: {line}"
+        said = way.said.get(hop.number, Said())
+        for line in filter(None, (said.route, *said.rewriting)):
+            yield from _folded(f"says: {line}", indent)
     if way.lost is not None:
         yield from _lost_lines(way)
 
@@ -65,7 +66,18 @@ def _lost_lines(way: TracedWay) -> Iterator[str]:
     where = f", on its way to {lost.device} of {lost.place}" if lost.device else f" in {lost.place}"
     yield f"    lost {after}{where}:"
     for reason in lost.reasons:
-        yield f"      {reason.code}, {reason.confidence}: {reason.evidence}"
+        yield from _folded(f"{reason.code}, {reason.confidence}: {reason.evidence}", " " * 6)
+
+
+def _folded(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        COLUMNS,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def headers_text(hops: Sequence[Hop], index: int) -> str:

@@ -16,10 +16,10 @@ from lab.packets.facts import FACTS_SCRIPT, NamespaceFacts
 from lab.packets.observed import Observed
 from lab.packets.protocols import Protocol
 from lab.packets.reasons import Code, Confidence, Reason, Route, Scene, reasons_for
-from lab.packets.sightings import Sighting, Way
+from lab.packets.sightings import Flow, Sighting, Way
 from lab.packets.spots import Spot
 from lab.packets.trace import Lost, Request, Said, TracedWay, Verdict, asked_flow, changes
-from lab.packets.way import Action, Chain, Map, Place, chain_of
+from lab.packets.way import Action, Chain, Hop, Map, Place, chain_of
 
 _HEADERS = 28
 """Bytes of the IP header and of ICMP's or UDP's."""
@@ -30,6 +30,7 @@ ASK_LIMIT = 60.0
 """Seconds for what a namespace says of itself, on an emulated node that is busy."""
 LAST_FRAME_LIMIT = 20.0
 _REWRITES = re.compile(r"^nat .* -j (DNAT|SNAT|MASQUERADE|REDIRECT)\b")
+_ENDS = re.compile(r"src=(\S+) dst=(\S+)")
 _ROUTE = re.compile(r"^(?:unreachable |local |broadcast )?(\S+).*?(?: via (\S+))?.*? dev (\S+)")
 
 
@@ -44,6 +45,8 @@ class Scenario:
     """One of them."""
     targets: Sequence[Spot]
     """Those of them where the packet may be delivered."""
+    packet_filter: str = ""
+    """As in pcap-filter(7): what leaves out the connections that bring the captures."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Traced:
 def send_and_trace(scenario: Scenario) -> Traced:
     """Raises LabError when a namespace cannot be captured."""
     request, sender = scenario.request, scenario.sender
-    with Captures(scenario.spots, kept=KEPT_BYTES) as captures:
+    with Captures(scenario.spots, scenario.packet_filter, KEPT_BYTES) as captures:
         tracer = _Tracer(captures, scenario.spots)
         before = tracer.facts()
         said = captures.ask(sender, _probe(request), ASK_LIMIT)
@@ -106,6 +109,12 @@ def _probe(request: Request) -> str:
             f" read -r -t {ANSWER_SECONDS} -N 1 -u 3 answer"
         )
     return f'"${{enter[@]}}" timeout {ANSWER_SECONDS} bash -c {shlex.quote(talk)}'
+
+
+def _ends(flow: Flow) -> set[tuple[str, str]]:
+    """Source and target as conntrack has them, in both directions."""
+    ends = str(flow.source), str(flow.target)
+    return {ends, (ends[1], ends[0])}
 
 
 class _Tracer:
@@ -205,32 +214,38 @@ class _Analysis:
         said: dict[int, Said] = {}
         for index, hop in enumerate(chain.hops):
             route = self._route_of(chain, index).text if hop.action is Action.FORWARDED else ""
-            rewriting = self._rewriting(hop.sighting) if changes(chain.hops, index, asked) else ()
+            changed = changes(chain.hops, index, asked)
+            rewriting = self._rewriting(chain.hops, index, asked) if changed else ()
             if route or rewriting:
                 said[hop.number] = Said(route, rewriting)
         lost = None if chain.delivered else self._lost(chain)
         return TracedWay(way, chain, lost, said)
 
-    def _rewriting(self, sighting: Sighting) -> tuple[str, ...]:
-        """The entry of the connection, and the rules of the table nat that met packets since."""
-        flow = sighting.flow
-        listed = self._tracer.ask(sighting.place, '"${enter[@]}" conntrack -L 2>/dev/null')
-        # An entry has both directions: what the packet is now, or its reverse, is one of them.
-        ends = {f"src={flow.source} dst={flow.target}", f"src={flow.target} dst={flow.source}"}
+    def _rewriting(self, hops: Sequence[Hop], index: int, asked: Flow | None) -> tuple[str, ...]:
+        """The entry of the connection; of a request also the rules of the table nat that met packets since.
+
+        An answer is rewritten by the entry, and meets no rule.
+        """
+        sighting = hops[index].sighting
+        before = hops[index - 1].sighting.flow if index else asked or sighting.flow
+        flows = [before, sighting.flow]
+        protocol = self._request.protocol
+        listed = self._tracer.ask(sighting.place, f'"${{enter[@]}}" conntrack -L -p {protocol} 2>/dev/null')
         entries = [
             " ".join(line.split())
             for line in listed.text.splitlines()
-            if any(f"{end} " in f"{line} " for end in ends)
-            and (not flow.source_port or f"sport={flow.source_port} " in line)
+            if all(_ends(flow) & set(_ENDS.findall(line)) for flow in flows)
         ]
-        before = self._map.places[sighting.place].facts.rules
-        after = self._tracer.facts_of(sighting.place).rules
-        rules = [
+        return (*entries[:1], *(() if asked is None else self._rules_met(sighting.place)))
+
+    def _rules_met(self, place: str) -> list[str]:
+        before = self._map.places[place].facts.rules
+        after = self._tracer.facts_of(place).rules
+        return [
             f"{rule} +{packets - before.get(rule, 0)}"
             for rule, packets in after.items()
             if packets > before.get(rule, 0) and _REWRITES.search(rule)
         ]
-        return (*entries[:1], *rules)
 
     def _never_answered(self, request: Sighting) -> Lost:
         route = self._tracer.route(request.place, request.flow.source, None, "")

@@ -106,7 +106,7 @@ def test_who_cannot_send(lab: Lab, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "asked", "protocol", "port", "places"),
     [
-        ("web", None, Protocol.ICMP, 8080, ["default/web"]),
+        ("web", None, Protocol.ICMP, 0, ["default/web"]),
         ("web:9000", None, Protocol.TCP, 9000, ["default/web"]),
         ("web", Protocol.TCP, Protocol.TCP, 8080, ["default/web"]),
         ("svc/web", None, Protocol.TCP, 80, ["default/web", "k8s-node1"]),
