@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -70,7 +70,7 @@ class NamespaceFacts:
     def of(cls, text: str) -> NamespaceFacts:
         """From what FACTS_SCRIPT prints. Raises ValueError when it is cut short."""
         sections = _sections(text)
-        devices = {device.name: device for device in map(_device, json.loads(sections["link"] or "[]"))}
+        devices = _devices(json.loads(sections["link"] or "[]"))
         return cls(
             devices,
             frozenset(_addresses(json.loads(sections["address"] or "[]"))),
@@ -96,6 +96,15 @@ def _sections(text: str) -> dict[str, str]:
     if lacking := _SECTIONS.keys() - sections.keys():
         raise ValueError(f"what a namespace says of itself lacks {', '.join(sorted(lacking))}")
     return sections
+
+
+def _devices(rows: Sequence[Mapping[str, Any]]) -> dict[str, Device]:
+    """`ip` names the device below one in the same namespace, and gives the index of one elsewhere."""
+    found = {device.name: device for device in map(_device, rows)}
+    return {
+        name: replace(device, lower_index=found[device.lower].index) if device.lower in found else device
+        for name, device in found.items()
+    }
 
 
 def _device(row: Mapping[str, Any]) -> Device:

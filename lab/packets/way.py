@@ -84,8 +84,12 @@ class Map:
             return None
         if before.place == after.place:
             return _inside(before, after, first, second)
+        if not _unchanged(before, after):
+            return None
         if self.machine(before) != self.machine(after):
-            crossed = before.out and not after.out and (_wired(first, second) or _paired(first, second))
+            crossed = (
+                before.out and not after.out and self._connected(before.place, after.place, first, second)
+            )
             return Action.RECEIVED if crossed else None
         return _between(before, after, first, second)
 
@@ -95,9 +99,28 @@ class Map:
         for place in self.places.values():
             for other in place.facts.devices.values():
                 elsewhere = (place.name, other.name) != (sighting.place, sighting.device)
-                if device is not None and elsewhere and (_wired(device, other) or _paired(device, other)):
+                if device is None or not elsewhere:
+                    continue
+                if self._connected(sighting.place, place.name, device, other):
                     return place, other
         return None
+
+    def _connected(self, place: str, other: str, first: Device, second: Device) -> bool:
+        """Whether two devices are the ends of a wire, or of a veth.
+
+        A veth knows its peer by a number that is unique in one namespace only: those of pods are looked for
+        on the same machine.
+        """
+        places = self.places[place], self.places[other]
+        same_machine = places[0].machine == places[1].machine
+        outermost = all(each.name == each.machine for each in places)
+        return _wired(first, second) or ((same_machine or outermost) and _paired(first, second))
+
+
+def _unchanged(before: Sighting, after: Sighting) -> bool:
+    """Whether it is the same packet: between two namespaces nothing routes, wraps or rewrites."""
+    first, second = before.innermost, after.innermost
+    return (before.flow, before.depth, first.ttl) == (after.flow, after.depth, second.ttl)
 
 
 def _inside(before: Sighting, after: Sighting, first: Device, second: Device) -> Action | None:
@@ -139,8 +162,6 @@ def _between(before: Sighting, after: Sighting, first: Device, second: Device) -
     if before.out and not after.out:
         siblings = first.kind in _SLAVES and second.kind == first.kind
         if siblings and first.lower_index == second.lower_index:
-            return Action.BRIDGED
-        if first.kind in _SLAVES and second.lower and first.lower_index == second.lower_index:
             return Action.BRIDGED
         return Action.RECEIVED if _paired(first, second) else None
     if before.out:
