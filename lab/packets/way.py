@@ -131,6 +131,8 @@ def _inside(before: Sighting, after: Sighting, first: Device, second: Device) ->
             return _forwarded(before, after, first, second)
         case True, True:
             return _further_out(before, after, first, second)
+    if _is_above(first, second):
+        return Action.BRIDGED
     looped = first.name == second.name == "lo" or _paired(first, second)
     return Action.RECEIVED if looped else None
 
@@ -159,18 +161,29 @@ def _further_out(before: Sighting, after: Sighting, first: Device, second: Devic
 
 def _between(before: Sighting, after: Sighting, first: Device, second: Device) -> Action | None:
     """Of two namespaces of one machine."""
-    if before.out and not after.out:
-        siblings = first.kind in _SLAVES and second.kind == first.kind
-        if siblings and first.lower_index == second.lower_index:
-            return Action.BRIDGED
-        return Action.RECEIVED if _paired(first, second) else None
-    if before.out:
-        above = first.kind in _SLAVES and first.lower_index == second.index
-        return Action.SENT if above else None
-    if not after.out:
-        above = second.kind in _SLAVES and second.lower_index == first.index
-        return Action.RECEIVED if above else None
+    match before.out, after.out:
+        case True, True:
+            return Action.SENT if _is_above(first, second) else None
+        case False, False:
+            return Action.RECEIVED if _is_above(second, first) else None
+        case True, False:
+            if _is_above(first, second) or _are_siblings(first, second):
+                return Action.BRIDGED
+            return Action.RECEIVED if _paired(first, second) else None
     return None
+
+
+def _is_above(slave: Device, nic: Device) -> bool:
+    """Whether the one is a macvlan or ipvlan device of the other.
+
+    What one of these sends to another one, their NIC shows to its taps as if it came in: macvlan_queue_xmit
+    in Linux' drivers/net/macvlan.c.
+    """
+    return slave.kind in _SLAVES and slave.lower_index == nic.index
+
+
+def _are_siblings(first: Device, second: Device) -> bool:
+    return first.kind in _SLAVES and (first.kind, first.lower_index) == (second.kind, second.lower_index)
 
 
 def _paired(first: Device, second: Device) -> bool:
@@ -238,13 +251,12 @@ class _Search:
         )
 
     def _goes_in_further(self, sighting: Sighting) -> bool:
-        """Whether the same place saw it again on the way in: on a bridge after its port."""
-        device = self._network.device(sighting)
+        """Whether the same place saw it again on the way in: on a bridge after its port, on a NIC's slave."""
         return any(
             each.place == sighting.place
             and not each.out
-            and device is not None
-            and each.device in (device.master,)
+            and self._position[id(each)] > self._position[id(sighting)]
+            and self._network.step(sighting, each) is not None
             for each in self.sorted
         )
 
