@@ -49,6 +49,17 @@ class Device:
     """The index of the device at its other end or below it, in whatever namespace; 0 for none."""
     dropped: int
     """Frames that it threw away, received and sent."""
+    mode: str = ""
+    """Of macvlan and ipvlan: bridge, l2, l3s ..."""
+
+    @property
+    def routes_outside(self) -> bool:
+        """Whether the namespace of the NIC below it routes its packets, and takes what comes for it.
+
+        Captures in its own namespace see only what it sends: ipvlan_process_outbound and ipvlan_nf_input in
+        Linux' drivers/net/ipvlan.
+        """
+        return self.kind == "ipvlan" and self.mode in ("l3", "l3s")
 
 
 @dataclass(frozen=True)
@@ -120,6 +131,7 @@ def _device(row: Mapping[str, Any]) -> Device:
         str(row.get("link") or ""),
         int(row.get("link_index") or 0),
         sum(int(statistics.get(way, {}).get("dropped", 0)) for way in ("rx", "tx")),
+        str(row.get("linkinfo", {}).get("info_data", {}).get("mode", "")),
     )
 
 

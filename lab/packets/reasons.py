@@ -37,6 +37,8 @@ class Code(StrEnum):
     DEVICE = "device"
     """A device is down, or is not there, or threw it away."""
     WIRE = "wire"
+    NOT_SHOWN = "not-shown"
+    """It may have arrived: the target's device shows to captures nothing that comes in."""
     UNKNOWN = "unknown"
 
 

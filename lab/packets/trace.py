@@ -39,6 +39,8 @@ class Verdict(StrEnum):
     """It was delivered; no answer came back to the sender."""
     REFUSED = "refused"
     """The target answered that nobody listens there."""
+    ANSWERED = "answered"
+    """There was an answer, although the target's own network was not seen to get the packet."""
     LOST = "lost"
 
 

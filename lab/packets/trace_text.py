@@ -16,6 +16,7 @@ VERDICTS = {
     Verdict.DELIVERED: "delivered",
     Verdict.NO_REPLY: "delivered, but no answer came back",
     Verdict.REFUSED: "refused: nobody listens there",
+    Verdict.ANSWERED: "answered, but not seen to arrive",
     Verdict.LOST: "lost",
 }
 
@@ -64,7 +65,7 @@ def _lost_lines(way: TracedWay) -> Iterator[str]:
     assert lost is not None
     after = f"after hop {lost.after_hop}" if lost.after_hop else "before its first device"
     where = f", on its way to {lost.device} of {lost.place}" if lost.device else f" in {lost.place}"
-    yield f"    lost {after}{where}:"
+    yield f"    not seen {after}{where}:"
     for reason in lost.reasons:
         yield from _folded(f"{reason.code}, {reason.confidence}: {reason.evidence}", " " * 6)
 

@@ -84,6 +84,8 @@ class Map:
             return None
         if before.place == after.place:
             return _inside(before, after, first, second)
+        if first.routes_outside and before.out and self._is_outside(before, after):
+            return Action.FORWARDED if after.out or second.name == "lo" else None
         if not _unchanged(before, after):
             return None
         if self.machine(before) != self.machine(after):
@@ -104,6 +106,10 @@ class Map:
                 if self._connected(sighting.place, place.name, device, other):
                     return place, other
         return None
+
+    def _is_outside(self, inner: Sighting, outer: Sighting) -> bool:
+        """Whether the one is in the own namespace of the machine on which the other is."""
+        return outer.place == self.machine(outer) == self.machine(inner)
 
     def _connected(self, place: str, other: str, first: Device, second: Device) -> bool:
         """Whether two devices are the ends of a wire, or of a veth.
