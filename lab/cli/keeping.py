@@ -9,6 +9,7 @@ import click
 from lab.cli.common import console, json_option, name_option, show_rows, the_lab
 from lab.cli.tables import show_kept, show_snapshots
 from lab.operations.cache import kept_rows, prune_kept
+from lab.operations.filling import fill_cache, modes_for
 from lab.operations.snapshots import (
     export_snapshot,
     import_snapshot,
@@ -134,6 +135,23 @@ def prune(gib: float | None) -> None:
     """
     removed = prune_kept(gib, console())
     click.echo(f"{len(removed)} removed")
+
+
+@cache.command()
+@click.option("--modes", required=True, metavar="M,N", help="These modes, or `all` that the lab can have.")
+@name_option
+def fill(name: str | None, modes: str) -> None:
+    """Install modes ahead, in the lab that runs; afterwards it is a clean cluster in the mode it had.
+
+    Later `lab up`, `lab rebuild --mode` and `lab test --all-modes` take them from the cache.
+
+    \b
+    Example: lab cache fill --modes all
+    """
+    folder, progress = the_lab(name), console()
+    wanted = modes_for(folder, progress) if modes == "all" else tuple(modes.split(","))
+    filled = fill_cache(folder, wanted, progress)
+    click.echo(f"{len(filled)} installed, {len(wanted) - len(filled)} were in the cache")
 
 
 COMMANDS = (snapshots, cache)

@@ -8,7 +8,8 @@ import click
 
 from lab.cli.common import console, name_option, the_lab
 from lab.cli.tables import show_suite_runs
-from lab.operations.testing import exit_status, modes_for, run_acceptance
+from lab.operations.filling import modes_for
+from lab.operations.testing import exit_status, run_acceptance
 
 
 @click.command()

@@ -161,6 +161,10 @@ class Machines:
         for name in snapshots:
             self.store.link(name, kept.snapshots)
 
+    def take_over(self, source: Path, snapshot: str) -> None:
+        """Have that snapshot too, from the folder that `keep` filled for machines of the same cluster."""
+        self._kept(source).snapshots.link(snapshot, self.store)
+
     def bring_back(self, source: Path, snapshots: Iterable[str]) -> None:
         """Make networks and all machines, with these snapshots, from the folder that `keep` filled.
 

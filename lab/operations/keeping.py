@@ -127,6 +127,30 @@ def bring_back(lab: Lab, kept: KeptLab) -> None:
     go_back(lab, snapshots[-1])
 
 
+def is_kept(lab: Lab) -> bool:
+    """Whether the cache has a lab of this kind in its present mode."""
+    return KeptLabs().has(kind_of(lab))
+
+
+def bring_mode(lab: Lab) -> bool:
+    """Let the lab have the snapshot of its mode that a lab of the same cluster has left in the cache.
+
+    Returns whether there was one. Labs of one kind may still be different clusters, each with its own keys:
+    those that were built, and not brought back from the cache.
+    """
+    kept = KeptLabs().find(kind_of(lab))
+    if kept is None or kept.kind != kind_of(lab):
+        return False
+    try:
+        with KeptLabs().in_use(kept) as source:
+            if (source / lab.folder.key.name).read_bytes() != lab.folder.key.read_bytes():
+                return False
+            lab.machines.take_over(source / MACHINES, mode_snapshot(lab.plan.choice))
+    except FileNotFoundError:
+        return False  # it was removed since it was found
+    return True
+
+
 def plan_digest(plan: Plan) -> str:
     """SHA-256 over all that the plan says of the cluster before it has a pod network."""
     said = asdict(replace(plan, mode="", mode_options={}))

@@ -8,10 +8,10 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
 from lab.operations.faults import faults_after_revert
-from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_snapshot
+from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_mode, go_back, mode_snapshot
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary, summary_of
-from lab.operations.up_steps import BROUGHT_BACK, OF_MODE, POD_NETWORK
+from lab.operations.up_steps import BROUGHT_BACK, KEEP, OF_MODE, POD_NETWORK
 from lab.state.records import locked
 from lab.topology.mode_choice import ModeChoice
 
@@ -37,7 +37,9 @@ class GoBack:
 def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSummary:
     """Go back to the clean cluster in the mode, by default the one the lab has.
 
-    In a mode for the first time, the lab goes back to the cluster without pod network and installs it.
+    In a mode for the first time, the lab takes the snapshot of that mode from the cache if a lab of the same
+    cluster has left one there. Without one it goes back to the cluster without pod network, installs the
+    mode, and keeps it in the cache.
 
     Raises LabError when the lab has no such snapshot, WrongUseError when the mode cannot run in it.
     """
@@ -46,10 +48,10 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
         lab.require_running()
         lab.change_mode(ModeChoice.parse(mode or lab.record.mode))
         before = run_steps(lab, (OF_MODE,))
-        if mode_snapshot(lab.plan.choice) in lab.machines.snapshots():
+        if mode_snapshot(lab.plan.choice) in lab.machines.snapshots() or bring_mode(lab):
             times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:
-            times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK))
+            times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK, KEEP))
         return summary_of(lab, (*before, *times))
 
 

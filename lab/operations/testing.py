@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lab as package
-from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
-from lab.modes.registry import MODES, mode_named
+from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.suite_page import Check, ModeRun, Outcome, judged, read_checks, render_page
@@ -80,20 +80,6 @@ def run_acceptance(
         write_atomically(page, _page(lab, runs))
     progress.note(f"report with the evidence, for a browser: {page}")
     return tuple(runs)
-
-
-def modes_for(folder: LabFolder, progress: ConsoleProgress) -> tuple[str, ...]:
-    """All modes and their variants for which the lab has what they need; those left out are told."""
-    lab = Lab.open(folder, SilentProgress())
-    able: list[str] = []
-    for mode in MODES:
-        try:
-            mode.check(lab.plan.in_mode(ModeChoice(mode.name)))
-            lab.require_images_of(mode)
-            able += [mode.name, *(str(ModeChoice(mode.name, options)) for options in mode.variants)]
-        except WrongUseError as error:
-            progress.note(f"left out: {error.brief}: {error.details}")
-    return tuple(able)
 
 
 def exit_status(runs: Sequence[SuiteRun]) -> int:

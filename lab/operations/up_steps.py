@@ -28,6 +28,7 @@ from lab.operations.context import Lab
 from lab.operations.keeping import (
     CLUSTER_SNAPSHOT,
     bring_back,
+    is_kept,
     keep,
     kind_of,
     mode_snapshot,
@@ -287,7 +288,7 @@ class KeepLab:
     name = "keep it in the cache"
 
     def done(self, lab: Lab) -> bool:
-        return KeptLabs().has(kind_of(lab))
+        return is_kept(lab)
 
     def run(self, lab: Lab, at: StepContext) -> None:
         if not KeepMode().done(lab):

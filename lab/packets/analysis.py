@@ -139,8 +139,6 @@ class Analysis:
         if not chain.hops:
             return self._never_sent()
         last = chain.hops[-1].sighting
-        if (hidden := self._hidden(last, targets)) is not None:
-            return Lost(len(chain.hops), *hidden)
         route: Route | None = None
         place, device = last.place, ""
         if last.out:
@@ -155,20 +153,25 @@ class Analysis:
             len(chain.hops),
             place,
             device,
-            tuple(reasons_for(scene, self._observed.errors, asked)),
+            (
+                *self._hidden(last, targets),
+                *reasons_for(scene, self._observed.errors, asked),
+            ),
         )
 
-    def _hidden(self, last: Sighting, targets: Sequence[str]) -> tuple[str, str, tuple[Reason, ...]] | None:
-        """Place and device of a target on that machine whose device shows nothing that comes in."""
-        for name in targets:
-            place = self._map.places[name]
-            if last.out or place.machine != last.place or not place.holds(last.flow.target):
-                continue
-            for device in place.facts.devices.values():
-                if device.routes_outside:
-                    said = f"{device.kind} in mode {device.mode} shows to captures only what it sends"
-                    return name, device.name, (Reason(Code.NOT_SHOWN, said, Confidence.CERTAIN),)
-        return None
+    def _hidden(self, last: Sighting, targets: Sequence[str]) -> list[Reason]:
+        """Of a target on that machine whose device shows nothing that comes in."""
+        places = [self._map.places[name] for name in targets]
+        return [
+            Reason(
+                Code.NOT_SHOWN,
+                f"{place.name}/{device.name}, {device.kind} {device.mode}, shows only what it sends",
+                Confidence.LIKELY,
+            )
+            for place in places
+            for device in place.facts.devices.values()
+            if device.routes_outside and place.machine == last.place and not last.out
+        ]
 
     def _scene(self, last: Sighting, route: Route | None, place: str, device: str) -> Scene:
         before = self._map.places[last.place].facts

@@ -14,7 +14,7 @@ COLUMNS = 100
 
 VERDICTS = {
     Verdict.DELIVERED: "delivered",
-    Verdict.NO_REPLY: "delivered, but no answer came back",
+    Verdict.NO_REPLY: "delivered, but no answer was seen to come back",
     Verdict.REFUSED: "refused: nobody listens there",
     Verdict.ANSWERED: "answered, but not seen to arrive",
     Verdict.LOST: "lost",

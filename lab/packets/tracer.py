@@ -88,7 +88,10 @@ def send_and_trace(scenario: Scenario) -> Traced:
             probe=said,
         )
         ways = analysis.ways()
-    return Traced(_verdict(ways, observed, request.protocol), ways, tuple(warnings), tuple(frames))
+    verdict = _verdict(ways, observed, request.protocol)
+    if verdict in (Verdict.NO_REPLY, Verdict.ANSWERED) and said.status == 0:
+        warnings.append(f"the program that asked in {sender.name} says that it got an answer")
+    return Traced(verdict, ways, tuple(warnings), tuple(frames))
 
 
 def _probe(request: Request) -> str:

@@ -175,6 +175,10 @@ def test_machines_go_from_one_lab_to_another_without_a_copy(
         assert set(elsewhere.states().values()) == {MachineState.OFF}
         elsewhere.revert("clean")
         assert set(elsewhere.states().values()) == {MachineState.RUNNING}
+    elsewhere.take_over(kept, "mode-macvlan:host_shim=false")
+    assert elsewhere.snapshots() == ("clean", "mode-macvlan:host_shim=false")
+    elsewhere.revert("mode-macvlan:host_shim=false")
+    assert set(elsewhere.states().values()) == {MachineState.RUNNING}
     assert files(other.layout.capabilities) == files(enclosure.layout.capabilities) != set()
     for node in (node.name for node in plan.nodes):
         first = volume_name(node)

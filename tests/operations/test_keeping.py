@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +13,15 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.operations import keeping
 from lab.operations.context import Lab
-from lab.operations.keeping import kind_of, mode_of_snapshot, mode_snapshot, take_mode_snapshot
+from lab.operations.keeping import (
+    bring_mode,
+    is_kept,
+    kind_of,
+    mode_of_snapshot,
+    mode_snapshot,
+    take_mode_snapshot,
+)
+from lab.state.kept_labs import KeptLabs
 from lab.state.records import LabRecord
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
@@ -164,3 +172,34 @@ def test_without_room_there_is_no_snapshot_of_the_mode_and_the_users_own_stay(
     saved = kept(lab, monkeypatch, "cluster", "mine", "mode-bridge", beyond_gib=-3)
     assert saved.names == ["cluster", "mine"]
     assert "no snapshot of the mode macvlan was taken" in saved.notes[-1]
+
+
+@dataclass
+class TakesOver:
+    """Machines that note what they take over."""
+
+    taken: list[tuple[str, str]] = field(default_factory=list)
+
+    def take_over(self, source: Path, snapshot: str) -> None:
+        self.taken.append((source.name, snapshot))
+
+
+@pytest.mark.parametrize(
+    ("kept_mode", "key", "brought"),
+    [("macvlan", "ours", True), ("routed", "ours", False), ("macvlan", "another", False), (None, "", False)],
+)
+def test_a_mode_comes_from_the_cache_where_the_same_cluster_left_it(
+    lab: Lab, kept_mode: str | None, key: str, brought: bool
+) -> None:
+    machines = TakesOver()
+    parts = PaperParts(lab.folder, made_machines=machines)
+    lab = Lab(lab.folder, lab.record, lab.plan.in_mode(ModeChoice("macvlan")), SilentProgress(), parts)
+    lab.folder.key.parent.mkdir(parents=True)
+    lab.folder.key.write_text("ours")
+    if kept_mode is not None:
+        kind = replace(kind_of(lab), mode=kept_mode)
+        with KeptLabs().adding(kind, "now") as folder:
+            (folder / lab.folder.key.name).write_text(key)
+    assert is_kept(lab) == (kept_mode == "macvlan")
+    assert bring_mode(lab) is brought
+    assert machines.taken == ([("machines", "mode-macvlan")] if brought else [])
