@@ -144,6 +144,8 @@ class Analysis:
         if last.out:
             end = self._map.wire_end(last)
             place, device = (end[0].name, end[1].name) if end is not None else (last.place, "")
+        elif last.depth > 1 and self._map.places[last.place].holds(last.outermost.target):
+            device = self._map.tunnel(last)
         else:
             route = self._namespaces.route(last.place, last.flow.target, last.flow.source, last.device)
             device = route.device

@@ -78,6 +78,10 @@ class Sighting:
         return sum(isinstance(header, IPv4) for header in self.headers)
 
     @property
+    def outermost(self) -> IPv4:
+        return next(header for header in self.headers if isinstance(header, IPv4))
+
+    @property
     def innermost(self) -> IPv4:
         return next(header for header in reversed(self.headers) if isinstance(header, IPv4))
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from lab.packets.facts import Device, NamespaceFacts
+from lab.packets.headers import Udp, Vxlan
 from lab.packets.sightings import Sighting
 
 _SLAVES = ("macvlan", "ipvlan")
@@ -106,6 +107,13 @@ class Map:
                 if self._connected(sighting.place, place.name, device, other):
                     return place, other
         return None
+
+    def tunnel(self, sighting: Sighting) -> str:
+        """The device of the sighting's place that takes what is around it away; empty when there is none."""
+        kinds = [type(header) for header in sighting.headers]
+        kind = "vxlan" if Vxlan in kinds else "tun" if Udp in kinds[:-1] else "ipip"
+        devices = self.places[sighting.place].facts.devices.values()
+        return next((device.name for device in devices if device.kind == kind and device.up), "")
 
     def _is_outside(self, inner: Sighting, outer: Sighting) -> bool:
         """Whether the one is in the own namespace of the machine on which the other is."""

@@ -232,6 +232,13 @@ def test_a_lost_packet_is_told_with_place_and_reason(
     assert sent.codes[0] is code, trace_text(sent.trace)
 
 
+def test_what_is_dropped_in_its_tunnel_was_on_its_way_to_the_tunnels_device(network: SmallNetwork) -> None:
+    network.run("node-b", "iptables -A INPUT -p udp --dport 8472 -j DROP")
+    lost = send(network).traced.ways[0].lost
+    assert lost is not None
+    assert (lost.after_hop, lost.place, lost.device) == (8, "node-b", "flannel.1")
+
+
 def test_a_packet_that_the_sender_cannot_send(network: SmallNetwork) -> None:
     sent = send(network, size=1500)
     assert sent.traced.verdict is Verdict.LOST
