@@ -38,6 +38,10 @@ def _ends(flow: Flow) -> set[tuple[str, str]]:
     return {ends, (ends[1], ends[0])}
 
 
+def _ports(flow: Flow) -> list[int]:
+    return [port for port in (flow.source_port, flow.target_port) if port]
+
+
 class Analysis:
     """Joins what was seen, and asks for what explains it."""
 
@@ -108,6 +112,7 @@ class Analysis:
             " ".join(line.split())
             for line in listed.text.splitlines()
             if all(_ends(flow) & set(_ENDS.findall(line)) for flow in flows)
+            and all(f"port={port} " in line for flow in flows for port in _ports(flow))
         ]
         return (*entries[:1], *(() if asked is None else self._rules_met(sighting.place)))
 

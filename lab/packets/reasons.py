@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from lab.packets.facts import NamespaceFacts
+from lab.packets.facts import Device, NamespaceFacts
 from lab.packets.headers import Arp, Header, Icmp
 from lab.packets.sightings import Sighting
 
@@ -176,9 +176,11 @@ def _of_neighbours(scene: Scene, asked: Sequence[Arp]) -> Iterator[Reason]:
 
 
 def _of_devices(scene: Scene) -> Iterator[Reason]:
-    facts = scene.expected_after or scene.after
-    before = scene.expected_before or scene.before
-    device = facts.devices.get(scene.expected_device)
+    """Of the device where it should have come next; where that is not known, of all that dropped frames."""
+    before, after = scene.expected_before or scene.before, scene.expected_after or scene.after
+    device = after.devices.get(scene.expected_device)
+    for each in after.devices.values() if device is None else (device,):
+        yield from _thrown_away(scene.expected_place, each, before, after)
     if device is None:
         return
     where = f"{scene.expected_place}/{device.name}"
@@ -187,14 +189,20 @@ def _of_devices(scene: Scene) -> Iterator[Reason]:
     if scene.last.innermost.length > device.mtu and scene.last.innermost.dont_fragment:
         said = f"the packet has {scene.last.innermost.length} bytes, {where} takes {device.mtu}"
         yield Reason(Code.MTU, said, Confidence.LIKELY)
-    if (more := facts.queue_drops.get(device.name, 0) - before.queue_drops.get(device.name, 0)) > 0:
+    if scene.last.out and scene.expected_place != scene.place:
+        yield Reason(Code.WIRE, f"it left {scene.last.place} and did not come to {where}", Confidence.LIKELY)
+
+
+def _thrown_away(
+    place: str, device: Device, before: NamespaceFacts, after: NamespaceFacts
+) -> Iterator[Reason]:
+    where = f"{place}/{device.name}"
+    if (more := after.queue_drops.get(device.name, 0) - before.queue_drops.get(device.name, 0)) > 0:
         yield Reason(Code.QUEUE, f"the queue of {where} threw away {more}", Confidence.LIKELY)
     known = before.devices.get(device.name)
     if known is not None and device.dropped > known.dropped:
         said = f"{where} threw away {device.dropped - known.dropped}"
         yield Reason(Code.DEVICE, said, Confidence.LIKELY)
-    if scene.last.out and scene.expected_place != scene.place:
-        yield Reason(Code.WIRE, f"it left {scene.last.place} and did not come to {where}", Confidence.LIKELY)
 
 
 def _namespaces(scene: Scene) -> Iterator[tuple[str, NamespaceFacts, NamespaceFacts]]:
