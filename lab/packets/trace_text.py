@@ -90,7 +90,7 @@ def headers_text(hops: Sequence[Hop], index: int) -> str:
         outer, inner = _outer(hop.sighting.headers), hop.sighting.innermost
         wrapped = hop.sighting.depth > before.depth
         ttl = "" if inner.ttl == before.innermost.ttl else f"TTL {inner.ttl}"
-        words = " | ".join(map(_short, outer)) if wrapped else ttl
+        words = " | ".join(filter(None, (*(map(_short, outer) if wrapped else ()), ttl)))
     return words
 
 
