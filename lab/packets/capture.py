@@ -6,6 +6,7 @@ that started it is killed.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import re
 import shlex
@@ -155,7 +156,8 @@ class Captures:
         """Let all captures end; what they have seen until now still comes."""
         for running in self._running:
             assert running.process.stdin is not None
-            running.process.stdin.close()
+            with contextlib.suppress(OSError):  # nobody reads what was asked last
+                running.process.stdin.close()
 
     def frames(self) -> Iterator[Seen]:
         """Every frame, in the order of arrival here, until all captures have ended.
