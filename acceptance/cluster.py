@@ -93,12 +93,17 @@ class Api:
     @staticmethod
     def connect(kubeconfig: Path) -> Api:
         """Raises SuiteError when the kubeconfig is not usable."""
-        file = str(kubeconfig)
+        settings = client.Configuration()
+        settings.retries = 2
         try:
-            made: Any = config.new_client_from_config(config_file=file)  # type: ignore[no-untyped-call]
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(kubeconfig), client_configuration=settings
+            )
         except BAD_KUBECONFIG as error:
             raise SuiteError(f"the kubeconfig {kubeconfig} is not usable: {api_reason(error)}") from error
-        made.configuration.retries = 2
+        # The client takes it from the environment; inside a lab there is none.
+        settings.proxy = None
+        made = client.ApiClient(settings)
         return Api(
             client.CoreV1Api(made),
             client.AppsV1Api(made),

@@ -191,7 +191,7 @@ def parse_inventory(text: str, where: str) -> Inventory:
 
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise SuiteError(f"cannot read the inventory {file}: {error.strerror}") from error
 

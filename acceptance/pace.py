@@ -133,7 +133,9 @@ class _Ticks:
 
 
 def _ticks() -> _Ticks:
-    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    fields = [
+        int(field) for field in Path("/proc/stat").read_text(encoding="utf-8").split("\n", 1)[0].split()[1:]
+    ]
     return _Ticks(sum(fields[:8]), fields[7])
 
 

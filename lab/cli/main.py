@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
@@ -11,6 +12,7 @@ from lab.cli import access, faults, keeping, lifecycle, packets, software, suppo
 from lab.cli.common import show_error
 from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
 from lab.cli.recording import add_verbose, recorded
+from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError
 
 INTERRUPTED = SIGNALLED + signal.SIGINT
@@ -38,6 +40,7 @@ add_verbose(cli)
 def main() -> None:
     """Run the command line; exit 0, 1 (failed) or 2 (wrong use)."""
     heed_signals()
+    os.environ["PATH"] = search_path()
     with recorded(sys.argv[1:]):
         _run()
 

@@ -36,7 +36,7 @@ def load_or_make_secrets(path: Path) -> ClusterSecrets:
     Raises LabError when the file cannot be read as what this function wrote.
     """
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         made = _new_secrets()
         write_atomically(path, json.dumps(asdict(made), indent=2) + "\n", mode=0o600)

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import os
+import pwd
+import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, WrongUseError
+
+_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}/._+=:@,~-")
+"""What a path may have in an OpenSSH configuration, in a URI and in a shell, as it is."""
+_HIDDEN = tuple(
+    map(Path, ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"))
+)
+"""What the namespaces of a lab have private folders for: lab/host/init.py."""
 
 
 def cache_root() -> Path:
@@ -27,12 +36,44 @@ def labs_root() -> Path:
 
 def _root(own: str, xdg: str, default: str) -> Path:
     if named := os.environ.get(own):
-        return Path(named).absolute()
-    base = os.environ.get(xdg)
+        root = Path(named).absolute()
+    else:
+        base = Path(os.environ.get(xdg, ""))
+        # A relative one is to be ignored: https://specifications.freedesktop.org/basedir-spec/latest/.
+        root = (base if base.is_absolute() else _home(own) / default) / "lab"
+    _require_usable(root, own)
+    return root
+
+
+def _home(own: str) -> Path:
+    """The user's home folder, whether HOME says so or not."""
+    named = Path(os.environ.get("HOME", ""))
+    if named.is_absolute():
+        return named
     try:
-        return (Path(base) if base else Path.home() / default) / "lab"
-    except RuntimeError as error:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError as error:
         raise LabError("this user has no home folder", resolution=f"name a folder in {own}") from error
+
+
+def _require_usable(root: Path, own: str) -> None:
+    """Raises WrongUseError for a folder in which no lab works, with the reason."""
+    resolved = root.resolve()
+    resolution = f"name another folder in {own}: {own}=/srv/lab"
+    odd = sorted({letter for letter in f"{root}{resolved}" if letter not in _PLAIN})
+    if odd:
+        raise WrongUseError(
+            f"no lab can be in the folder {root}",
+            details=f"ssh, libvirt and Vagrant do not take {' '.join(map(repr, odd))} in the path of a file",
+            resolution=resolution,
+        )
+    for hidden in _HIDDEN:
+        if resolved.is_relative_to(hidden):
+            raise WrongUseError(
+                f"no lab can be in the folder {root}",
+                details=f"each lab has a {hidden} of its own, which hides the host's",
+                resolution=resolution,
+            )
 
 
 @dataclass(frozen=True)

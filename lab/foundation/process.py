@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from lab.foundation.environment import for_programs, inside_a_lab, of_the_user
 from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 
@@ -77,10 +78,10 @@ def run(
 ) -> Completed:
     """Run `command` (a list of words, no shell) to its end and return what it printed.
 
-    `env` is added to the environment of this process. `timeout` is in seconds. Every line of stdout and
-    stderr is handed to `on_line` as it comes and appended to `log`. The child leads a process group of its
-    own, which is ended with it when this process is interrupted, when time runs out, or when another thread
-    sets `stop`.
+    `env` is added to what programs get of this process's environment. `timeout` is in seconds. Every line of
+    stdout and stderr is handed to `on_line` as it comes and appended to `log`. The child leads a process
+    group of its own, which is ended with it when this process is interrupted, when time runs out, or when
+    another thread sets `stop`.
 
     Raises ProgramMissingError, and with `check` ProcessFailedError on a status other than 0; running out of
     time always raises, and so does `stop` (StoppedError).
@@ -92,7 +93,7 @@ def run(
         child = subprocess.Popen(
             words,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env=for_programs(env),
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -127,19 +128,19 @@ def run(
 def run_with_terminal(command: Sequence[str], *, env: Mapping[str, str]) -> int:
     """Run `command`, which reads and writes what this process does, to its end; return its exit status.
 
-    `env` is added to the environment of this process.
+    It talks inside a lab. `env` is added to what such programs get of this process's environment.
     """
     started = time.monotonic()
     JOURNAL.info("run: %s", shlex.join(command))
-    status = subprocess.run(command, env={**os.environ, **env}, check=False).returncode
+    status = subprocess.run(command, env=inside_a_lab(env), check=False).returncode
     _tell_end(Completed(tuple(command), status, "", "", time.monotonic() - started), f"status {status}")
     return status
 
 
 def start_with_pipes(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start `command` in a process group of its own; its standard streams are pipes of this process.
+    """Start `command`, which talks inside a lab, in a process group of its own.
 
-    Whoever starts it ends it. Raises ProgramMissingError.
+    Its standard streams are pipes of this process. Whoever starts it ends it. Raises ProgramMissingError.
     """
     JOURNAL.info("start: %s", shlex.join(command[:-1]))
     try:
@@ -149,15 +150,20 @@ def start_with_pipes(command: Sequence[str]) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env=inside_a_lab(),
         )
     except FileNotFoundError as missing:
         raise ProgramMissingError(command[0]) from missing
 
 
-def become(command: Sequence[str], *, told: Sequence[str]) -> NoReturn:
-    """Let this process be the program from now on. `told` are the words of it that the log may hold."""
+def become(command: Sequence[str], *, told: Sequence[str], env: Mapping[str, str] | None = None) -> NoReturn:
+    """Let this process be the program, inside a lab, from now on.
+
+    It keeps the user's environment but for proxies; `env` is added. `told` are the words of it that the log
+    may hold.
+    """
     JOURNAL.info("becomes: %s", shlex.join(told))
-    os.execvp(command[0], list(command))  # noqa: S606 - these are words, no shell is wanted
+    os.execvpe(command[0], list(command), of_the_user(env or {}))  # noqa: S606 - words, no shell is wanted
 
 
 def _tell_end(completed: Completed, how: str) -> None:

@@ -49,7 +49,9 @@ class HostFacts:
 
 def processor_model() -> str:
     """The name that the kernel has for the processor."""
-    models = [line for line in CPU_INFO.read_text().splitlines() if line.startswith("model name")]
+    models = [
+        line for line in CPU_INFO.read_text(encoding="utf-8").splitlines() if line.startswith("model name")
+    ]
     return models[0].partition(": ")[2] if models else platform.processor()
 
 
@@ -66,7 +68,7 @@ def _distribution() -> str:
 
 
 def _virtualization() -> str:
-    lines = CPU_INFO.read_text().splitlines()
+    lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     return ", ".join(name for name in ("vmx", "svm", "hypervisor") if name in flags) or "none seen"
 

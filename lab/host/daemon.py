@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.foundation.environment import inside_a_lab
 from lab.foundation.journal import JOURNAL
 from lab.foundation.process import ProgramMissingError
 
@@ -31,6 +32,7 @@ def start_daemon(command: Sequence[str | os.PathLike[str]], log: Path) -> subpro
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=inside_a_lab(),
             )
         except FileNotFoundError as missing:
             raise ProgramMissingError(words[0]) from missing

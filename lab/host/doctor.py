@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError
 from lab.foundation.paths import cache_root, labs_root
 from lab.foundation.process import run
@@ -96,7 +97,7 @@ def _root() -> Finding:
 
 
 def _program(program: Program) -> Finding:
-    path = shutil.which(program.name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    path = shutil.which(program.name, path=search_path())
     if path:
         return Finding(f"program {program.name}", True, path)
     return Finding(f"program {program.name}", False, "not installed", f"apt install {program.package}")
@@ -143,7 +144,7 @@ def _device(path: Path, purpose: str, resolution: str) -> Finding:
 def _cgroups() -> Finding:
     kinds = {
         fields[2]: fields[1]
-        for fields in (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+        for fields in (line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines())
         if fields[2] in ("cgroup", "cgroup2")
     }
     if kinds:
@@ -175,7 +176,7 @@ def _disk(name: str, folder: Path) -> Finding:
 
 
 def _memory() -> Finding:
-    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    lines = (line.split() for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
     available = next(int(line[1]) for line in lines if line[0] == "MemAvailable:") * 1024 / GIB
     return Finding(
         "memory",

@@ -71,13 +71,13 @@ def _boot(kernel: Path, qemu: str, seconds: float) -> KvmVerdict:
 
 def _about(kernel: Path, qemu: str) -> str:
     stat = kernel.stat()
-    boot = BOOT_ID.read_text().strip()
+    boot = BOOT_ID.read_text(encoding="utf-8").strip()
     return f"boot {boot}, {qemu}, kernel {kernel.absolute()} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _remembered(record: Path, about: str) -> KvmVerdict | None:
     try:
-        content = json.loads(record.read_text())
+        content = json.loads(record.read_text(encoding="utf-8"))
         if content["about"] != about:
             return None
         return KvmVerdict(bool(content["usable"]), str(content["why"]))

@@ -183,7 +183,7 @@ def _inside(pid: int, words: Sequence[str]) -> list[str]:
 
 def _reported(pid_file: Path) -> ProcessIdentity | None:
     try:
-        return ProcessIdentity.of(int(pid_file.read_text()))
+        return ProcessIdentity.of(int(pid_file.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
         return None
 

@@ -32,18 +32,18 @@ class ProcessIdentity:
     def of(cls, pid: int) -> ProcessIdentity | None:
         """The process that has this pid now; None when there is none, or only its remains."""
         try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
         if fields[STATE_FIELD] in ("Z", "X"):
             return None
-        return cls(pid, int(fields[START_FIELD]), BOOT_ID.read_text().strip())
+        return cls(pid, int(fields[START_FIELD]), BOOT_ID.read_text(encoding="utf-8").strip())
 
     @classmethod
     def read(cls, path: Path) -> ProcessIdentity | None:
         """What `write` recorded there; None when nothing, or nothing readable, was."""
         try:
-            pid, start_ticks, boot_id = path.read_text().split()
+            pid, start_ticks, boot_id = path.read_text(encoding="utf-8").split()
             return cls(int(pid), int(start_ticks), boot_id)
         except (FileNotFoundError, ValueError):
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import vagrant
 
+from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import Completed, StoppedError, run
@@ -143,5 +143,5 @@ def _environment(folder: LabFolder) -> Mapping[str, str]:
         "VAGRANT_DEFAULT_PROVIDER": PROVIDER,
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_NO_COLOR": "1",
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": search_path(),
     }

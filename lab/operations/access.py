@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NoReturn
 
+from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.process import become
 from lab.operations.context import Lab
@@ -48,19 +49,27 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
 def become_kubectl(lab: Lab, words: Sequence[str]) -> NoReturn:
     """Replace this process with kubectl, speaking to the lab's API server."""
     lab.require_running()
-    os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
     kubectl = str(lab.folder.programs / "kubectl")
-    become(lab.site.network_command([kubectl, *words]), told=[kubectl])
+    become(
+        lab.site.network_command([kubectl, *words]),
+        told=[kubectl],
+        env={"KUBECONFIG": str(lab.folder.kubeconfig)},
+    )
 
 
 def become_shell(lab: Lab) -> NoReturn:
     """Replace this process with the user's shell inside the lab's network, kubectl on its PATH."""
     lab.require_running()
-    os.environ["KUBECONFIG"] = str(lab.folder.kubeconfig)
-    os.environ["LAB_NAME"] = lab.folder.name
-    os.environ["PATH"] = f"{lab.folder.programs}:{os.environ['PATH']}"
     user_shell = [os.environ.get("SHELL", "/bin/sh")]
-    become(lab.site.network_command(user_shell), told=user_shell)
+    become(
+        lab.site.network_command(user_shell),
+        told=user_shell,
+        env={
+            "KUBECONFIG": str(lab.folder.kubeconfig),
+            "LAB_NAME": lab.folder.name,
+            "PATH": f"{lab.folder.programs}:{search_path()}",
+        },
+    )
 
 
 def kubeconfig_text(lab: Lab) -> str:

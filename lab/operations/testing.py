@@ -135,7 +135,8 @@ def _run_suite(
 ) -> SuiteRun:
     report = Path("reports") / f"acceptance-{folder.name}-{str(mode).replace(':', '-')}.xml"
     report.unlink(missing_ok=True)
-    words = [sys.executable, "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
+    # -P: no module of the current folder takes the place of another one.
+    words = [sys.executable, "-P", "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
     started = time.monotonic()
     progress.note(f"acceptance suite of {mode} on {folder.name}")
     with progress.paused():

@@ -203,7 +203,7 @@ def full_disk(folder: Path) -> LabError:
 
 def _read_record(path: Path) -> Record | None:
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(path.read_text(encoding="utf-8"))
         return Record(
             kind=fields["kind"],
             name=fields["name"],

@@ -98,7 +98,7 @@ def load_record(name: str, folder: Path = RECORDS) -> Record | None:
 
 def load_told(path: Path) -> Told:
     """Raises ValidationError when the file is not one."""
-    return TypeAdapter(Told).validate_python(yaml.safe_load(path.read_text()))
+    return TypeAdapter(Told).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def save_record(name: str, record: Record, folder: Path = RECORDS) -> None:

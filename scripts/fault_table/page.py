@@ -109,4 +109,4 @@ def with_tables(page: str, runs: Iterable[Run]) -> str:
 
 
 def write_page(runs: Iterable[Run], page: Path) -> None:
-    write_atomically(page, with_tables(page.read_text(), runs))
+    write_atomically(page, with_tables(page.read_text(encoding="utf-8"), runs))

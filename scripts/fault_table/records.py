@@ -62,7 +62,7 @@ _RUN = TypeAdapter(Run)
 
 def read_runs(file: Path) -> tuple[Run, ...]:
     """The runs on record; none without the file. Raises LabError for a line that cannot be read."""
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return tuple(_read(line, f"{file}:{number}") for number, line in enumerate(lines, start=1))
 
 

@@ -54,7 +54,7 @@ def host_source(folder: LabFolder, findings: Callable[[], Sequence[Finding]]) ->
 
 
 def _file(path: Path, under: str) -> Part:
-    return Part.text(f"{under}/{path.name}", lambda: path.read_text(errors="replace"))
+    return Part.text(f"{under}/{path.name}", lambda: path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _logs(folder: LabFolder) -> Files:
@@ -83,7 +83,7 @@ def _end_of(path: Path) -> str:
 
 def _versions() -> str:
     lines = [f"lab {version('lab')}", f"Python {sys.version}", " ".join(platform.uname())]
-    lines.append(Path("/etc/os-release").read_text())
+    lines.append(Path("/etc/os-release").read_text(encoding="utf-8"))
     for program in PROGRAMS:
         try:
             said = run([program, VERSION_WORD.get(program, "--version")], check=False, timeout=LIMIT)

@@ -124,7 +124,10 @@ def _name_pause_image(file: Path, software: Software) -> None:
             details="every pod's first container is made from it",
             resolution="fetch the software again: lab supply fetch",
         )
-    file.write_text(file.read_text().replace(PAUSE_IMAGE_MARK, max(references, key=_version)))
+    file.write_text(
+        file.read_text(encoding="utf-8").replace(PAUSE_IMAGE_MARK, max(references, key=_version)),
+        encoding="utf-8",
+    )
 
 
 def _version(reference: str) -> tuple[int, ...]:

@@ -165,7 +165,7 @@ def _newest_first(cache_root: Path) -> list[Path]:
 
 def _read(record: Path) -> Box:
     try:
-        content = json.loads(record.read_text())
+        content = json.loads(record.read_text(encoding="utf-8"))
         return Box(
             name=content["name"],
             version=content["version"],

@@ -62,7 +62,7 @@ def load_mirrors() -> MirrorList:
 
 def _read(path: Path) -> MirrorList:
     try:
-        return TypeAdapter(MirrorList).validate_python(yaml.safe_load(path.read_text()) or {})
+        return TypeAdapter(MirrorList).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except (yaml.YAMLError, ValidationError, OSError) as error:
         raise WrongUseError(
             f"the list of mirrors {path} is wrong",

@@ -1,0 +1,89 @@
+"""Where labs and the cache lie, whatever the user's shell says."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.paths import cache_root, labs_root
+
+OWN_HOME = Path(pwd.getpwuid(os.getuid()).pw_dir)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LAB_HOME", "LAB_CACHE", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/anna")
+
+
+def test_the_usual_places() -> None:
+    assert labs_root() == Path("/home/anna/.local/share/lab/labs")
+    assert cache_root() == Path("/home/anna/.cache/lab")
+
+
+def test_named_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert labs_root() == Path("/data/lab/labs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAB_HOME", "mine")
+    assert labs_root() == tmp_path / "mine" / "labs"
+
+
+@pytest.mark.parametrize("given", ["data", "./data", "~/data"])
+def test_a_relative_xdg_folder_is_ignored(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", given)
+    assert labs_root() == Path("/home/anna/.local/share/lab/labs")
+
+
+@pytest.mark.parametrize("home", ["", "home", None])
+def test_without_a_home_in_the_environment_the_system_knows_it(
+    monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    if home is None:
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert cache_root() == OWN_HOME / ".cache" / "lab"
+
+
+def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    with pytest.raises(LabError, match="this user has no home folder"):
+        cache_root()
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("/srv/my labs", "' '"),
+        ("/srv/50%", "'%'"),
+        ("/srv/实验", "'实'"),
+        ("/srv/a'b", '"\'"'),
+        ("/run/lab", "each lab has a /run of its own"),
+        ("/var/run/lab", "each lab has a /run of its own"),
+        ("/var/lib/libvirt/images/lab", "each lab has a /var/lib/libvirt of its own"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["LAB_HOME", "LAB_CACHE"])
+def test_a_folder_that_cannot_be_used_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, variable: str, folder: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, folder)
+    with pytest.raises(WrongUseError, match="no lab can be in the folder") as refused:
+        labs_root() if variable == "LAB_HOME" else cache_root()
+    assert said in str(refused.value)
+    assert f"{variable}=/srv/lab" in str(refused.value)
+
+
+def test_a_link_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "with space").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "with space")
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "link"))
+    with pytest.raises(WrongUseError):
+        labs_root()
