@@ -89,6 +89,33 @@ def tree_digest(root: Path) -> str:
     return digest.hexdigest()
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder, and those above it, readable by everybody whatever the umask is; no other is changed."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir()
+    path.chmod(0o755)
+
+
+def lay_over(source: Path, target: Path) -> None:
+    """Copy all below `source` into the folder `target`; what is there stays, but for files of the same names.
+
+    Modes are those of any checkout (0755 and 0644), whatever the umask was when it was made.
+    """
+    for path in sorted(source.rglob("*")):
+        there = target / path.relative_to(source)
+        if path.is_symlink():
+            there.unlink(missing_ok=True)
+            there.symlink_to(path.readlink())
+        elif path.is_dir():
+            make_folder(there)
+        else:
+            there.unlink(missing_ok=True)
+            shutil.copyfile(path, there)
+            there.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Make `target` the same file as `source` by a hard link, or a copy where they lie on different disks."""
     target.unlink(missing_ok=True)

@@ -18,6 +18,8 @@ from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 
 TAIL_LINES = 30
+UMASK = 0o022
+"""Of children: what they make for a node's root does not depend on the user's. Secrets have their own modes."""
 STOP_INTERVAL_SECONDS = 0.05
 """How long a child that ended, or a wish to stop it, may go unnoticed."""
 GRANDCHILD_SILENCE = 2.0
@@ -94,6 +96,7 @@ def run(
             words,
             cwd=cwd,
             env=for_programs(env),
+            umask=UMASK,
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

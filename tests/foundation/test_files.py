@@ -1,11 +1,13 @@
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.foundation.errors import LabError
-from lab.foundation.files import sha256_of, write_atomically, write_output
+from lab.foundation.files import lay_over, make_folder, sha256_of, write_atomically, write_output
+from lab.foundation.process import run
 
 
 def test_content_and_mode_are_written(tmp_path: Path) -> None:
@@ -63,3 +65,36 @@ def test_output_into_a_pipe_leaves_it_one(tmp_path: Path) -> None:
 def test_output_makes_no_folders(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="there is no folder"):
         write_output(tmp_path / "no" / "such", "x")
+
+
+@pytest.fixture
+def _umask_077() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask_077")
+def test_a_checkout_made_under_any_umask_gives_the_same_modes(tmp_path: Path) -> None:
+    checkout, root = tmp_path / "checkout", tmp_path / "root"
+    (checkout / "etc" / "new").mkdir(parents=True)
+    (checkout / "etc" / "file").write_text("new")
+    (checkout / "etc" / "program").write_text("new")
+    (checkout / "etc" / "program").chmod(0o700)
+    (checkout / "etc" / "link").symlink_to("file")
+    make_folder(root / "etc")
+    (root / "etc").chmod(0o711)
+    (root / "etc" / "kept").write_text("kept")
+    (root / "etc" / "file").write_text("old")
+    lay_over(checkout, root)
+    modes = {path.name: path.lstat().st_mode & 0o777 for path in root.rglob("*") if not path.is_symlink()}
+    assert modes == {"etc": 0o711, "new": 0o755, "file": 0o644, "program": 0o755, "kept": 0o600}
+    assert (root / "etc" / "file").read_text() == "new"
+    assert (root / "etc" / "link").readlink() == Path("file")
+    assert root.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.usefixtures("_umask_077")
+def test_what_children_make_does_not_depend_on_the_umask(tmp_path: Path) -> None:
+    run(["touch", tmp_path / "made"])
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644

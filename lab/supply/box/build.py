@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from lab.foundation.errors import LabError
+from lab.foundation.files import lay_over, make_folder
 from lab.foundation.process import run
 from lab.foundation.progress import Progress, StepContext
 from lab.supply.box.base import build_base
@@ -89,7 +90,7 @@ def build_box(software: Software, runtime: Runtime, cache_root: Path, progress: 
 
 
 def _lay_out(place: _Workplace, base: Path, software: Software, runtime: Runtime) -> None:
-    place.root.mkdir(parents=True)
+    make_folder(place.root)
     run_enclosed(
         ("tar", "--extract", "--xattrs", "--numeric-owner", "--file", base, "--directory", place.root),
         network=False,
@@ -97,18 +98,18 @@ def _lay_out(place: _Workplace, base: Path, software: Software, runtime: Runtime
         timeout=STAGE_LIMIT_SECONDS,
     )
     for layer in ("root", runtime.value):
-        shutil.copytree(RECIPE / layer, place.root, dirs_exist_ok=True, symlinks=True)
+        lay_over(RECIPE / layer, place.root)
     for name in PAUSE_IMAGE_FILES:
         _name_pause_image(place.root / name, software)
     _install(software.binaries, place.root / "usr/bin")
     _install(software.cni_plugins, place.root / "opt/cni/bin")
-    (place.root / "etc/cni/net.d").mkdir(parents=True, exist_ok=True)
+    make_folder(place.root / "etc/cni/net.d")
     remove_signatures(place.root)
     run_in_root(place.root, "configure.sh", log=place.log, timeout=STAGE_LIMIT_SECONDS)
 
 
 def _install(programs: Mapping[str, Path], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, program in programs.items():
         shutil.copyfile(program, folder / name)
         (folder / name).chmod(0o755)
