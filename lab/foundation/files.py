@@ -90,7 +90,7 @@ def tree_digest(root: Path) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder, and those above it, readable by everybody whatever the umask is; no other is changed."""
+    """Make the folder, and those above it, readable by everybody, whatever the umask; what is there stays."""
     if path.is_dir():
         return
     make_folder(path.parent)

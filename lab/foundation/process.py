@@ -19,7 +19,7 @@ from lab.foundation.journal import JOURNAL
 
 TAIL_LINES = 30
 UMASK = 0o022
-"""Of children: what they make for a node's root does not depend on the user's. Secrets have their own modes."""
+"""Of children, for what becomes a node's root must not depend on the user's. Secrets have their own modes."""
 STOP_INTERVAL_SECONDS = 0.05
 """How long a child that ended, or a wish to stop it, may go unnoticed."""
 GRANDCHILD_SILENCE = 2.0

@@ -18,9 +18,18 @@ PODS_PER_NODE = 4
 """The least share of the pod range: the host shim, cluster DNS, and two pods to talk to each other."""
 
 
+MOST_NETWORKS = 6
+"""A node has settings for eth0 to eth5 (lab/supply/box/recipe/root/etc/systemd/network)."""
+
+NO_NODE_NAMES = ("localhost",)
+"""Names that every machine has for itself."""
+
+
 def check(draft: Draft) -> Iterator[Problem]:
     """All problems of addresses, names and roles in a topology."""
     yield from _network_roles(draft)
+    yield from _number_of_networks(draft)
+    yield from _node_names(draft)
     for network in draft.networks.values():
         yield from _network(network)
         yield from _pod_range(network, len(draft.nodes))
@@ -48,6 +57,26 @@ def _network_roles(draft: Draft) -> Iterator[Problem]:
                 ("networks", name, "role"),
                 f"found a second network with the role '{role}', expected one only, which is '{having[0]}'",
             )
+
+
+def _number_of_networks(draft: Draft) -> Iterator[Problem]:
+    for name in list(draft.networks)[MOST_NETWORKS:]:
+        yield Problem(
+            ("networks", name),
+            f"found {len(draft.networks)} networks, expected at most {MOST_NETWORKS}, the NICs of a node",
+            at_key=True,
+        )
+
+
+def _node_names(draft: Draft) -> Iterator[Problem]:
+    for name in draft.nodes:
+        if name in NO_NODE_NAMES:
+            said = "expected another name: every machine calls itself so"
+        elif name.isdigit():
+            said = "expected a name with a letter: programs take a number for an address"
+        else:
+            continue
+        yield Problem(("nodes", name), f"found a node named '{name}', {said}", at_key=True)
 
 
 def _network(network: DraftNetwork) -> Iterator[Problem]:
