@@ -118,6 +118,14 @@ EVERY_LAB = (
         "85",
         "images come with the box and from nowhere else: they must never be collected",
     ),
+    Setting(
+        Part.CONTROLLER_MANAGER,
+        Kind.ARGUMENT,
+        "cluster-signing-duration",
+        "87600h",
+        "8760h0m0s",
+        "a lab may be restored years later: workers' kubelets have certificates as long as all others",
+    ),
 )
 
 _ONE_OF_ITS_KIND = "with one control plane there is nobody to elect; a lease lost on a busy host only hurts"

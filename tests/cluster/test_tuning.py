@@ -52,10 +52,12 @@ def test_stock_sets_nothing_but_what_every_lab_needs(
     assert "patches" not in init
     assert init["nodeRegistration"]["kubeletExtraArgs"].keys() == {"node-ip"}
     assert cluster["apiServer"].keys() == ALL_LABS_HAVE
+    always = {part: {each.name for each in EVERY_LAB if each.part is part} for part in Part}
+    arguments = cluster["controllerManager"].pop("extraArgs")
+    assert arguments.keys() == always[Part.CONTROLLER_MANAGER] == {"cluster-signing-duration"}
     assert (cluster["controllerManager"], cluster["scheduler"], cluster["etcd"]) == ({}, {}, {"local": {}})
-    assert kubelet.keys() - {"apiVersion", "kind", "cgroupDriver", "resolvConf", "rotateCertificates"} == {
-        each.name for each in EVERY_LAB
-    }
+    given = {"apiVersion", "kind", "cgroupDriver", "resolvConf", "rotateCertificates"}
+    assert kubelet.keys() - given == always[Part.KUBELET]
     assert proxy["mode"] == "iptables"
     join = yaml.safe_load(join_configuration(plan, plan.workers[0], runtime, secrets, stock))
     assert join["nodeRegistration"]["kubeletExtraArgs"].keys() == {"node-ip"}
