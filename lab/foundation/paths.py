@@ -16,6 +16,10 @@ _HIDDEN = tuple(
     map(Path, ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"))
 )
 """What the namespaces of a lab have private folders for: lab/host/init.py."""
+_MOUNT_OPTIONS = (
+    (os.ST_NOEXEC, "noexec", "labs run programs from there"),
+    (os.ST_RDONLY, "ro", "labs write there"),
+)
 
 
 def cache_root() -> Path:
@@ -72,6 +76,16 @@ def _require_usable(root: Path, own: str) -> None:
             raise WrongUseError(
                 f"no lab can be in the folder {root}",
                 details=f"each lab has a {hidden} of its own, which hides the host's",
+                resolution=resolution,
+            )
+
+    there = next(folder for folder in (resolved, *resolved.parents) if folder.exists())
+    flags = os.statvfs(there).f_flag
+    for flag, option, why in _MOUNT_OPTIONS:
+        if flags & flag:
+            raise WrongUseError(
+                f"no lab can be in the folder {root}",
+                details=f"it is mounted {option} (see `findmnt -T {there}`): {why}",
                 resolution=resolution,
             )
 

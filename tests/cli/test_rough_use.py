@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.foundation.errors import LabError
-from lab.foundation.paths import LabFolder, cache_root, labs_root
+from lab.foundation.paths import LabFolder
 from lab.state.records import LabRecord, lab_folder, save_topology, write_record
 from lab.topology.loader import find_topology
 
@@ -107,19 +106,6 @@ def test_a_reader_that_goes_away_ends_it_without_a_word(lab: LabFolder) -> None:
     command = f"{sys.executable} -m lab inventory --json | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
-
-
-def test_a_user_without_a_home_is_told_which_folders_to_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    for variable in ("LAB_HOME", "LAB_CACHE", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(Path, "home", homeless)
-    for root, variable in ((labs_root, "LAB_HOME"), (cache_root, "LAB_CACHE")):
-        with pytest.raises(LabError) as refused:
-            root()
-        assert refused.value.resolution == f"name a folder in {variable}"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,8 +55,10 @@ def test_without_a_home_in_the_environment_the_system_knows_it(
 def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
-    with pytest.raises(LabError, match="this user has no home folder"):
-        cache_root()
+    for root, variable in ((labs_root, "LAB_HOME"), (cache_root, "LAB_CACHE")):
+        with pytest.raises(LabError, match="this user has no home folder") as refused:
+            root()
+        assert refused.value.resolution == f"name a folder in {variable}"
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,21 @@ def test_a_link_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("LAB_HOME", str(tmp_path / "link"))
     with pytest.raises(WrongUseError):
         labs_root()
+
+
+@pytest.mark.parametrize(("flag", "option"), [(os.ST_NOEXEC, "noexec"), (os.ST_RDONLY, "ro")])
+def test_a_mount_on_which_no_lab_works_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flag: int, option: str
+) -> None:
+    asked: list[Path] = []
+
+    def mounted(path: Path) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(f_flag=flag)
+
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "not" / "there"))
+    monkeypatch.setattr(os, "statvfs", mounted)
+    with pytest.raises(WrongUseError, match="no lab can be in the folder") as refused:
+        labs_root()
+    assert f"it is mounted {option} (see `findmnt -T {tmp_path}`)" in str(refused.value)
+    assert asked == [tmp_path]
