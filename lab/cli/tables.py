@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from lab.cluster.tuning import Setting
@@ -21,6 +22,9 @@ from lab.operations.testing import SuiteRun
 from lab.operations.up import UpSummary
 from lab.supply.probe import ProbeResult
 from lab.topology.models import Tuning
+
+UNLIMITED = 10_000
+"""Columns; no table is that wide."""
 
 
 def show_summary(summary: UpSummary) -> None:
@@ -52,13 +56,27 @@ def show_status(status: LabStatus) -> None:
         f"Lab {status.name}: {status.state}, mode {status.mode}, Kubernetes {status.kubernetes}, "
         f"{status.runtime or 'runtime not chosen yet'}, guests under {status.accelerator}"
     )
-    table = _table("node", "role", "machine", "Kubernetes", "version", *status.networks)
-    for node in status.nodes:
-        table.add_row(node.name, node.role, node.machine, node.condition, node.version, *node.addresses)
-    _print(table)
+    _show_nodes(status)
     click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
+
+
+def _show_nodes(status: LabStatus) -> None:
+    """One table where the terminal is wide enough, else two; reasons, which are long, below."""
+    states = ("role", "machine", "Kubernetes", "version")
+    whole = _table("node", *states, *status.networks)
+    apart = _table("node", *states), _table("node", *status.networks)
+    for node in status.nodes:
+        seen = node.role, node.machine, node.condition.partition(":")[0], node.version
+        whole.add_row(node.name, *seen, *node.addresses)
+        apart[0].add_row(node.name, *seen)
+        apart[1].add_row(node.name, *node.addresses)
+    for table in (whole,) if _fits(whole) else apart:
+        _print(table)
+    for node in status.nodes:
+        if reason := node.condition.partition(": ")[2]:
+            click.echo(f"{node.name} is not Ready: {reason}")
 
 
 def show_settings(tuning: Tuning, settings: Sequence[Setting]) -> None:
@@ -184,8 +202,17 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def _console() -> Console:
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
-    console.print(table)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def _print(table: Table) -> None:
+    _console().print(table)
+
+
+def _fits(table: Table) -> bool:
+    """Whether nothing in it must be cut off."""
+    console = _console()
+    wide = console.options.update(width=UNLIMITED)
+    return Measurement.get(console, wide, table).maximum <= console.width

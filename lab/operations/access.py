@@ -13,6 +13,8 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.process import become
 from lab.operations.context import Lab
 
+_FOR_A_SHELL = frozenset(" \t\n;|&<>$`")
+
 
 def ssh_config(lab: Lab) -> str:
     """The OpenSSH client configuration of the lab's nodes; works from inside and outside its network.
@@ -31,7 +33,7 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
     """Replace this process with ssh to the node, as root.
 
     With `quote` the words reach the node as they are; without, they are a command line for its shell.
-    Raises WrongUseError for a node that the lab does not have.
+    Raises WrongUseError for a node that the lab does not have, and for shell text in place of words.
     """
     names = [each.name for each in lab.plan.nodes]
     if node not in names:
@@ -40,6 +42,12 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
             f"the lab {lab.folder.name} has no node {node}",
             details=f"did you mean {near[0]}?" if near else None,
             resolution=f"use one of: {', '.join(names)}",
+        )
+    if quote and len(words) == 1 and _FOR_A_SHELL.intersection(words[0]):
+        raise WrongUseError(
+            f"{words[0]!r} is no program on {node}",
+            details="`lab exec` hands words on as they are: the first is the program, no shell reads them",
+            resolution=f"lab ssh {node} {shlex.quote(words[0])}",
         )
     lab.require_running()
     ssh = ["ssh", "-F", str(lab.folder.ssh_config), node]

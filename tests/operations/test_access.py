@@ -1,0 +1,52 @@
+"""Ways into a lab that are refused before anything is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.foundation.errors import WrongUseError
+from lab.foundation.paths import LabFolder
+from lab.foundation.progress import SilentProgress
+from lab.operations import access
+from lab.operations.access import become_ssh
+from lab.operations.context import Lab
+from lab.state.records import LabRecord
+from lab.topology.plan import Plan
+from tests.stand_in_site import PaperParts
+
+
+@pytest.fixture
+def lab(plan: Plan, tmp_path: Path) -> Lab:
+    folder = LabFolder(tmp_path / "a")
+    record = LabRecord("a", mode="macvlan", supply="packages", created="", ready=True)
+    return Lab(folder, record, plan, SilentProgress(), PaperParts(folder))
+
+
+@pytest.fixture
+def became(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(access, "become", lambda words, told: commands.append(words))
+    return commands
+
+
+@pytest.mark.parametrize("line", ["ip route; ip link", "ls -l", "echo $HOME", "true && false"])
+def test_shell_text_for_exec_is_told_where_it_belongs(lab: Lab, became: list[list[str]], line: str) -> None:
+    with pytest.raises(WrongUseError, match="is no program on k8s-node1") as refused:
+        become_ssh(lab, "k8s-node1", [line], quote=True)
+    assert refused.value.resolution == f"lab ssh k8s-node1 '{line}'"
+    assert became == []
+    become_ssh(lab, "k8s-node1", [line], quote=False)
+    assert became[0][-1] == line
+
+
+def test_words_for_exec_reach_the_program_as_they_are(lab: Lab, became: list[list[str]]) -> None:
+    become_ssh(lab, "k8s-node1", ["echo", "a; b"], quote=True)
+    assert became[0][-2:] == ["echo", "'a; b'"]
+
+
+def test_a_node_that_is_not_there_is_refused(lab: Lab) -> None:
+    with pytest.raises(WrongUseError, match="has no node k8s-node9") as refused:
+        become_ssh(lab, "k8s-node9", [], quote=False)
+    assert "did you mean" in str(refused.value)
