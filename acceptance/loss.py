@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from acceptance.expectations import Expectations, Way
@@ -30,13 +30,25 @@ class Pings:
     """What came of `COUNT` pings along one path."""
 
     answered: int
+    before: Pings | None = None
+    """A series that lost some, after which it was pinged once more."""
 
     @property
     def lost(self) -> int:
         return COUNT - self.answered
 
+    def after(self, before: Pings | Problem | None) -> Pings:
+        """This series, as the one after another that was tried."""
+        return replace(self, before=before) if isinstance(before, Pings) else self
+
+    @property
+    def must_be_repeated(self) -> bool:
+        """One lost packet is no lossy path; one that loses some twice is."""
+        return self.lost > 0 and self.before is None
+
     def __str__(self) -> str:
-        return f"{self.lost} of {COUNT} pings lost ({self.lost / COUNT:.0%})".replace("%", " %")
+        said = f"{self.lost} of {COUNT} pings lost ({self.lost / COUNT:.0%})".replace("%", " %")
+        return f"{said}; in the series before {self.before}" if self.before is not None else said
 
 
 def loss_pairs(inventory: Inventory, expectations: Expectations) -> tuple[Pair, ...]:

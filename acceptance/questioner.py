@@ -121,12 +121,16 @@ class Questioner:
         }
 
     def count_losses(self, evidence: Evidence) -> Evidence:
-        """Ping many times along every path between two nodes; where that was not done, it is tried again."""
+        """Ping many times along every path between two nodes.
+
+        Where that was not done, it is tried again; where pings were lost, once more.
+        """
         losses: dict[Pair, Pings | Problem] = {}
         left, turns = loss_pairs(self._inventory, evidence.expectations), self._limits.turns()
         while left and turns.another():
-            losses |= self._pinged(evidence, left)
-            left = tuple(pair for pair in left if isinstance(losses[pair], Unasked))
+            for pair, seen in self._pinged(evidence, left).items():
+                losses[pair] = seen.after(losses.get(pair)) if isinstance(seen, Pings) else seen
+            left = tuple(pair for pair in left if _must_be_pinged_again(losses[pair]))
         return replace(evidence, losses=losses)
 
     def _pinged(self, evidence: Evidence, wanted: Iterable[Pair]) -> dict[Pair, Pings | Problem]:
@@ -324,3 +328,7 @@ def _pods_on(node: str, evidence: Evidence) -> Iterable[PodOnNode]:
 
 def _looks_wrong(evidence: Evidence) -> bool:
     return bool(unsettled(evidence) or evidence.wrong_names or any(findings_of(evidence).values()))
+
+
+def _must_be_pinged_again(seen: Pings | Problem) -> bool:
+    return seen.must_be_repeated if isinstance(seen, Pings) else isinstance(seen, Unasked)

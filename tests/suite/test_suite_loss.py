@@ -15,6 +15,7 @@ from acceptance.evidence import Evidence
 from acceptance.expectations import Expectations, Way, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.loss import COUNT, Pings, loss_command, loss_pairs, read_losses
+from acceptance.matrix import Pair
 from acceptance.node_facts import NodeFacts, parse_netems
 from acceptance.problems import Problem, SuiteError, Unasked
 from acceptance.questioner import Questioner
@@ -115,7 +116,7 @@ def test_every_pair_of_nodes_and_kind_of_path(inventory: Inventory, flannel: Exp
         (None, "not tried: nobody pinged"),
     ],
 )
-def test_one_lost_ping_or_none_sent_fails(healthy: Evidence, seen: Pings | Problem | None, told: str) -> None:
+def test_lost_pings_or_none_sent_fail(healthy: Evidence, seen: Pings | Problem | None, told: str) -> None:
     (path, *_) = loss_pairs(healthy.inventory, healthy.expectations)
     evidence = replace(healthy, losses={} if seen is None else {path: seen})
     recorded: list[object] = []
@@ -143,6 +144,43 @@ def test_a_path_that_was_not_tried_is_tried_again(
     assert {str(losses) for losses in seen.losses.values()} == {"Connection refused"}
     assert len(seen.losses) == 6
     assert sorted(tried) == sorted(["k8s-master1", "k8s-node1"] * ROUNDS)
+
+
+@pytest.mark.parametrize(
+    ("series", "told", "passes"),
+    [
+        ((50,), "0 of 50 pings lost (0 %)", True),
+        ((49, 50), "0 of 50 pings lost (0 %); in the series before 1 of 50 pings lost (2 %)", True),
+        ((49, 46), "4 of 50 pings lost (8 %); in the series before 1 of 50 pings lost (2 %)", False),
+    ],
+)
+def test_a_path_that_lost_a_ping_is_pinged_once_more(
+    healthy: Evidence,
+    tmp_path: Path,
+    limits: RoundLimits,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    series: tuple[int, ...],
+    told: str,
+    passes: bool,
+) -> None:
+    left = list(series)
+
+    def pinged(_: Questioner, evidence: Evidence, wanted: tuple[Pair, ...]) -> dict[Pair, Pings]:
+        answered = left.pop(0)
+        return {pair: Pings(answered) for pair in wanted}
+
+    monkeypatch.setattr(Questioner, "_pinged", pinged)
+    ssh = SshConnections(tmp_path / "ssh_config", tmp_path)
+    seen = Questioner(healthy.inventory, ssh, limits).count_losses(healthy)
+    assert {str(losses) for losses in seen.losses.values()} == {told}
+    assert left == []
+    path = next(iter(seen.losses))
+    if passes:
+        checks.test_no_packet_is_lost(path, seen, lambda *_: None)
+    else:
+        with pytest.raises(pytest.fail.Exception, match="in the series before"):
+            checks.test_no_packet_is_lost(path, seen, lambda *_: None)
 
 
 def test_netem_is_read_from_what_tc_says() -> None:
