@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
@@ -14,15 +15,21 @@ from lab.topology.ranges import impossible_range
 LONGEST_PREFIX = 30
 """A network needs an address for its gateway and one for a node."""
 
-PODS_PER_NODE = 4
-"""The least share of the pod range: the host shim, cluster DNS, and two pods to talk to each other."""
-
+PODS_AT_ONCE = 10
+"""So many the acceptance suite starts, spread over all nodes."""
+PODS_BESIDE = 7
+"""On one node: the host shim, two of the cluster DNS, two that ask, the suite's backend and its successor."""
 
 MOST_NETWORKS = 6
 """A node has settings for eth0 to eth5 (lab/supply/box/recipe/root/etc/systemd/network)."""
 
 NO_NODE_NAMES = ("localhost",)
 """Names that every machine has for itself."""
+
+
+def pods_per_node(nodes: int) -> int:
+    """The least share of the pod range, so that the acceptance suite has room in a lab of so many nodes."""
+    return PODS_BESIDE + math.ceil(PODS_AT_ONCE / max(nodes, 1))
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -129,11 +136,12 @@ def _pod_range(network: DraftNetwork, nodes: int) -> Iterator[Problem]:
     if pods is None or network.role not in (None, NetworkRole.UNDERLAY):
         return
     path = ("networks", network.name, "pod_range")
-    if pods.size < nodes * PODS_PER_NODE:
+    least = pods_per_node(nodes)
+    if pods.size < nodes * least:
         yield Problem(
             path,
-            f"found {_addresses(pods.size)} in {pods}, expected at least {nodes * PODS_PER_NODE}:"
-            f" {PODS_PER_NODE} for each of {nodes} nodes",
+            f"found {_addresses(pods.size)} in {pods}, expected at least {nodes * least}:"
+            f" {least} for each of {nodes} nodes, as many as the acceptance suite needs",
         )
     cidr = network.cidr
     if cidr is None:

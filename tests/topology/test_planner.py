@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from lab.topology.checks import PODS_PER_NODE, check
+from lab.topology.checks import check, pods_per_node
 from lab.topology.draft import draft_of
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.models import NodeRole, Topology
@@ -42,7 +42,7 @@ def topologies(draw: st.DrawFn) -> Topology:
         for name, cidr in zip(network_names, cidrs, strict=False)
     }
     networks[network_names[0]]["role"] = "uplink"
-    pods = draw(st.integers(len(node_names) * PODS_PER_NODE, 400))
+    pods = draw(st.integers(len(node_names) * pods_per_node(len(node_names)), 400))
     networks[network_names[1]] |= {
         "role": "underlay",
         "pod_range": f"{cidrs[1][50]}-{cidrs[1][50 + pods - 1]}",
