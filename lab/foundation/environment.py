@@ -18,7 +18,7 @@ _OF_THE_PROJECT = "LAB_"
 _OF_DOWNLOADS = (
     # Go's, https://go.dev/ref/mod#environment-variables; who builds sets those that change what is built.
     *("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE", "GOAUTH", "GOVCS", "NETRC"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),
     *("REGISTRY_AUTH_FILE", "DOCKER_CONFIG"),
 )
 _PROXY = "_proxy"
