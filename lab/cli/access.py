@@ -7,6 +7,7 @@ import os
 import click
 
 from lab.cli.common import json_option, name_option, print_json, the_lab
+from lab.cli.completion import complete_node
 from lab.foundation.progress import SilentProgress
 from lab.operations.access import become_kubectl, become_shell, become_ssh, kubeconfig_text, ssh_config
 from lab.operations.context import Lab
@@ -20,7 +21,7 @@ def _open(name: str | None) -> Lab:
 
 
 @click.command(context_settings=PASS_THROUGH)
-@click.argument("node")
+@click.argument("node", shell_complete=complete_node)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @name_option
 def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
@@ -33,7 +34,7 @@ def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
 
 
 @click.command(name="exec", context_settings=PASS_THROUGH)
-@click.argument("node")
+@click.argument("node", shell_complete=complete_node)
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
 @name_option
 def exec_command(name: str | None, node: str, words: tuple[str, ...]) -> None:

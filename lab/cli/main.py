@@ -5,22 +5,48 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib.metadata import version
 
 import click
 
-from lab.cli import access, faults, keeping, lifecycle, packets, software, support, testing, topologies
+from lab.cli import (
+    access,
+    completion,
+    faults,
+    keeping,
+    lifecycle,
+    packets,
+    software,
+    support,
+    testing,
+    topologies,
+)
 from lab.cli.common import show_error
 from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
 from lab.cli.recording import add_verbose, recorded
 from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError
+from lab.operations.report import commit_of_checkout
 
 INTERRUPTED = SIGNALLED + signal.SIGINT
 GO_ON = "Interrupted. Run the same command again to continue, or `lab down` to remove the lab."
 
 
+def show_version(context: click.Context) -> None:
+    commit = commit_of_checkout()
+    click.echo(f"lab, version {version('lab')}{f', {commit}' if commit else ''}")
+    context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="lab")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: show_version(context) if wanted else None,
+    help="Show the version and the commit, and exit.",
+)
 def cli() -> None:
     """Build Kubernetes network labs from real virtual machines.
 
@@ -31,7 +57,18 @@ def cli() -> None:
     """
 
 
-for group in (lifecycle, keeping, access, packets, testing, faults, support, topologies, software):
+for group in (
+    lifecycle,
+    keeping,
+    access,
+    packets,
+    testing,
+    faults,
+    support,
+    topologies,
+    software,
+    completion,
+):
     for command in group.COMMANDS:
         cli.add_command(command)
 add_verbose(cli)

@@ -74,7 +74,7 @@ def report_of(findings: Sequence[Finding], environment: Mapping[str, str] = os.e
     return Report(
         made=now(),
         lab=version("lab"),
-        commit=_commit(),
+        commit=commit_of_checkout(),
         python=platform.python_version(),
         host=HostFacts.of(program.package for program in PROGRAMS),
         environment=_shown(environment),
@@ -101,7 +101,8 @@ def _shown(environment: Mapping[str, str]) -> Mapping[str, str]:
     return shown
 
 
-def _commit() -> str:
+def commit_of_checkout() -> str:
+    """The commit of the checkout that this program runs from; empty where there is none."""
     if not (ROOT / ".git").exists():
         return ""
     git = ("git", "-C", ROOT)
