@@ -13,8 +13,9 @@ from tests.real_lab.lab_under_test import Lab
 
 NODES = ("k8s-node1", "k8s-node2")
 SECONDS = 600
-PATTERNS = {"veth": "veth*", "eth0 (macvlan)": "eth0", "eth0 (ipvlan)": "eth0", NIC: "eth1"}
+PATTERNS = {"veth": "veth*", "eth0 (macvlan)": "eth0", "eth0 (ipvlan)": "eth0"}
 """The names of devices, for what the picture of a mode calls them."""
+UNDERLAY = "eth1"
 NO_DEVICES = ("routes",)
 
 
@@ -31,7 +32,7 @@ def assert_the_way_is_as_drawn(lab: Lab, mode: str, folder: Path) -> None:
     finally:
         lab("kubectl", "delete", "-f", str(manifest), "--wait=true")
     drawn = [
-        PATTERNS.get(device, device)
+        PATTERNS.get(device, device).replace(NIC, UNDERLAY)
         for device in mode_named(mode).paths[0].devices
         if device not in NO_DEVICES
     ]
