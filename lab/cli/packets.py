@@ -12,7 +12,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.foundation.errors import refused_by_system
-from lab.foundation.files import write_atomically
+from lab.foundation.files import write_output
 from lab.operations.capturing import capture as capture_packets
 from lab.operations.context import Lab
 from lab.packets.capture import Seen
@@ -116,14 +116,13 @@ def trace(
     if pcap is not None:
         with ExitStack() as stack:
             writer = CaptureWriter(_stream(pcap, stack), "lab trace")
+            comments = found.traced.comments
             for number, seen in enumerate(found.traced.frames, start=1):
-                writer.write(
-                    seen.interface, seen.link_type, seen.frame, found.traced.comments.get(number, "")
-                )
+                writer.write(seen.interface, seen.link_type, seen.frame, comments.get(number, ""))
     if svg is not None:
         from lab.packets.trace_picture import trace_svg  # noqa: PLC0415
 
-        write_atomically(svg, trace_svg(found.trace))
+        write_output(svg, trace_svg(found.trace))
     if as_json:
         print_json(found.trace.as_json())
     else:

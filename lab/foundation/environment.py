@@ -61,4 +61,4 @@ def _without_proxies(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_proxy(name: str) -> bool:
-    return name.lower().endswith(_PROXY) and name not in _OF_DOWNLOADS
+    return name.lower().endswith(_PROXY)

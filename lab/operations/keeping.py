@@ -138,8 +138,9 @@ def bring_mode(lab: Lab) -> bool:
     Returns whether there was one. Labs of one kind may still be different clusters, each with its own keys:
     those that were built, and not brought back from the cache.
     """
-    kept = KeptLabs().find(kind_of(lab))
-    if kept is None or kept.kind != kind_of(lab):
+    kind = kind_of(lab)
+    kept = KeptLabs().find(kind)
+    if kept is None or kept.kind != kind:
         return False
     try:
         with KeptLabs().in_use(kept) as source:
