@@ -219,6 +219,14 @@ _SLOW_HOST = (
     Setting(
         Part.KUBELET,
         Kind.CONFIGURATION,
+        "nodeLeaseDurationSeconds",
+        120,
+        "40",
+        "it is renewed each 30 s, not 10 s; the renewals are half of what is asked of an idle API server",
+    ),
+    Setting(
+        Part.KUBELET,
+        Kind.CONFIGURATION,
         "runtimeRequestTimeout",
         "5m0s",
         "2m0s",

@@ -31,6 +31,9 @@ from lab.topology.plan import Plan
 NAMESPACE = "kube-flannel"
 DAEMONS = Workload(WorkloadKind.DAEMON_SET, NAMESPACE, "kube-flannel-ds")
 SUBNET_FILE = "/run/flannel/subnet.env"
+RESYNC_SECONDS = 60
+"""Between two looks at the node's iptables rules, each a dozen programs. Every 5 s, as flannel
+has it by itself, they take half of what an idle emulated worker takes: docs/tuning.md."""
 SUBNET_SECONDS = 300
 """How long the daemon may take, from being applied, to have its node's block; emulation takes its time."""
 
@@ -188,7 +191,12 @@ def _pod(plan: Plan, image: str, backend: Backend) -> Json:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         # By the node's address: the device that has it may be another one on each node.
-        "args": ["--ip-masq", "--kube-subnet-mgr", "--iface=$(NODE_ADDRESS)"],
+        "args": [
+            "--ip-masq",
+            "--kube-subnet-mgr",
+            "--iface=$(NODE_ADDRESS)",
+            f"--iptables-resync={RESYNC_SECONDS}",
+        ],
         "env": [
             {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},

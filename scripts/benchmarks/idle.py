@@ -61,7 +61,8 @@ def measure_idle(program: Program, name: str) -> Run:
 def read_statistics(text: str) -> Seconds:
     """Seconds of processor time by the name of the process; those of one name are added up.
 
-    `text` is what getconf CLK_TCK and then /proc/PID/stat of all processes say (proc(5): utime and stime).
+    What programs took that a process started, and that have ended, is counted as its own. `text` is what
+    getconf CLK_TCK and then /proc/PID/stat of all processes say (proc(5): utime, stime, cutime and cstime).
     """
     ticks, *lines = text.splitlines()
     used: dict[str, float] = {}
@@ -69,7 +70,7 @@ def read_statistics(text: str) -> Seconds:
         head, _, rest = line.rpartition(")")
         fields = rest.split()
         name = head.partition("(")[2]
-        used[name] = used.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / int(ticks)
+        used[name] = used.get(name, 0.0) + sum(map(int, fields[11:15])) / int(ticks)
     return used
 
 

@@ -169,14 +169,15 @@ def test_what_is_no_measurement_is_refused(text: str) -> None:
 
 
 def test_processor_time_is_read_by_the_name_of_the_process() -> None:
-    line = "7 ({}) S 1 7 7 0 -1 4194560 1 2 3 4 {} {} 9 9 20 0 1 0 5 0 0"
+    line = "7 ({}) S 1 7 7 0 -1 4194560 1 2 3 4 {} {} {} {} 20 0 1 0 5 0 0"
+    ended = (70, 5)
     lines = [
         "100",
-        line.format("kubelet", 250, 50),
-        line.format("a (b) c", 1, 2),
-        line.format("kubelet", 0, 100),
+        line.format("kubelet", 250, 50, *ended),
+        line.format("a (b) c", 1, 2, 0, 0),
+        line.format("kubelet", 0, 100, 0, 0),
     ]
-    assert read_statistics("\n".join(lines)) == {"kubelet": 4.0, "a (b) c": 0.03}
+    assert read_statistics("\n".join(lines)) == {"kubelet": 4.75, "a (b) c": 0.03}
 
 
 def test_an_idle_lab_is_taken_apart_into_shares() -> None:

@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s '43be025ecd63c6e604c14f357f8c46be37f62b1155b956cd37dc8592bc539da9
+printf %s '13438593c83f2344dbb122e67d1ff79c755f4843eb12c23a7bcd832254d78c1c
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s 'd6eadf7b462b86ec89d53e1ac240ded4c0e754f6ecc382bb6ed3701d36a3b823
+printf %s '3fa2741545decb04dbff2477dcdb2417e9d677e9f3888fa2aeb6688f381112d4
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

@@ -33,7 +33,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s 'c8a6505f6ae047ff255f5f0b0a202a95c6628e8fd96b353f5c0821865fbe3130
+printf %s 'e9b108680f847c8dc0867c8ad6d323820ced5178e2734a9e0fa941189799d076
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist

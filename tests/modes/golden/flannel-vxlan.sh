@@ -25,7 +25,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-flannel.conflist.lab-new
-printf %s 'af94946464e08e20c7e975445c9f530334bddc90f183a2fa4755b516df3c7d51
+printf %s 'c49bbb50be9a70f7ea400006198752452899cadcb165b389ef3ce8dfff8f7098
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-flannel.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-flannel.conflist.lab-new /etc/cni/net.d/10-flannel.conflist
