@@ -66,6 +66,10 @@ class Conduct(Enum):
     WRONG = auto()
     SLOW = auto()
     LACKING = auto()
+    BUSY_TWICE = auto()
+    """A registry that answers its first two requests for a manifest or a content with 429."""
+    BUSY = auto()
+    """The same, always."""
     SILENT = auto()
     """Contents are not answered for as long as the server is there."""
 
@@ -98,6 +102,8 @@ class StandIn:
         """Bytes of contents and manifests."""
         self.heads = 0
         """Requests by HEAD, with which every probe begins."""
+        self.refused = 0
+        """Requests that were answered with 429."""
         self._wants_token = wants_token
         self._head = head
         self._closed = threading.Event()
@@ -140,12 +146,15 @@ class StandIn:
         if path == "/v2/":
             content = b"{}"
         is_content = not path.endswith("/v2/") and "/manifests/" not in path
+        if path != "/v2/" and self._is_busy():
+            request.send_error(429)
+            return
         if content is None or (self.conduct is Conduct.LACKING and is_content):
             request.send_error(404)
             return
         begin, _, end = request.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         first, last = int(begin), int(end) + 1 if end else None
-        whole = not is_content or self.conduct in (Conduct.GOOD, Conduct.LACKING)
+        whole = not is_content or self.conduct in (Conduct.GOOD, Conduct.LACKING, Conduct.BUSY_TWICE)
         whole = whole or (
             self.conduct is Conduct.CUT_OFF_ONCE and any(each.path == path for each in self.asked)
         )
@@ -169,6 +178,13 @@ class StandIn:
         else:
             request.wfile.write(rest[: max(0, len(content) // 2 - first)])
             request.close_connection = True
+
+    def _is_busy(self) -> bool:
+        most = {Conduct.BUSY_TWICE: 2, Conduct.BUSY: self.refused + 1}.get(self.conduct, 0)
+        if self.refused >= most:
+            return False
+        self.refused += 1
+        return True
 
     def _is_let_in(self, request: BaseHTTPRequestHandler) -> bool:
         """A registry's way to a token (https://distribution.github.io/distribution/spec/auth/token/)."""

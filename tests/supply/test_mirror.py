@@ -277,6 +277,23 @@ def test_a_blob_that_is_cut_off_once_is_asked_for_again(
     assert copy(of_registries(notes, unsteady.host), tmp_path).source.host == unsteady.host
 
 
+def test_a_registry_that_has_too_many_requests_is_asked_again(
+    registry: Registry, image: SmallImage, notes: Notes, tmp_path: Path
+) -> None:
+    busy, good = registry(Conduct.BUSY_TWICE), registry()
+    found = copy(of_registries(notes, busy.host, good.host), tmp_path)
+    assert (found.source.host, found.digest) == (busy.host, image.digest)
+    assert busy.refused == 2
+
+
+def test_a_registry_that_always_has_too_many_requests_is_left_for_the_next(
+    registry: Registry, notes: Notes, tmp_path: Path
+) -> None:
+    busy, good = registry(Conduct.BUSY), registry()
+    assert copy(of_registries(notes, busy.host, good.host), tmp_path).source.host == good.host
+    assert busy.refused >= 3
+
+
 def test_a_blob_that_is_there_is_not_fetched_again(
     registry: Registry, image: SmallImage, notes: Notes, tmp_path: Path
 ) -> None:

@@ -12,8 +12,11 @@ from typing import Any
 
 from lab.foundation.process import ProcessFailedError, run
 from lab.supply.mirror.mirrors import NextSourceError, Source
+from lab.supply.mirror.patience import Patience
 
 INSPECT_SECONDS = 30.0
+# HTTP status 429; "toomanyrequests" is its code in the OCI distribution specification.
+_TOO_MANY = re.compile(r"too ?many ?requests|status(?: code)? 429", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,15 @@ class ImageResolver:
 
     def _inspect(self, source: Source, which: str) -> str:
         words = ("--raw", f"--tls-verify={verify(source)}", f"docker://{source.name}{which}")
-        try:
-            return self.skopeo("inspect", *words, timeout=self.limit)
-        except ProcessFailedError as failed:
-            raise NextSourceError(last_words(failed)) from failed
+        patience = Patience(0)
+        while True:
+            try:
+                return self.skopeo("inspect", *words, timeout=self.limit)
+            except ProcessFailedError as failed:
+                busy = _TOO_MANY.search(failed.completed.stderr)
+                if not busy or patience.is_over(0):
+                    raise NextSourceError(last_words(failed)) from failed
+            patience.pause(self.stop)
 
     def _for_this_machine(self, manifests: Sequence[dict[str, Any]]) -> str:
         for each in manifests:
