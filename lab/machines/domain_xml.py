@@ -6,9 +6,13 @@ NICs have <target dev=...> as well, so names are taken from <disk> elements alon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
+from xml.etree.ElementTree import Element, SubElement, fromstring, register_namespace, tostring
 
 from lab.foundation.errors import LabError
+
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+"""The namespace of what libvirt hands on to QEMU as it is: https://libvirt.org/drvqemu.html."""
+register_namespace("qemu", QEMU)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,20 @@ def with_disk(domain: str, path: str) -> str:
             disk.remove(element)
     SubElement(disk, "source", file=path)
     return tostring(root, encoding="unicode")
+
+
+def with_plugin(domain: str, plugin: str) -> str:
+    """The same machine, emulated with a plugin: its program and options as QEMU's -plugin has them."""
+    root = _parse(domain)
+    line = SubElement(root, f"{{{QEMU}}}commandline")
+    for word in ("-plugin", plugin):
+        SubElement(line, f"{{{QEMU}}}arg", value=word)
+    return tostring(root, encoding="unicode")
+
+
+def taps_of(domain: str) -> tuple[str, ...]:
+    """The host's ends of a running machine's NICs, in their order."""
+    return tuple(target.attrib["dev"] for target in _parse(domain).findall("devices/interface/target"))
 
 
 def snapshot_xml(disk: Disk, memory: str, layer: str) -> str:

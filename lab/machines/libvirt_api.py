@@ -11,12 +11,14 @@ from pathlib import Path
 import libvirt
 
 from lab.foundation.errors import LabError
-from lab.machines.domain_xml import disk_of, snapshot_xml, with_disk
+from lab.machines.domain_xml import disk_of, snapshot_xml, taps_of, with_disk, with_plugin
 
 
 class DomainState(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
+    STALLED = "stalled"
+    """Stopped by QEMU, as its disk could not be written."""
     OFF = "off"
 
 
@@ -152,8 +154,12 @@ class Libvirt:
         """Stop the machine's processors; nothing happens when they stand still already."""
         with _explained(f"cannot pause {name}"):
             domain = self._domain(name)
-            if _state(domain) is not DomainState.PAUSED:
+            if _state(domain) is DomainState.RUNNING:
                 domain.suspend()
+
+    def state(self, name: str) -> DomainState:
+        with _explained(f"cannot read the state of {name}"):
+            return _state(self._domain(name))
 
     def resume(self, name: str) -> None:
         """Let the machine go on; nothing happens when it runs."""
@@ -170,6 +176,11 @@ class Libvirt:
         with _explained(f"cannot set the time of {name}"):
             seconds, rest = divmod(nanoseconds, NANOSECONDS)
             self._domain(name).setTime({"seconds": seconds, "nseconds": rest})
+
+    def taps(self, name: str) -> tuple[str, ...]:
+        """The devices of the lab's network on the host side that are the running machine's NICs."""
+        with _explained(f"cannot read the NICs of {name}"):
+            return taps_of(self._domain(name).XMLDesc())
 
     # Memory and disk of one machine
 
@@ -188,10 +199,11 @@ class Libvirt:
             xml = snapshot_xml(disk_of(domain.XMLDesc()), str(memory), layer)
             domain.snapshotCreateXML(xml, flags)
 
-    def restore(self, name: str, memory: Path, layer: str) -> None:
+    def restore(self, name: str, memory: Path, layer: str, plugin: str | None = None) -> None:
         """Let the machine be as its memory was saved, with the disk at the path `layer`; it is paused.
 
-        What it was before, running or not, ends.
+        What it was before, running or not, ends. Until it is restored or started again, it is emulated with
+        the plugin, if there is one.
         """
         with _explained(f"cannot restore {name}"):
             domain = self._domain(name)
@@ -200,6 +212,8 @@ class Libvirt:
                 domain.destroy()
             # Its next start from nothing has the same disk.
             self._connection.defineXML(xml)
+            if plugin is not None:
+                xml = with_plugin(xml, plugin)
             self._connection.restoreFlags(str(memory), xml, libvirt.VIR_DOMAIN_SAVE_PAUSED)
 
     def _domain(self, name: str) -> libvirt.virDomain:
@@ -207,7 +221,10 @@ class Libvirt:
 
 
 def _state(domain: libvirt.virDomain) -> DomainState:
-    return _STATES[domain.state()[0]]
+    state, reason = domain.state()
+    if (state, reason) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR):
+        return DomainState.STALLED
+    return _STATES[state]
 
 
 @contextmanager

@@ -37,12 +37,15 @@ class MachineState(StrEnum):
     NOT_CREATED = "not created"
     RUNNING = "running"
     PAUSED = "paused"
+    STALLED = "stalled"
+    """It was stopped as the host's disk is full."""
     OFF = "off"
 
 
 _FROM_DOMAIN = {
     DomainState.RUNNING: MachineState.RUNNING,
     DomainState.PAUSED: MachineState.PAUSED,
+    DomainState.STALLED: MachineState.STALLED,
     DomainState.OFF: MachineState.OFF,
 }
 
@@ -97,7 +100,10 @@ class Machines:
             self._on_all(connection.suspend)
 
     def resume(self) -> None:
-        """Let paused machines run on, with the right time."""
+        """Let paused machines run on, with the right time.
+
+        Raises LabError when one stops again, as its disk cannot be written.
+        """
         with self._libvirt() as connection:
             self._go_on(connection)
 
@@ -125,17 +131,25 @@ class Machines:
                 self._go_on(connection)
             self._sweep(connection)
 
-    def revert(self, name: str) -> Snapshot:
-        """Bring all machines back to the instant of the snapshot, but with the present time; return it."""
+    def revert(self, name: str, plugins: Mapping[str, str] | None = None) -> Snapshot:
+        """Bring all machines back to the instant of the snapshot, but with the present time; return it.
+
+        `plugins`, by node, are those of QEMU's emulator that a machine has until it is brought back again.
+        """
         snapshot = self.store.find(name)
         if snapshot is None:
             known = ", ".join(self.snapshots()) or "none"
             raise LabError(f"there is no snapshot {name} of all nodes", details=f"there are: {known}")
         with self._libvirt() as connection:
-            self._on_all(lambda node: self._restore(connection, node, snapshot))
+            self._on_all(lambda node: self._restore(connection, node, snapshot, (plugins or {}).get(node)))
             self._go_on(connection)
             self._sweep(connection)
         return snapshot
+
+    def taps(self, node: str) -> tuple[str, ...]:
+        """The devices on the host side that are the NICs of the node, which runs."""
+        with self._libvirt() as connection:
+            return connection.taps(node)
 
     def snapshots(self) -> tuple[str, ...]:
         """Names of the snapshots that can be brought back."""
@@ -187,9 +201,9 @@ class Machines:
         freeze(self._layers.path(frozen))
         return self._layers.chain(frozen)
 
-    def _restore(self, connection: Libvirt, node: str, snapshot: Snapshot) -> None:
+    def _restore(self, connection: Libvirt, node: str, snapshot: Snapshot, plugin: str | None) -> None:
         layer = self._layers.add(node, below=snapshot.layers[node][0])
-        connection.restore(node, snapshot.memory(node), disk_path(layer))
+        connection.restore(node, snapshot.memory(node), disk_path(layer), plugin)
 
     def _sweep(self, connection: Libvirt) -> None:
         """Remove the layers that neither a snapshot nor a machine needs, and what was left unfinished."""
@@ -228,13 +242,22 @@ class Machines:
         deadline = Deadline(AGENT_LIMIT)
         self._on_all(
             lambda node: wait_for(
-                lambda: connection.set_time(node, time.time_ns()),
+                lambda: self._set_time_of(connection, node),
                 what=f"answer of the guest agent of {node}",
                 deadline=deadline,
                 interval=0.05,
                 retry_on=(AgentSilentError,),
             )
         )
+
+    def _set_time_of(self, connection: Libvirt, node: str) -> None:
+        if connection.state(node) is DomainState.STALLED:
+            raise LabError(
+                f"the machine of {node} stands still: its disk cannot be written",
+                details=f"its disk is in {self._folder.root}",
+                resolution="make room there, then run `lab resume`",
+            )
+        connection.set_time(node, time.time_ns())
 
     def _on_all(self, action: Callable[[str], T]) -> dict[str, T]:
         """Do it for all machines side by side; what it returned, by the machine's name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -71,14 +71,14 @@ def _has_room(lab: Lab) -> bool:
     return shutil.disk_usage(lab.folder.root).free >= needed_mib * 2**20
 
 
-def go_back(lab: Lab, name: str) -> None:
-    """Bring the lab back to the instant of that snapshot, with the present time.
+def go_back(lab: Lab, name: str, plugins: Mapping[str, str] | None = None) -> None:
+    """Bring the lab back to the instant of that snapshot, with the present time, and with plugins of QEMU's.
 
     Its secrets and kubeconfig are those of the snapshot after that, which may come from another lab. The
     kubeconfig comes last: without it, a lab counts as not brought back. Raises LabError when there is no such
     snapshot.
     """
-    snapshot = lab.machines.revert(name)
+    snapshot = lab.machines.revert(name, plugins)
     for path in _access(lab):
         write_atomically(path, snapshot.beside(path.name).read_bytes(), 0o600)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lab.foundation.paths import LabFolder
@@ -21,6 +22,8 @@ class GoBack:
     """All nodes as they were at the instant of the snapshot."""
 
     snapshot: str
+    plugins: Mapping[str, str] | None = None
+    """Of QEMU's emulator, by node."""
 
     @property
     def name(self) -> str:
@@ -30,7 +33,7 @@ class GoBack:
         return False
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        go_back(lab, self.snapshot)
+        go_back(lab, self.snapshot, self.plugins)
         faults_after_revert(lab, ())
 
 

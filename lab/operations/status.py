@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from lab.state.records import existing_labs, read_record
 
 API_LIMIT = 20.0
 """Seconds in which even a busy API server without KVM lists its nodes; people wait for the answer."""
+MIB = 1 << 20
 GREETING_LIMIT = 10.0
 """Seconds in which even a busy node without KVM says that it is there."""
 
@@ -96,7 +98,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     plan = lab.plan
     machines = lab.machine_states()
     asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
-    cluster = _cluster(lab, seen_well=seen_well) if asked else _Cluster({}, ())
+    cluster = _cluster(lab, seen_well=seen_well) if asked else _Cluster({}, _stalled(lab, machines))
     nodes = []
     for node in plan.nodes:
         seen = cluster.nodes.get(node.name)
@@ -124,6 +126,18 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         networks=tuple(network.name for network in plan.networks),
         nodes=tuple(nodes),
         problems=cluster.problems,
+    )
+
+
+def _stalled(lab: Lab, machines: Mapping[str, MachineState]) -> tuple[str, ...]:
+    """Why machines stand still that nobody has paused."""
+    nodes = [name for name, state in machines.items() if state is MachineState.STALLED]
+    if not nodes:
+        return ()
+    free = shutil.disk_usage(lab.folder.root).free / MIB
+    return (
+        f"{', '.join(nodes)}: stopped as the disk could not be written; {lab.folder.root} has {free:.0f} MiB"
+        " free. Make room there, then run `lab resume`",
     )
 
 
@@ -158,6 +172,8 @@ def read_record_safely(folder: LabFolder) -> bool:
 
 def _state(lab: Lab, machines: Iterable[MachineState]) -> str:
     states = set(machines)
+    if MachineState.STALLED in states:
+        return "stalled"
     if states == {MachineState.PAUSED}:
         return "paused"
     if states == {MachineState.RUNNING}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.foundation.errors import LabError
-from lab.machines.domain_xml import Disk, disk_of, snapshot_xml, with_disk
+from lab.machines.domain_xml import Disk, disk_of, snapshot_xml, taps_of, with_disk, with_plugin
 
 DISK = """
     <disk type="file" device="disk">
@@ -46,3 +46,16 @@ def test_only_the_disk_is_part_of_a_snapshot() -> None:
 def test_a_machine_has_one_disk(devices: str) -> None:
     with pytest.raises(LabError, match="expected one"):
         disk_of(domain(devices))
+
+
+def test_a_plugin_is_handed_on_to_qemu_as_it_is() -> None:
+    changed = with_plugin(domain(NIC + DISK), "/a.so,file=/b")
+    assert (
+        '<qemu:commandline><qemu:arg value="-plugin" /><qemu:arg value="/a.so,file=/b" /></qemu:commandline>'
+        in changed
+    )
+    assert disk_of(changed) == Disk("vda", "/images/a.img")
+
+
+def test_the_hosts_ends_of_the_nics_are_found() -> None:
+    assert taps_of(domain(NIC + DISK)) == ("vnet0",)

@@ -96,6 +96,25 @@ def test_a_saved_machine_lives_on_and_comes_back_paused(
         assert layers.chain(again) == (again, volume_name(NAME))
 
 
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ((libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR), DomainState.STALLED),
+        ((libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER), DomainState.PAUSED),
+        ((libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_BOOTED), DomainState.RUNNING),
+    ],
+)
+def test_who_stopped_a_machine_is_told_apart(
+    connection: Libvirt, monkeypatch: pytest.MonkeyPatch, said: tuple[int, int], state: DomainState
+) -> None:
+    class Domain:
+        def state(self) -> tuple[int, int]:
+            return said
+
+    monkeypatch.setattr(Libvirt, "_domain", lambda _self, _name: Domain())
+    assert connection.state("any") is state
+
+
 def test_a_guest_without_an_agent_is_a_case_of_its_own(running: Libvirt) -> None:
     with pytest.raises(AgentSilentError, match=f"cannot set the time of {NAME}"):
         running.set_time(NAME, 1_700_000_000_000_000_000)

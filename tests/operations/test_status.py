@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +55,13 @@ class RunningMachines:
         return dict.fromkeys(NAMES, MachineState.RUNNING)
 
 
+class StalledMachines:
+    """QEMU has stopped the one of k8s-node1."""
+
+    def states(self) -> Mapping[str, MachineState]:
+        return {**dict.fromkeys(NAMES, MachineState.RUNNING), "k8s-node1": MachineState.STALLED}
+
+
 @dataclass(frozen=True)
 class StandInNode:
     name: str
@@ -98,9 +106,16 @@ def in_macvlan(plan: Plan) -> Plan:
     return plan.in_mode(ModeChoice("macvlan"))
 
 
-def seen(folder: LabFolder, plan: Plan, api: StandInApi, *, seen_well: bool = False) -> LabStatus:
+def seen(
+    folder: LabFolder,
+    plan: Plan,
+    api: StandInApi,
+    *,
+    seen_well: bool = False,
+    machines: RunningMachines | StalledMachines | None = None,
+) -> LabStatus:
     record = LabRecord("a", mode="macvlan", supply="packages", created="", ready=True, box_digest=DIGEST)
-    parts = PaperParts(folder, RunningMachines(), StandInNodes(), api)
+    parts = PaperParts(folder, machines or RunningMachines(), StandInNodes(), api)
     return status_of(Lab(folder, record, plan, SilentProgress(), parts), seen_well=seen_well)
 
 
@@ -135,3 +150,19 @@ def test_where_all_was_seen_to_be_well_no_problem_is_looked_for(folder: LabFolde
     api = StandInApi(*map(node, NAMES))
     status = seen(folder, in_macvlan, api, seen_well=True)
     assert (conditions(status), status.problems, api.asked_for_pods) == (["Ready"] * 3, (), False)
+
+
+def test_a_machine_that_a_full_disk_stopped_is_told_with_the_remedy(
+    folder: LabFolder, in_macvlan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(free=3 << 20)
+    monkeypatch.setattr("lab.operations.status.shutil.disk_usage", lambda _: free)
+    api = StandInApi()
+    status = seen(folder, in_macvlan, api, machines=StalledMachines())
+    assert status.state == "stalled"
+    assert [each.machine for each in status.nodes] == ["running", "stalled", "running"]
+    assert status.problems == (
+        f"k8s-node1: stopped as the disk could not be written; {folder.root} has 3 MiB free."
+        " Make room there, then run `lab resume`",
+    )
+    assert api.patience == []
