@@ -11,6 +11,7 @@ import click
 
 from lab.cli import (
     access,
+    benching,
     completion,
     faults,
     keeping,
@@ -63,6 +64,7 @@ for group in (
     access,
     packets,
     testing,
+    benching,
     faults,
     support,
     topologies,

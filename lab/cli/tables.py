@@ -195,6 +195,14 @@ def show_suite_runs(runs: Sequence[SuiteRun]) -> None:
     _print(table)
 
 
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table of text."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    _print(table)
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

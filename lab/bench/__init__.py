@@ -1,0 +1,1 @@
+"""What a network mode costs: round trips between two ends, beside those between two nodes."""
