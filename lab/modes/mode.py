@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -101,6 +101,8 @@ class PacketPath:
     """What it is between the NICs."""
     pods: str = "pod"
     """Which pods, where the mode has several kinds."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """By which it knows them."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_tex
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.rebuild import rebuild_lab
-from lab.operations.suite_page import Check, ModeRun, Outcome, judged, read_checks, render_page
+from lab.operations.suite_page import Check, DrawnPath, ModeRun, Outcome, judged, read_checks, render_page
 from lab.state.records import now
 from lab.topology.mode_choice import ModeChoice
 
@@ -40,6 +40,8 @@ class SuiteRun:
     """Why there was nothing to judge."""
     judged: bool = True
     """False on a cluster that was too slow for it."""
+    paths: tuple[DrawnPath, ...] = ()
+    """As they were traced after it."""
 
     @property
     def checks(self) -> int:
@@ -120,6 +122,7 @@ def _page(lab: Lab, runs: Sequence[SuiteRun]) -> str:
                 run.rebuild_seconds,
                 run.suite_seconds,
                 run.problem,
+                run.paths,
             )
             for run in runs
         ],
@@ -148,4 +151,20 @@ def _run_suite(
         problem = "not judged: the control plane is starved"
     else:
         problem = "" if report.exists() else "the suite did not begin"
-    return SuiteRun(mode, status == 0, rebuild_seconds, seconds, checks, problem, judged=status != NOT_JUDGED)
+    return SuiteRun(
+        mode,
+        status == 0,
+        rebuild_seconds,
+        seconds,
+        checks,
+        problem,
+        judged=status != NOT_JUDGED,
+        paths=_traced_paths(folder, progress) if checks else (),
+    )
+
+
+def _traced_paths(folder: LabFolder, progress: ConsoleProgress) -> tuple[DrawnPath, ...]:
+    # Imported here, as it takes half a second, which no other command must wait for.
+    from lab.operations.traced_path import traced_paths  # noqa: PLC0415
+
+    return traced_paths(folder, progress)

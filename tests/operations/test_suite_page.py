@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from lab.modes.registry import mode_named
-from lab.operations.suite_page import ModeRun, render_page
+from lab.operations.suite_page import DrawnPath, ModeRun, Station, render_page
 from lab.operations.suite_page.page import rows_of
 from lab.operations.suite_page.results import Check, Outcome, read_checks
 
 MACVLAN, FLANNEL = mode_named("macvlan"), mode_named("flannel-vxlan")
+
+WAY = DrawnPath("pod", (Station("pod-a", ("eth0",)),), "IPv4, ICMP", (Station("pod-b", ("eth0",)),))
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest" errors="0" failures="1" skipped="0" tests="3" time="99">
@@ -97,7 +99,7 @@ class Texts(HTMLParser):
 
 def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple[Check, ...]) -> None:
     runs = [
-        ModeRun("macvlan", MACVLAN, checks, 0, 90),
+        ModeRun("macvlan", MACVLAN, checks, 0, 90, paths=(WAY,)),
         ModeRun(FLANNEL.name, FLANNEL, (), 30, 0, problem="the pod network does not come up"),
     ]
     page = Texts(render_page("The modes of a lab", ["Kubernetes v1.24.10"], runs))
@@ -112,7 +114,8 @@ def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple
         "as expected",
         "the pod network does not come up",
         MACVLAN.summary,
-        MACVLAN.paths[0].wire,
+        "IPv4, ICMP",
+        "eth0",
     ):
         assert text in page.texts
 

@@ -55,6 +55,9 @@ PLACEMENTS = {"control-plane": CONTROL_PLANE_LABEL, "master": "node-role.kuberne
 TUNNEL = f"{NIC}.vxlan{VXLAN_ID}"
 """How the daemon names the overlay's device (GenerateVxlanNetIfName)."""
 
+NETWORK_TYPE = "networking.alibaba.com/network-type"
+"""The annotation of a pod that says which of its networks it belongs to (constants.AnnotationNetworkType)."""
+
 RULES_SECONDS = 300
 DAEMON_SECONDS = 300
 """How long kube-proxy's first rules and the daemon may take; emulation takes its time."""
@@ -181,8 +184,13 @@ HYBRIDNET = Mode(
     ),
     needs_underlay=True,
     paths=(
-        PacketPath(("eth0", "hybr*", TUNNEL, NIC), f"UDP 8472, VNI {VXLAN_ID}", "overlay pod"),
-        PacketPath(("eth0", "hybr*", NIC), "plain IP, node MACs", "underlay pod"),
+        PacketPath(
+            ("eth0", "hybr*", TUNNEL, NIC),
+            f"UDP 8472, VNI {VXLAN_ID}",
+            "overlay pod",
+            {NETWORK_TYPE: "Overlay"},
+        ),
+        PacketPath(("eth0", "hybr*", NIC), "plain IP, node MACs", "underlay pod", {NETWORK_TYPE: "Underlay"}),
     ),
     images=("hybridnet",),
     problems=_problems,

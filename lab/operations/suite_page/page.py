@@ -16,6 +16,29 @@ TEMPLATE = Path(__file__).parent / "page.html.j2"
 
 
 @dataclass(frozen=True)
+class Station:
+    """A network namespace that a packet passes, and its devices there, in their order."""
+
+    place: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DrawnPath:
+    """The way of a packet from a pod to one on another node, as it was seen."""
+
+    pods: str
+    """Which pods, where the mode has several kinds."""
+    before: tuple[Station, ...]
+    """As far as the wire between the nodes."""
+    wire: str
+    """What the frame there is made of."""
+    after: tuple[Station, ...]
+    remark: str = ""
+    """What keeps the picture from being whole."""
+
+
+@dataclass(frozen=True)
 class ModeRun:
     """The suite's run in one mode."""
 
@@ -27,6 +50,7 @@ class ModeRun:
     suite_seconds: float
     problem: str = ""
     """Why there was nothing to judge."""
+    paths: tuple[DrawnPath, ...] = ()
 
     @property
     def failed(self) -> int:
