@@ -17,7 +17,7 @@ SOURCE = Path(__file__).with_name("instructions.c")
 COMPILERS = ("cc", "gcc", "clang")
 COMPILE_LIMIT = 120.0
 EMULATOR = "qemu-system-x86_64"
-VERSION = re.compile(r"version ((\d+)\.[\d.]+)")
+_VERSION = re.compile(r"version (\d+\.[\d.]+)")
 FIRST_WITH_SECOND_INTERFACE = 9
 """QEMU's major version: https://wiki.qemu.org/ChangeLog/9.0, TCG plugins."""
 _PAIR = struct.Struct("=QQ")
@@ -49,7 +49,8 @@ def build_plugin(folder: Path) -> Path:
 
     Raises LabError without a C compiler, or when it does not compile.
     """
-    interface = 2 if _qemu_major() >= FIRST_WITH_SECOND_INTERFACE else 1
+    major = int(emulator_version().partition(".")[0])
+    interface = 2 if major >= FIRST_WITH_SECOND_INTERFACE else 1
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     program = folder / f"instructions-{interface}-{digest}.so"
     if program.exists():
@@ -87,9 +88,10 @@ def read_counts(files: Iterable[Path]) -> Instructions:
     return counted
 
 
-def _qemu_major() -> int:
+def emulator_version() -> str:
+    """QEMU's, such as 7.2.22. Raises LabError when it does not say it."""
     said = run([EMULATOR, "--version"]).stdout
-    found = VERSION.search(said)
+    found = _VERSION.search(said)
     if found is None:
         raise LabError(f"{EMULATOR} does not say its version", details=said)
-    return int(found[2])
+    return found[1]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from lab.bench.published import PUBLISHED
 from lab.bench.result import Bench
 from lab.bench.words import cost_text, measure_of, rows_of, warnings_of
+from lab.foundation.html import render_html
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 ROOM = 1.08
@@ -74,14 +73,8 @@ def _chart(bench: Bench, pair: str, base: str, protocol: str) -> Chart:
 
 def render_page(bench: Bench) -> str:
     """The HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-    )
-    return environment.get_template(TEMPLATE.name).render(
+    return render_html(
+        TEMPLATE,
         bench=bench,
         measure=measure_of(bench),
         emulated=bench.accelerator != "kvm",

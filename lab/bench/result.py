@@ -104,9 +104,7 @@ class ModeBench:
 
     def cost(self, series: Series) -> Ratio | None:
         """A round trip beside one of the base: by instructions where they were counted, else by time."""
-        return (
-            ratio(series.samples, series.bases, self._estimate(series)) if len(series.samples) > 1 else None
-        )
+        return self._costs.get((series.pair, series.protocol))
 
     def more_instructions(self, series: Series) -> float | None:
         """In a round trip than in one of the base."""
@@ -115,13 +113,18 @@ class ModeBench:
         estimate = self._estimate(series)
         return estimate(series.samples) - estimate(series.bases)
 
-    @property
+    @cached_property
     def controls(self) -> Mapping[str, Ratio]:
         """The base beside itself, by name and protocol: the last of a block beside its first."""
+        of_bases = {f"{each.base} by {each.protocol}": each for each in self.series if len(each.before) > 1}
+        return {name: ratio(each.after, each.before, self._estimate(each)) for name, each in of_bases.items()}
+
+    @cached_property
+    def _costs(self) -> Mapping[tuple[str, str], Ratio]:
         return {
-            f"{each.base} by {each.protocol}": ratio(each.after, each.before, self._estimate(each))
+            (each.pair, each.protocol): ratio(each.samples, each.bases, self._estimate(each))
             for each in self.series
-            if len(each.before) > 1
+            if len(each.samples) > 1
         }
 
     def _estimate(self, series: Series) -> Estimate:

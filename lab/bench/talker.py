@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.foundation.errors import LabError
-from lab.foundation.process import start_with_pipes
+from lab.foundation.process import end_with_pipes, start_with_pipes
 from lab.packets.protocols import Protocol
 from lab.packets.spots import Spot
 
@@ -86,18 +86,7 @@ class Talker:
 
     def end(self) -> None:
         """Let it end: it does when its standard input does."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(END_LIMIT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(END_LIMIT)
-        for stream in (self._process.stdout, self._process.stderr):
-            assert stream is not None
-            stream.close()
+        end_with_pipes(self._process, [self._reader], END_LIMIT)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -10,12 +10,11 @@ import click
 from lab.bench.page import render_page
 from lab.bench.result import Bench, bench_of
 from lab.bench.words import measure_of, rows_of, warnings_of
-from lab.cli.common import console, json_option, name_option, print_json, the_lab
+from lab.cli.common import console, json_option, modes_wanted, name_option, print_json, the_lab
 from lab.cli.tables import show_rows
 from lab.foundation.errors import WrongUseError
 from lab.foundation.files import write_atomically, write_output
 from lab.operations.benching import bench_modes
-from lab.operations.filling import modes_for
 
 
 @click.command()
@@ -58,7 +57,7 @@ def bench(name: str | None, modes: str | None, all_modes: bool, source: Path | N
 def _measure(name: str | None, modes: str | None, *, all_modes: bool) -> Bench:
     lab = the_lab(name)
     progress = console()
-    wanted = modes_for(lab, progress) if all_modes else tuple(modes.split(",")) if modes else ()
+    wanted = modes_wanted(lab, modes, all_modes=all_modes)
     target = Path("reports") / f"bench-{lab.name}.json"
 
     def told(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress
+from lab.operations.filling import modes_for
 from lab.state.records import choose_lab
 from lab.topology.models import Supply
 
@@ -51,6 +52,13 @@ def supply_option(command: F) -> F:
         metavar="S",
         help=f"Where software comes from: {', '.join(Supply)} (default: LAB_SUPPLY, else the topology's).",
     )(command)
+
+
+def modes_wanted(lab: LabFolder, modes: str | None, *, all_modes: bool) -> tuple[str, ...]:
+    """Of the options --mode M,N and --all-modes: the modes; empty for the one that the lab has."""
+    if all_modes:
+        return modes_for(lab, console())
+    return tuple(modes.split(",")) if modes else ()
 
 
 def the_lab(name: str | None) -> LabFolder:

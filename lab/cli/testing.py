@@ -6,9 +6,8 @@ import sys
 
 import click
 
-from lab.cli.common import console, name_option, the_lab
+from lab.cli.common import console, modes_wanted, name_option, the_lab
 from lab.cli.tables import show_suite_runs
-from lab.operations.filling import modes_for
 from lab.operations.testing import exit_status, run_acceptance
 
 
@@ -37,7 +36,7 @@ def test(name: str | None, modes: str | None, all_modes: bool, pytest_arguments:
     if modes and all_modes:
         raise click.UsageError("--mode and --all-modes cannot be used together")
     lab = the_lab(name)
-    wanted = modes_for(lab, console()) if all_modes else tuple(modes.split(",")) if modes else ()
+    wanted = modes_wanted(lab, modes, all_modes=all_modes)
     runs = run_acceptance(lab, wanted, pytest_arguments, console())
     if len(runs) > 1:
         show_suite_runs(runs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -157,6 +158,28 @@ def start_with_pipes(command: Sequence[str]) -> subprocess.Popen[bytes]:
         )
     except FileNotFoundError as missing:
         raise ProgramMissingError(command[0]) from missing
+
+
+def end_with_pipes(
+    child: subprocess.Popen[bytes], readers: Iterable[threading.Thread], seconds: float
+) -> None:
+    """Let what `start_with_pipes` started end, which it does when its standard input does, or be ended.
+
+    It has so many seconds, and after that each thread that reads its output; then the pipes are closed.
+    """
+    assert child.stdin is not None
+    with contextlib.suppress(OSError):  # nobody reads what was written last
+        child.stdin.close()
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    for reader in readers:
+        reader.join(seconds)
+    for stream in (child.stdout, child.stderr):
+        assert stream is not None
+        stream.close()
 
 
 def become(command: Sequence[str], *, told: Sequence[str], env: Mapping[str, str] | None = None) -> NoReturn:

@@ -15,7 +15,7 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.process import run
 from lab.operations.capturing import pod_spot
 from lab.operations.context import Lab
-from lab.operations.probe_pods import ProbePod, make_probe_pods
+from lab.operations.probe_pods import ProbePod, make_probe_pods, probe_nodes
 from lab.operations.trace_ends import lan_host_spot, node_spot
 from lab.topology.plan import NodePlan, Plan
 
@@ -47,7 +47,7 @@ class TwoNodes:
 
 def two_nodes(plan: Plan) -> TwoNodes:
     """Two workers, or the only one and the control plane. Raises WrongUseError when there is one node."""
-    able = [*plan.workers, *plan.control_planes]
+    able = probe_nodes(plan)
     if len(able) < 2:
         raise WrongUseError(
             f"lab bench measures between two nodes, {plan.topology} has one",

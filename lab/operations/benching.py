@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lab.bench.counter import EMULATOR, VERSION, build_plugin, read_counts
+from lab.bench.counter import build_plugin, emulator_version, read_counts
 from lab.bench.result import Bench, ModeBench
 from lab.bench.session import Effort, Gauges, Session
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.process import run
 from lab.foundation.progress import Progress
-from lab.modes.registry import mode_named
 from lab.operations.bench_ends import TwoNodes, keep_still, make_pods, two_nodes, wire_of
 from lab.operations.context import Lab
 from lab.operations.keeping import mode_snapshot
@@ -51,8 +50,7 @@ def bench_modes(
     lab.require_running()
     wanted = [ModeChoice.parse(mode) for mode in modes] or [lab.plan.choice]
     for choice in wanted:
-        mode_named(choice.name).check(lab.plan.in_mode(choice))
-        lab.require_images_of(mode_named(choice.name))
+        lab.require_able(choice)
     nodes = two_nodes(lab.plan)
     plugin = build_plugin(cache_root() / COUNTS) if lab.emulated else None
     bench = _of_lab(lab, nodes)
@@ -134,15 +132,13 @@ def _of_lab(lab: Lab, nodes: TwoNodes) -> Bench:
     kernel = run(
         node_spot(lab, nodes.echoes.name).machine.command("uname -r"), timeout=ASK_LIMIT
     ).stdout.strip()
-    said = run([EMULATOR, "--version"]).stdout
-    emulator = VERSION.search(said)
     return Bench(
         lab=lab.folder.name,
         topology=lab.plan.topology,
         started=now(),
         accelerator=lab.record.accelerator,
         kernel=kernel,
-        emulator=emulator[1] if emulator else said.splitlines()[0],
+        emulator=emulator_version(),
         message_bytes=MESSAGE_BYTES,
         modes=(),
     )

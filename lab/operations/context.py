@@ -97,6 +97,12 @@ class Lab:
             {**lacking, **lacking_images(version, sorted(on_demand), Supply(self.record.supply), cache)}
         )
 
+    def require_able(self, choice: ModeChoice) -> None:
+        """Raises WrongUseError when there is no such mode, or the lab cannot run in it."""
+        mode = mode_named(choice.name)
+        mode.check(self.plan.in_mode(choice))
+        self.require_images_of(mode)
+
     def change_mode(self, choice: ModeChoice) -> None:
         """Let the lab be in that mode, not installed yet. Raises WrongUseError when it cannot run in it."""
         plan = make_plan(load_topology(self.folder.topology)).in_mode(choice)

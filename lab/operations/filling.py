@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
-from lab.modes.registry import MODES, mode_named
+from lab.modes.registry import MODES
 from lab.operations.context import Lab
 from lab.operations.keeping import is_kept
 from lab.operations.rebuild import rebuild_lab
@@ -21,8 +21,7 @@ def modes_for(folder: LabFolder, progress: Progress) -> tuple[str, ...]:
     able: list[str] = []
     for mode in MODES:
         try:
-            mode.check(lab.plan.in_mode(ModeChoice(mode.name)))
-            lab.require_images_of(mode)
+            lab.require_able(ModeChoice(mode.name))
             able += [mode.name, *(str(ModeChoice(mode.name, options)) for options in mode.variants)]
         except WrongUseError as error:
             progress.note(f"left out: {error.brief}: {error.details}")
@@ -40,8 +39,7 @@ def fill_cache(folder: LabFolder, modes: Sequence[str], progress: Progress) -> t
     present = lab.plan.choice
     wanted = [ModeChoice.parse(mode) for mode in modes]
     for choice in wanted:
-        mode_named(choice.name).check(lab.plan.in_mode(choice))
-        lab.require_images_of(mode_named(choice.name))
+        lab.require_able(choice)
     filled: list[str] = []
     try:
         for choice in wanted:

@@ -10,6 +10,7 @@ from typing import Any
 from lab.cluster.api import Manifest
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.operations.context import Lab
+from lab.topology.plan import NodePlan, Plan
 
 IMAGE = "agnhost"
 READY_LIMIT = 900.0
@@ -21,6 +22,11 @@ class ProbePod:
     node: str
     annotations: Mapping[str, str] = field(default_factory=dict)
     """By which a mode with several kinds of pods knows this one's."""
+
+
+def probe_nodes(plan: Plan) -> tuple[NodePlan, ...]:
+    """All nodes, those first on which probe pods go: workers rather than the control plane."""
+    return (*plan.workers, *plan.control_planes)
 
 
 def make_probe_pods(

@@ -10,7 +10,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
-from lab.operations.probe_pods import ProbePod, make_probe_pods, remove_probe_pods
+from lab.operations.probe_pods import ProbePod, make_probe_pods, probe_nodes, remove_probe_pods
 from lab.operations.suite_page import DrawnPath, Station
 from lab.operations.tracing import trace
 from lab.packets.headers import Arp, Header, Icmp, IPv6Header, Tcp, Udp, Vlan, Vxlan
@@ -30,7 +30,7 @@ def traced_paths(folder: LabFolder, progress: Progress) -> tuple[DrawnPath, ...]
     """
     lab = Lab.open(folder, progress)
     kinds = mode_named(lab.plan.mode).paths
-    nodes = [node.name for node in (*lab.plan.workers, *lab.plan.control_planes)][:2]
+    nodes = [node.name for node in probe_nodes(lab.plan)[:2]]
     if len(nodes) < 2:
         return ()
     pods = {

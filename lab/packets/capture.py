@@ -19,7 +19,7 @@ from typing import Self
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.journal import JOURNAL
-from lab.foundation.process import start_with_pipes
+from lab.foundation.process import end_with_pipes, start_with_pipes
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.packets.capture_format import (
     SLL2_LENGTH,
@@ -298,17 +298,7 @@ class Captures:
     def _end_all(self) -> None:
         self.stop()
         for running in self._running:
-            try:
-                running.process.wait(END_LIMIT)
-            except subprocess.TimeoutExpired:
-                running.process.kill()
-                running.process.wait()
-            for thread in running.threads:
-                thread.join(END_LIMIT)
-            assert running.process.stdout is not None
-            assert running.process.stderr is not None
-            running.process.stdout.close()
-            running.process.stderr.close()
+            end_with_pipes(running.process, running.threads, END_LIMIT)
 
 
 def _read_answer(lines: Iterator[str]) -> Answer:

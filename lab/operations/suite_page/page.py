@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from lab.foundation.progress import seconds_text
+from lab.foundation.html import render_html
 from lab.modes.mode import Mode
 from lab.operations.suite_page.results import Check, Outcome, judged
 
@@ -115,14 +113,4 @@ def _cell(run: ModeRun, topic: str, function: str) -> Cell:
 
 def render_page(title: str, facts: Sequence[str], runs: Sequence[ModeRun]) -> str:
     """The HTML text. `facts` are lines about the lab, such as its Kubernetes version."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-    )
-    environment.filters["seconds"] = seconds_text
-    return environment.get_template(TEMPLATE.name).render(
-        title=title, facts=facts, runs=runs, rows=rows_of(runs)
-    )
+    return render_html(TEMPLATE, title=title, facts=facts, runs=runs, rows=rows_of(runs))
