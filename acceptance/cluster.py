@@ -40,6 +40,11 @@ class ClusterNode:
     pod_cidr: IPv4Network | None
 
 
+LOST_LEASE = ("leader election lost", "leaderelection lost", "failed to renew lease")
+"""Words with which a program ends that could not renew its lease in time: those of controller-runtime's
+pkg/manager/internal.go, of Kubernetes' own programs, of client-go's tools/leaderelection."""
+
+
 @dataclass(frozen=True)
 class Restart:
     """A container that was started again, and the end of its last life."""
@@ -49,6 +54,15 @@ class Restart:
     container: str
     last_words: tuple[str, ...] = ()
     """The last lines of that life's log."""
+
+    @property
+    def lost_lease(self) -> bool:
+        """Whether the program ended because the API server did not renew its lease within its ten seconds.
+
+        It ends itself then, so that no two of its kind lead; it says that the control plane was starved, and
+        nothing of the network.
+        """
+        return any(words in line for line in self.last_words for words in LOST_LEASE)
 
     def __str__(self) -> str:
         return "\n".join((self.text, *(f"    {line}" for line in self.last_words)))

@@ -14,7 +14,7 @@ from acceptance.evidence import Evidence
 from acceptance.inventory import Inventory, Node, Taint
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
-from acceptance.report import causes
+from acceptance.report import SEEN, Record, causes
 from acceptance.shell import SshConnections
 from acceptance.workload import is_probed_system_pod
 
@@ -139,19 +139,25 @@ def test_system_pods(evidence: Evidence) -> None:
         pytest.fail(f"not Ready:\n{said}\n{causes(evidence, ())}", pytrace=False)
 
 
-def test_system_pods_stay_up(evidence: Evidence) -> None:
-    """No container of the cluster itself failed and was started again, but for moments after a reboot."""
+def test_system_pods_stay_up(evidence: Evidence, record_property: Record) -> None:
+    """No container of the cluster itself failed and was started again.
+
+    Moments after a reboot it may, and after a lost lease: that tells of a starved control plane, and is told.
+    """
     if isinstance(evidence.all_pods, Problem):
         pytest.fail(str(evidence.all_pods), pytrace=False)
-    wrong = [
-        f"{pod.name} on {pod.node or 'no node'}: {restart}"
+    seen = [
+        (restart, f"{pod.name} on {pod.node or 'no node'}: {restart}")
         for pod in evidence.all_pods
         if is_probed_system_pod(pod, evidence.expectations)
         for restart in pod.restarts
         if not _follows_a_reboot(pod, restart, evidence.facts.get(pod.node or ""))
     ]
-    if wrong:
+    if wrong := [text for restart, text in seen if not restart.lost_lease]:
         pytest.fail("\n".join(wrong), pytrace=False)
+    if seen:
+        lost = "\n".join(text for _, text in seen)
+        record_property(SEEN, f"The control plane was too slow to renew a lease in time:\n{lost}")
 
 
 def _follows_a_reboot(pod: ClusterPod, restart: Restart, facts: NodeFacts | Problem | None) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.real_lab.lab_under_test import NAME, HostTrace, Lab
+from tests.real_lab.lab_under_test import NAME, HostTrace, Lab, failed_checks
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,9 +34,12 @@ def lab(before: HostTrace) -> Lab:
     """Runs `lab` with the words and returns what it printed; its progress goes to the terminal."""
 
     def run(*words: str) -> str:
+        began = time.time()
         done = subprocess.run(["lab", *words], stdout=subprocess.PIPE, text=True, check=False)
         print(done.stdout)  # noqa: T201 - pytest shows it
-        assert done.returncode == 0, f"lab {' '.join(words)}: exit status {done.returncode}"
+        assert done.returncode == 0, "\n".join(
+            (f"lab {' '.join(words)}: exit status {done.returncode}", *failed_checks(began))
+        )
         return done.stdout
 
     return run

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.operations.suite_page import Outcome, read_checks
+
 NAME = "selftest"
 TOPOLOGY = "underlay-3node"
 PROGRAMS = ("qemu-system", "libvirtd", "dnsmasq", "agnhost", "vagrant", "virtlogd")
@@ -72,3 +74,15 @@ def vagrant_states(lab: Lab) -> dict[str, str]:
     printed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
     fields = (line.split(",") for line in printed.splitlines())
     return {each[1]: each[3] for each in fields if each[2:3] == ["state"]}
+
+
+def failed_checks(since: float, most: int = 8) -> Iterator[str]:
+    """The checks that failed in reports of the acceptance suite written `since` (seconds since 1970)."""
+    reports = [
+        each for each in Path("reports").glob(f"acceptance-{NAME}-*.xml") if each.stat().st_mtime >= since
+    ]
+    failed = [check for report in reports for check in read_checks(report) if check.outcome is Outcome.FAILED]
+    for check in failed[:most]:
+        yield f"{check.topic}: {check.function} {check.parameter}: {check.own_words or check.evidence}"
+    if failed[most:]:
+        yield f"and {len(failed) - most} more checks failed"

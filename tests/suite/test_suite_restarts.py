@@ -17,21 +17,26 @@ from acceptance.test_nodes import test_system_pods_stay_up as system_pods_stay_u
 BOOT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def _seen(healthy: Evidence, *, started: datetime, ended: datetime) -> Evidence:
+def _seen(
+    healthy: Evidence, *, started: datetime, ended: datetime, last_words: str = "cannot listen"
+) -> Evidence:
     """A daemon that `started` first and failed once, at `ended`, on a node that booted at BOOT."""
     pod = replace(
         healthy.pods["backend"],
         namespace="kube-system",
         node="k8s-node1",
         started=started,
-        restarts=(Restart(ended, "daemon was started again once", "daemon", ("leader election lost",)),),
+        restarts=(Restart(ended, "daemon was started again once", "daemon", (last_words,)),),
     )
     facts = NodeFacts("k8s-node1", (), (), {}, (), {}, {}, booted=BOOT)
     return replace(healthy, all_pods=(pod,), facts={"k8s-node1": facts})
 
 
 def test_a_failure_moments_after_a_reboot_does_not_count(healthy: Evidence) -> None:
-    system_pods_stay_up(_seen(healthy, started=BOOT - timedelta(hours=1), ended=BOOT + timedelta(seconds=40)))
+    told: dict[str, object] = {}
+    seen = _seen(healthy, started=BOOT - timedelta(hours=1), ended=BOOT + timedelta(seconds=40))
+    system_pods_stay_up(seen, told.__setitem__)
+    assert not told
 
 
 @pytest.mark.parametrize(
@@ -44,10 +49,25 @@ def test_a_failure_moments_after_a_reboot_does_not_count(healthy: Evidence) -> N
     ids=["the pod is younger than the boot", "long after the boot", "before the boot"],
 )
 def test_any_other_failure_counts(healthy: Evidence, started: timedelta, ended: timedelta) -> None:
-    with pytest.raises(
-        pytest.fail.Exception, match="daemon was started again once\n    leader election lost"
-    ):
-        system_pods_stay_up(_seen(healthy, started=BOOT + started, ended=BOOT + ended))
+    seen = _seen(healthy, started=BOOT + started, ended=BOOT + ended)
+    with pytest.raises(pytest.fail.Exception, match="daemon was started again once\n    cannot listen"):
+        system_pods_stay_up(seen, _nothing_to_tell)
+
+
+@pytest.mark.parametrize(
+    "last_words",
+    [
+        '{"level":"error","msg":"manager exit unexpectedly","error":"leader election lost"}',
+        "E0101 12:00:00.000000 1 leaderelection.go:306] Failed to release lock: leaderelection lost",
+        "I0101 12:00:00.000000 1 leaderelection.go:283] failed to renew lease kube-system/x: timed out",
+    ],
+)
+def test_a_lost_lease_is_told_and_does_not_count(healthy: Evidence, last_words: str) -> None:
+    told: dict[str, object] = {}
+    seen = _seen(healthy, started=BOOT, ended=BOOT + timedelta(hours=1), last_words=last_words)
+    system_pods_stay_up(seen, told.__setitem__)
+    assert "too slow to renew a lease" in str(told["seen"])
+    assert last_words in str(told["seen"])
 
 
 @pytest.mark.parametrize("host_network", [True, False])
@@ -64,9 +84,13 @@ def test_where_kubelet_cannot_ask_the_pods_it_starts_them_again_for_nothing(
     )
     if host_network:
         with pytest.raises(pytest.fail.Exception, match="daemon was started again once"):
-            system_pods_stay_up(bare)
+            system_pods_stay_up(bare, _nothing_to_tell)
     else:
-        system_pods_stay_up(bare)
+        system_pods_stay_up(bare, _nothing_to_tell)
+
+
+def _nothing_to_tell(name: str, value: object) -> None:
+    raise AssertionError(f"{name}: {value}")
 
 
 def test_the_time_of_the_boot() -> None:
