@@ -92,11 +92,17 @@ class ModeBench:
         return next((each for each in self.series if (each.pair, each.protocol) == (pair, protocol)), None)
 
     @cached_property
-    def rate(self) -> float:
-        """Instructions that the two nodes execute in a second whether anybody asks or not."""
+    def rates(self) -> Mapping[str, float]:
+        """Instructions that nodes execute in a second whether anybody asks or not, by the base.
+
+        They are counted at the ends of the base: on two nodes, or on one.
+        """
+        return {base: self._rate(base) for base in {each.base for each in self.series}}
+
+    def _rate(self, base: str) -> float:
         kinds: dict[tuple[str, str, int], list[Batch]] = {}
         for series in self.series:
-            if series.has_instructions:
+            if series.base == base and series.has_instructions:
                 for name, samples in ((series.pair, series.samples), (series.base, series.bases)):
                     for batch in (each for sample in samples for each in (sample.short, sample.long)):
                         kinds.setdefault((name, series.protocol, batch.rounds), []).append(batch)
@@ -128,7 +134,7 @@ class ModeBench:
         }
 
     def _estimate(self, series: Series) -> Estimate:
-        return instructions_at(self.rate) if series.has_instructions else time_of
+        return instructions_at(self.rates[series.base]) if series.has_instructions else time_of
 
 
 @dataclass(frozen=True)

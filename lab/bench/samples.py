@@ -34,7 +34,7 @@ class Batch:
     """Median time of a round trip, microseconds."""
     p99: float
     instructions: Instructions | None
-    """Of both nodes; None where nobody counts them."""
+    """Of the nodes between which the base is measured; None where nobody counts them."""
     wire_bytes: int
     """Of all frames that passed the NICs of the node that answers, Ethernet headers included."""
     wire_frames: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -69,7 +69,8 @@ class Pair:
 class Gauges:
     """What is read beside the program's own clock."""
 
-    instructions: Callable[[], Instructions] | None
+    instructions: Callable[[Collection[str]], Instructions] | None
+    """Of those with these names that are nodes; None where nobody counts them."""
     wire: Callable[[], Passed]
     """At the NICs of the node that answers."""
 
@@ -89,6 +90,9 @@ class Session:
 
     def __init__(self, pairs: Sequence[Pair], gauges: Gauges, effort: Effort) -> None:
         self._pairs = pairs
+        self._counted_at = {
+            pair.name: frozenset({pair.asks.name, pair.echoes.name}) for pair in pairs if pair.is_base
+        }
         self._gauges = gauges
         self._effort = effort
         self._askers: dict[str, Talker] = {}
@@ -181,9 +185,9 @@ class Session:
         return Sample(self._batch(pair, protocol, rounds), self._batch(pair, protocol, 2 * rounds))
 
     def _batch(self, pair: Pair, protocol: Protocol, rounds: int) -> Batch:
-        wire, before = self._gauges.wire(), self._counted()
+        wire, before = self._gauges.wire(), self._counted(pair)
         told = self._askers[pair.asks.name].ask(protocol, pair.address, self._effort.message_bytes, rounds)
-        after = self._counted()
+        after = self._counted(pair)
         passed = self._gauges.wire() - wire
         return Batch(
             rounds,
@@ -196,5 +200,7 @@ class Session:
             passed.frames,
         )
 
-    def _counted(self) -> Instructions | None:
-        return self._gauges.instructions() if self._gauges.instructions is not None else None
+    def _counted(self, pair: Pair) -> Instructions | None:
+        """At the ends of its base: a node that takes no part has work of its own."""
+        read = self._gauges.instructions
+        return read(self._counted_at[pair.base]) if read is not None else None

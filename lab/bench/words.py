@@ -79,4 +79,4 @@ def measure_of(bench: Bench) -> str:
     """What the figures count."""
     if bench.accelerator == "kvm":
         return "time of a round trip"
-    return "guest instructions of a round trip, on both nodes together"
+    return "guest instructions of a round trip, on all nodes that take part"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lab.bench.counter import build_plugin, emulator_version, read_counts
+from lab.bench.counter import Instructions, build_plugin, emulator_version, read_counts
 from lab.bench.result import Bench, ModeBench
 from lab.bench.session import Effort, Gauges, Session
 from lab.foundation.errors import LabError
@@ -97,8 +97,7 @@ def _measure(folder: LabFolder, choice: ModeChoice, plugin: Path | None, progres
         names = [nodes.asks.name, nodes.echoes.name]
         files = {name: _counts(folder) / f"{name}.count" for name in names}
         run_steps(lab, (GoBack(mode_snapshot(choice), _plugins(plugin, files)), *BROUGHT_BACK))
-        counted = (lambda: read_counts(files.values())) if plugin is not None else None
-        gauges = Gauges(counted, wire_of(lab, nodes.echoes.name))
+        gauges = Gauges(_counter(files) if plugin is not None else None, wire_of(lab, nodes.echoes.name))
         with progress.step(f"pods for {choice}"):
             pairs = make_pods(lab, nodes)
         with Session(pairs, gauges, EMULATED if lab.emulated else WITH_KVM) as session:
@@ -118,6 +117,10 @@ def _plugins(plugin: Path | None, files: Mapping[str, Path]) -> Mapping[str, str
         file.parent.mkdir(exist_ok=True)
     # In QEMU's options a comma is written twice.
     return {node: f"{_doubled(plugin)},counts={_doubled(file)}" for node, file in files.items()}
+
+
+def _counter(files: Mapping[str, Path]) -> Callable[[Collection[str]], Instructions]:
+    return lambda names: read_counts(file for node, file in files.items() if node in names)
 
 
 def _doubled(path: Path) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
+from lab.bench.counter import Instructions
 from lab.bench.result import BASE
 from lab.bench.session import Effort, Gauges, Pair, Session
 from lab.bench.talker import NoEchoError, asking, echoing
@@ -55,6 +57,21 @@ def test_an_overlay_is_measured_beside_its_nodes(network: SmallNetwork) -> None:
     assert all(sample.long.seconds > 0 and sample.long.p99 >= sample.long.p50 for sample in by_tcp.samples)
     assert not by_tcp.has_instructions
     assert [row.cost for row in rows_of(mode("vxlan", *series))][2:] == ["no echo", "no echo"]
+
+
+def test_instructions_are_counted_at_the_ends_of_the_base(network: SmallNetwork) -> None:
+    asked: list[frozenset[str]] = []
+
+    def counts(names: Collection[str]) -> Instructions:
+        asked.append(frozenset(names))
+        return Instructions(len(asked), 0)
+
+    nodes, pods, _ = pairs(network)
+    both = [replace(pods, base=pods.name), replace(nodes, base=pods.name)]
+    gauges = Gauges(counts, lambda: read_passed(nodes.echoes.machine.command(" ".join(READ)), {"eth1"}))
+    with Session(both, gauges, Effort(blocks=1, rounds=5, message_bytes=64)) as session:
+        session.measure({}, lambda *_: None)
+    assert set(asked) == {frozenset({"pod-a", "pod-b"})}
 
 
 def test_a_base_without_an_echo_is_an_error(network: SmallNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
