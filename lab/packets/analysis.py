@@ -63,6 +63,7 @@ class Analysis:
         self._targets = targets
         self._probe = probe
         self._request = request
+        self._since: dict[str, NamespaceFacts] = {}
 
     def ways(self) -> tuple[TracedWay, ...]:
         request = chain_of(self._observed.of_way(Way.REQUEST), self._map, self._sender, self._targets)
@@ -116,9 +117,15 @@ class Analysis:
         ]
         return (*entries[:1], *(() if asked is None else self._rules_met(sighting.place)))
 
+    def _facts_since(self, place: str) -> NamespaceFacts:
+        """What the namespace says of itself after the packet; it is asked once."""
+        if place not in self._since:
+            self._since[place] = self._namespaces.facts_of(place)
+        return self._since[place]
+
     def _rules_met(self, place: str) -> list[str]:
         before = self._map.places[place].facts.rules
-        after = self._namespaces.facts_of(place).rules
+        after = self._facts_since(place).rules
         return [
             f"{rule} +{packets - before.get(rule, 0)}"
             for rule, packets in after.items()
@@ -187,12 +194,12 @@ class Analysis:
             last,
             last.place,
             before,
-            self._namespaces.facts_of(last.place),
+            self._facts_since(last.place),
             route,
             place,
             device,
             self._map.places[place].facts if elsewhere else None,
-            self._namespaces.facts_of(place) if elsewhere else None,
+            self._facts_since(place) if elsewhere else None,
         )
 
     def _never_sent(self) -> Lost:
