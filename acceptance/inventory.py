@@ -9,7 +9,7 @@ import sys
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from acceptance.problems import SuiteError
 
@@ -116,6 +116,8 @@ class Inventory(_Entry):
     networks: tuple[Network, ...]
     nodes: tuple[Node, ...]
     probe_image: str
+    ready_since: AwareDatetime | None = None
+    """When the cluster last came up; None when nobody knows."""
 
     def network_with_role(self, role: str) -> Network | None:
         return next((network for network in self.networks if network.role == role), None)

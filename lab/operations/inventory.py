@@ -10,6 +10,7 @@ import yaml
 from lab.host.lan_host import HTTP_PORT, UDP_PORT
 from lab.modes.mode import Images
 from lab.operations.context import Lab
+from lab.operations.up_steps import AllReady
 from lab.topology.models import AddressRange, Taint
 from lab.topology.plan import KubernetesPlan, NetworkPlan, NicPlan, NodePlan
 
@@ -37,6 +38,8 @@ class Inventory:
     lan_host: NamespaceEntry | None
     runtime: str
     probe_image: str
+    ready_since: str | None = None
+    """When its cluster last came up in its mode, UTC, ISO 8601."""
 
     def as_json(self) -> dict[str, Any]:
         plan = self.lab.plan
@@ -53,6 +56,7 @@ class Inventory:
             "networks": [_network(network) for network in plan.networks],
             "nodes": [_node(node) for node in plan.nodes],
             "probe_image": self.probe_image,
+            "ready_since": self.ready_since,
         }
 
     def _lan_host(self) -> dict[str, Any] | None:
@@ -77,6 +81,7 @@ def inventory_of(lab: Lab) -> Inventory:
         lan_host=NamespaceEntry(lan_host) if lan_host else None,
         runtime=lab.record.runtime,
         probe_image=Images(lab.record.images).named("agnhost") if lab.record.images else "",
+        ready_since=next((step.ended for step in lab.record.steps if step.name == AllReady.name), None),
     )
 
 

@@ -66,8 +66,22 @@ def test_a_lost_lease_is_told_and_does_not_count(healthy: Evidence, last_words: 
     told: dict[str, object] = {}
     seen = _seen(healthy, started=BOOT, ended=BOOT + timedelta(hours=1), last_words=last_words)
     system_pods_stay_up(seen, told.__setitem__)
-    assert "too slow to renew a lease" in str(told["seen"])
+    assert "the control plane was too slow to renew a lease: " in str(told["seen"])
     assert last_words in str(told["seen"])
+
+
+def test_what_failed_while_the_cluster_came_up_is_told_and_does_not_count(healthy: Evidence) -> None:
+    told: dict[str, object] = {}
+    seen = _seen(healthy, started=BOOT, ended=BOOT + timedelta(minutes=5))
+    since = BOOT + timedelta(minutes=6)
+    early = replace(seen, inventory=seen.inventory.model_copy(update={"ready_since": since}))
+    system_pods_stay_up(early, told.__setitem__)
+    assert f"before the cluster was up ({since}): " in str(told["seen"])
+    late = replace(
+        seen, inventory=seen.inventory.model_copy(update={"ready_since": BOOT + timedelta(minutes=4)})
+    )
+    with pytest.raises(pytest.fail.Exception, match="daemon was started again once"):
+        system_pods_stay_up(late, _nothing_to_tell)
 
 
 @pytest.mark.parametrize("host_network", [True, False])
