@@ -6,6 +6,22 @@ from collections.abc import Mapping
 
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload
+from lab.cluster.tuning import FORGIVING_PROBE
+
+STARTS_WITHIN = {"periodSeconds": 5, "timeoutSeconds": 60, "failureThreshold": 120}
+"""Ten minutes. On an emulated host with a third of its processor, hybridnet's daemon took more than the two
+minutes that its chart allows: it was killed, and began again, which took the processor from the others."""
+
+
+def patient_probes(asked: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    """What asks a daemon whether it lives: not before it has begun, and with patience.
+
+    `asked` is how: an httpGet of the API's Probe.
+    """
+    return {
+        "startupProbe": {**asked, **STARTS_WITHIN},
+        "livenessProbe": {**asked, **FORGIVING_PROBE},
+    }
 
 
 def workload_manifest(

@@ -14,7 +14,7 @@ from lab.modes.calico.names import (
     NODE_DAEMONS,
     Json,
 )
-from lab.modes.workloads import workload_manifest
+from lab.modes.workloads import patient_probes, workload_manifest
 from lab.topology.plan import Plan
 
 OTHER_PLUGINS = ("bandwidth", "flannel", "host-local", "install", "loopback", "portmap", "tuning")
@@ -68,13 +68,7 @@ def daemons(plan: Plan, images: Images, environment: dict[str, str], *, speaks_b
         "env": [name, *_environment({**api, **environment})],
         "resources": {"requests": {"cpu": "100m"}},
         "securityContext": {"privileged": True},
-        "livenessProbe": {
-            "httpGet": _health("/liveness"),
-            "initialDelaySeconds": 30,
-            "periodSeconds": 20,
-            "timeoutSeconds": 10,
-            "failureThreshold": 6,
-        },
+        **patient_probes({"httpGet": _health("/liveness")}),
         "readinessProbe": _readiness(speaks_bgp=speaks_bgp),
         "volumeMounts": [
             {"name": "cni-folder", "mountPath": "/host/etc/cni/net.d"},

@@ -21,7 +21,7 @@ from lab.modes.hybridnet.names import (
     Json,
     labels,
 )
-from lab.modes.workloads import workload_manifest
+from lab.modes.workloads import patient_probes, workload_manifest
 
 CERTIFICATE_FOLDER = "/tmp/k8s-webhook-server/serving-certs"
 FEATURES = "--feature-gates=MultiCluster=false"
@@ -112,13 +112,7 @@ def daemon(image: str, tunnel_ends: IPv4Network) -> Manifest:
             {"name": "KUBE_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         ],
         "securityContext": {"runAsUser": 0, "privileged": True},
-        "livenessProbe": {
-            "httpGet": {"path": "/live", "port": 11021},
-            "initialDelaySeconds": 30,
-            "periodSeconds": 20,
-            "timeoutSeconds": 5,
-            "failureThreshold": 5,
-        },
+        **patient_probes({"httpGet": {"path": "/live", "port": 11021}}),
         "volumeMounts": mounts,
     }
     pod: Json = {

@@ -43,7 +43,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-calico.conflist.lab-new
-printf %s 'dd656a6e133cb844f4963c25a0c7a633cd60e127eb397162173e9ca303364b68
+printf %s '17e1970b3cc788be3ae512fd5d1276e79a02b019caf4dfa30efa5e1c1f78841a
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-calico.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-calico.conflist.lab-new /etc/cni/net.d/10-calico.conflist

@@ -43,7 +43,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-calico.conflist.lab-new
-printf %s '5b95136e6670be9312d1594932c6f2b6af1956883d31994487411bc44846f6fd
+printf %s '533afa0cfab37ab5fa3274e47545bb76c1e45b2a47456766321a3f3590a142fc
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-calico.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-calico.conflist.lab-new /etc/cni/net.d/10-calico.conflist

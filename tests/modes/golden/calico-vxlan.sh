@@ -43,7 +43,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/10-calico.conflist.lab-new
-printf %s '251ce904325647b328d453f76c0fa00eb7b398a11cb5a3da8f273e3620c88991
+printf %s '70ef80d8107f979a2b9850446e802c964094fbf3ab6624a982e42bf41dfd7aa1
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-calico.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-calico.conflist.lab-new /etc/cni/net.d/10-calico.conflist

@@ -22,7 +22,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/06-hybridnet.conflist.lab-new
-printf %s 'e8fad50b7959cf60570a281fb77149c40e7fed5737343d91927c50710b175759
+printf %s '3d7e983eba7f0cc6f36e6ba7e51dcc6f41691dc2071d1b3d6d24c3ce57a625e2
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/cni/net.d/06-hybridnet.conflist
