@@ -12,7 +12,7 @@ from lab.foundation.progress import ConsoleProgress, Progress
 from lab.operations import testing
 from lab.operations.filling import modes_for
 from lab.operations.testing import NOT_JUDGED, SuiteRun, exit_status, run_acceptance
-from lab.state.records import LabRecord, save_topology, write_record
+from lab.state.records import LabRecord, read_record, save_topology, write_record
 from lab.topology.loader import find_topology
 
 SUITE = """
@@ -70,6 +70,15 @@ def test_a_mode_that_does_not_come_up_does_not_end_the_matrix(
     assert "1 of 2 failed" in page
 
 
+def test_a_lab_that_never_came_up_in_its_mode_is_rebuilt_in_it(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuilt: list[str] = []
+    monkeypatch.setattr(testing, "rebuild_lab", lambda folder, mode, progress: rebuilt.append(mode))
+    assert run(folder, "macvlan")[0].checks == 2
+    assert rebuilt == ["macvlan"]
+
+
 def test_a_cluster_that_is_too_slow_is_neither_right_nor_wrong(
     folder: LabFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +120,9 @@ def test_the_one_mode_it_has_is_judged_as_it_is(folder: LabFolder, monkeypatch: 
     monkeypatch.setattr(testing, "rebuild_lab", lambda *arguments: pytest.fail("rebuilt"))
     (only,) = run(folder)
     assert (str(only.mode), only.rebuild_seconds, only.checks) == ("macvlan", 0.0, 2)
+    record = read_record(folder)
+    assert record is not None
+    write_record(folder, replace(record, ready=True))
     assert run(folder, "macvlan")[0].checks == 2
 
 
