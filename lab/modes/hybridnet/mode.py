@@ -3,7 +3,8 @@
 The objects are those of the chart in the Go module, with the values that the coursework's machines need: the
 NICs by name (the default route leads to the uplink), no Felix. What differs from the chart besides: the names
 of the NICs are each node's own, the CNI plugin is on the nodes already, the webhook's certificate is made
-here, not published with the image, and the daemon looks at its rules less often and is probed with patience.
+here, not published with the image, and the daemon looks at its rules less often and is probed
+with patience, and all request a little of the processor.
 
 The daemon reaches the API through its service, so it is started only when kube-proxy has its rules there.
 """

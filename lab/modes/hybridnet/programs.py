@@ -28,6 +28,10 @@ FEATURES = "--feature-gates=MultiCluster=false"
 NICS = "hybridnet-nics"
 NICS_FOLDER = "/etc/hybridnet-nics"
 
+RESOURCES: Json = {"requests": {"cpu": "50m"}}
+"""Of each program. A pod without a request has a weight of 1 beside some 30 of the control plane's pods: on a
+busy node the manager could not renew its lease in ten seconds, ended, and began again."""
+
 RULES_CHECKED_EVERY = "1m"
 """How often the daemon looks whether its rules are still there; what changes them is done at once.
 
@@ -88,6 +92,7 @@ def daemon(image: str, tunnel_ends: IPv4Network) -> Manifest:
     container: Json = {
         "name": "cni-daemon",
         "image": image,
+        "resources": RESOURCES,
         "imagePullPolicy": "IfNotPresent",
         # As upstream's start script: a socket that a killed daemon left keeps the next one from listening.
         "command": [
@@ -133,6 +138,7 @@ def manager(image: str, placement: Placement) -> Manifest:
     container: Json = {
         "name": MANAGER,
         "image": image,
+        "resources": RESOURCES,
         "imagePullPolicy": "IfNotPresent",
         "command": [
             "/hybridnet/hybridnet-manager",
@@ -162,6 +168,7 @@ def webhook(image: str, placement: Placement) -> tuple[Manifest, ...]:
     container: Json = {
         "name": WEBHOOK,
         "image": image,
+        "resources": RESOURCES,
         "imagePullPolicy": "IfNotPresent",
         "command": [
             "/hybridnet/hybridnet-webhook",

@@ -22,7 +22,7 @@ printf %s '{
   ]
 }
 ' > /etc/cni/net.d/06-hybridnet.conflist.lab-new
-printf %s '3d7e983eba7f0cc6f36e6ba7e51dcc6f41691dc2071d1b3d6d24c3ce57a625e2
+printf %s '0fc880fcfdd58c748de6ae16ded11d7e4082ef3d8a7c1aa6d314b84c39b43143
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/cni/net.d/06-hybridnet.conflist
