@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from lab.foundation.files import is_plain_file
@@ -18,6 +18,8 @@ class Layer:
     content: Mapping[str, Path]
     executable: bool = False
     """Whether every regular file gets mode 0755; otherwise it keeps its own mode."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Symbolic links that no file on this host is for: path in the image, and what it names."""
 
     @classmethod
     def of_tree(cls, root: Path) -> Layer:
@@ -42,9 +44,12 @@ def write_layer(target: Path, layer: Layer, moment: int) -> None:
     Raises LabError when the disk is full.
     """
     with explain_full_disk(target.parent), tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as archive:
-        for name in sorted(layer.content.keys() | _folders(layer.content)):
+        for name in sorted({*layer.content, *layer.links, *_folders((*layer.content, *layer.links))}):
             source = layer.content.get(name)
-            if source is None:
+            if name in layer.links:
+                member = tarfile.TarInfo(name)
+                member.type, member.linkname, member.mode = tarfile.SYMTYPE, layer.links[name], 0o777
+            elif source is None:
                 member = tarfile.TarInfo(name)
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
             else:
@@ -65,5 +70,5 @@ def write_layer(target: Path, layer: Layer, moment: int) -> None:
                 archive.addfile(member, content)
 
 
-def _folders(names: Mapping[str, Path]) -> set[str]:
+def _folders(names: Iterable[str]) -> set[str]:
     return {str(parent) for name in names for parent in PurePosixPath(name).parents if str(parent) != "."}

@@ -55,6 +55,7 @@ class ImageBuilder:
                 "recipe": RECIPE,
                 **({"layers": [self.products[name] for name in recipe.layers]} if recipe.layers else {}),
                 **({"folder": tree_digest(self._folder)} if self._folder else {}),
+                **({"links": dict(recipe.links)} if recipe.links else {}),
             }
         )
 
@@ -76,8 +77,8 @@ class ImageBuilder:
                 *(self.products[each] for each in self.recipe.layers),
             ]
             layers = [*map(self.cache.blob, below), own]
-            if self._folder is not None:
-                write_layer(folder / "folder.tar", Layer.of_tree(self._folder), self.moment)
+            if self._folder is not None or self.recipe.links:
+                write_layer(folder / "folder.tar", self._own_files, self.moment)
                 layers.append(folder / "folder.tar")
             archive = self._assemble(folder, layers)
             record = Record(
@@ -126,6 +127,12 @@ class ImageBuilder:
     @property
     def _folder(self) -> Path | None:
         return FOLDERS / self.recipe.folder if self.recipe.folder else None
+
+    @property
+    def _own_files(self) -> Layer:
+        links = {path.lstrip("/"): named for path, named in self.recipe.links.items()}
+        content = Layer.of_tree(self._folder).content if self._folder else {}
+        return Layer(content, links=links)
 
     @property
     def _created(self) -> str:

@@ -75,6 +75,18 @@ def test_programs_are_executable_and_their_folders_are_there(tmp_path: Path) -> 
     assert modes == {"usr": 0o755, "usr/local": 0o755, "usr/local/bin": 0o755, "usr/local/bin/etcd": 0o755}
 
 
+def test_links_are_in_a_layer_though_no_file_here_is_one(tmp_path: Path) -> None:
+    script = tmp_path / "tree" / "bin" / "start"
+    script.parent.mkdir(parents=True)
+    script.write_text("start")
+    content = Layer.of_tree(tmp_path / "tree").content
+    write_layer(tmp_path / "layer.tar", Layer(content, links={"usr/bin/which": "../../bin/start"}), MOMENT)
+    with tarfile.open(tmp_path / "layer.tar") as archive:
+        assert archive.getnames() == ["bin", "bin/start", "usr", "usr/bin", "usr/bin/which"]
+        link = archive.getmember("usr/bin/which")
+    assert (link.issym(), link.linkname, link.mode) == (True, "../../bin/start", 0o777)
+
+
 @pytest.fixture
 def builder(tmp_path: Path) -> ImageBuilder:
     cache = Cache(tmp_path / "cache")
@@ -94,6 +106,18 @@ def builder(tmp_path: Path) -> ImageBuilder:
     )
     products = {"hello": cache.put(program), "tools": cache.put(base)}
     return ImageBuilder(recipe, products, MOMENT, cache, threading.Event())
+
+
+def test_an_image_has_its_links(builder: ImageBuilder) -> None:
+    linked = replace(builder, recipe=replace(builder.recipe, links={"/opt/hi": "hello"}))
+    assert linked.key != builder.key
+    archive = linked.cache.blob(linked.make().outputs["greeter"])
+    found = {}
+    with tarfile.open(archive) as image:
+        for member in filter(lambda each: each.name.endswith(".tar"), image.getmembers()):
+            with tarfile.open(fileobj=image.extractfile(member)) as layer:
+                found.update({each.name: each.linkname for each in layer if each.issym()})
+    assert found == {"bin/link": "/bin/tool", "opt/hi": "hello"}
 
 
 def test_an_image_is_an_archive_that_skopeo_reads(builder: ImageBuilder) -> None:

@@ -121,6 +121,8 @@ class ImageRecipe:
     """Folders of Go modules, between the base and the files."""
     folder: str | None = None
     """Further files of this project, laid over all: a folder of lab/supply/images, with their modes."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Symbolic links, laid over all too: absolute path, and what it names. (A wheel can hold none.)"""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     user: str = ""
