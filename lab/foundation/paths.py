@@ -20,6 +20,16 @@ _MOUNT_OPTIONS = (
     (os.ST_NOEXEC, "noexec", "labs run programs from there"),
     (os.ST_RDONLY, "ro", "labs write there"),
 )
+_PACKAGE = Path(__file__).resolve().parents[1]
+_IN_A_WHEEL = _PACKAGE / "shipped"
+
+
+def shipped(name: str) -> Path:
+    """A file or folder of the project outside of this package, such as `topologies` or `acceptance`.
+
+    In a checkout it lies beside the package; a wheel has it in the package (pyproject.toml).
+    """
+    return (_IN_A_WHEEL if _IN_A_WHEEL.is_dir() else _PACKAGE.parent) / name
 
 
 def cache_root() -> Path:

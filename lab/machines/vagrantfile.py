@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from lab.foundation.paths import shipped
 from lab.machines.networks import DEFAULT_MTU
 from lab.supply.box.model import Box
 from lab.topology.plan import NodePlan, Plan
 
-TEMPLATE = Path(__file__).parents[2] / "Vagrantfile.j2"
+TEMPLATE = shipped("Vagrantfile.j2")
 MACHINE_ID_LENGTH = 32
 """Hexadecimal digits of a machine-id(5)."""
 TIMER_SLACK = "lab.timer_slack"

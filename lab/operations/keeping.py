@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
+from lab.machines.vagrantfile import TEMPLATE
 from lab.operations.context import Lab
 from lab.operations.ssh_config import write_ssh_config
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
@@ -25,7 +26,6 @@ MACHINES = "machines"
 DISK_LEFT_GIB = 5
 """What a snapshot that only saves time must leave of the disk, for the machines and for everybody else."""
 PACKAGE = Path(__file__).parents[1]
-TEMPLATE = PACKAGE.parent / "Vagrantfile.j2"
 MAKES_CLUSTERS = ("topology", "machines", "nodes", "cluster", "modes")
 """The packages whose code decides what is in a cluster."""
 

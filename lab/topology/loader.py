@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import lab
 from lab.foundation.errors import WrongUseError
+from lab.foundation.paths import shipped
 from lab.topology.checks import check
 from lab.topology.document import Document, read_document
 from lab.topology.draft import draft_of
@@ -75,7 +75,7 @@ def known_topologies() -> dict[str, Path]:
 def topology_folders() -> tuple[Path, ...]:
     """Where names are looked up: first in `topologies` here, then in what comes with the program."""
     here = Path.cwd() / "topologies"
-    own = Path(lab.__file__).resolve().parent.parent / "topologies"
+    own = shipped("topologies")
     return (own,) if here.resolve() == own else (here, own)
 
 

@@ -11,6 +11,7 @@ import pytest
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
+from lab.machines.vagrantfile import TEMPLATE
 from lab.operations import keeping
 from lab.operations.context import Lab
 from lab.operations.keeping import (
@@ -97,7 +98,7 @@ def test_other_images_of_the_mode_are_of_the_same_cluster(lab: Lab) -> None:
 def test_other_code_is_another_kind(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = kind_of(lab).key
     changed = tmp_path / "Vagrantfile.j2"
-    changed.write_bytes(keeping.TEMPLATE.read_bytes() + b"\n")
+    changed.write_bytes(TEMPLATE.read_bytes() + b"\n")
     monkeypatch.setattr(keeping, "TEMPLATE", changed)
     assert kind_of(lab).key != key
 
