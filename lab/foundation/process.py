@@ -59,7 +59,7 @@ class ProgramMissingError(LabError):
     def __init__(self, program: str) -> None:
         super().__init__(
             f"the program {program} is not installed",
-            resolution="run scripts/lab, which installs what is missing, or `lab doctor` to see all that is",
+            resolution="`lab doctor` names all that is missing; scripts/lab of a checkout installs it",
         )
 
 

@@ -8,16 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from lab.foundation.errors import LabError
+from lab.foundation.paths import shipped
 from lab.foundation.process import run
 from lab.host.about import HostFacts
 from lab.host.doctor import PROGRAMS, Finding
 from lab.state.records import now
 
-ROOT = Path(__file__).parents[2]
+ROOT = shipped(".")
 SHOWN = ("LAB_NAME", "LAB_SUPPLY", "LAB_CACHE", "LAB_HOME", "LAB_KEPT_GIB", "LAB_DEBIAN_ARCHIVE")
 """Variables that lab reads (docs/settings.md), shown with their values; others of the kind without."""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "goproxy")
@@ -37,7 +37,7 @@ class Report:
     made: str
     lab: str
     commit: str
-    """Of the checkout that lab runs from; empty when it is none."""
+    """Of the checkout that lab runs from or was built from; empty when it is none."""
     python: str
     host: HostFacts
     environment: Mapping[str, str]
@@ -102,7 +102,9 @@ def _shown(environment: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def commit_of_checkout() -> str:
-    """The commit of the checkout that this program runs from; empty where there is none."""
+    """The commit of the checkout that this program runs from or was built from; empty where there is none."""
+    if (built := ROOT / "commit").is_file():
+        return built.read_text(encoding="utf-8").strip()
     if not (ROOT / ".git").exists():
         return ""
     git = ("git", "-C", ROOT)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import lab as package
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
-from lab.foundation.paths import LabFolder
+from lab.foundation.paths import LabFolder, shipped
 from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
 from lab.modes.registry import mode_named
@@ -23,7 +22,7 @@ from lab.topology.mode_choice import ModeChoice
 
 NOT_JUDGED = 6
 """Exit status of the suite on a cluster that was too slow to be judged: acceptance/not_judged.py."""
-SUITE = Path(package.__file__).parent.parent / "acceptance"
+SUITE = shipped("acceptance")
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,8 @@ def run_acceptance(
 
     The lab is rebuilt in a mode unless that is the only one and it came up in it. The JUnit XML of each
     mode lands in the folder `reports` of the current directory, and the page with all modes so far.
-    Raises WrongUseError for a mode that there is not, LabError when the suite is not there.
+    Raises WrongUseError for a mode that there is not.
     """
-    if not SUITE.is_dir():
-        raise LabError(
-            f"the acceptance suite is not in {SUITE}", resolution="run lab from a checkout of the project"
-        )
     wanted = [ModeChoice.parse(mode) for mode in modes]
     for choice in wanted:
         mode_named(choice.name)
