@@ -165,6 +165,11 @@ class LabFolder:
         return self.root / "ssh_config"
 
     @property
+    def shared_connections(self) -> Path:
+        """Ansible's connections to the nodes."""
+        return self.root / "cp"
+
+    @property
     def programs(self) -> Path:
         """Links to the programs of the lab's own version: kubectl."""
         return self.root / "bin"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from lab.host.lan_host import HTTP_PORT, UDP_PORT
+from lab.host.layout import SOCKET_PATH_LIMIT
 from lab.modes.mode import Images
 from lab.operations.context import Lab
 from lab.operations.up_steps import AllReady
 from lab.topology.models import AddressRange, Taint
 from lab.topology.plan import KubernetesPlan, NetworkPlan, NicPlan, NodePlan
+
+SHARED_NAME_LENGTH = 10 + 1 + 16
+"""Ansible's name of a shared connection, and what OpenSSH appends while it makes one (muxserver_listen)."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +92,26 @@ def inventory_of(lab: Lab) -> Inventory:
 
 def ansible_inventory(lab: Lab) -> str:
     """The nodes as an Ansible inventory in YAML, in groups control_plane and workers."""
-    common = f"-F {lab.folder.ssh_config}"
+    variables = _of_ansible(lab)
 
     def hosts(nodes: tuple[NodePlan, ...]) -> dict[str, Any]:
-        return {"hosts": {node.name: {"ansible_ssh_common_args": common} for node in nodes}}
+        return {"hosts": {node.name: dict(variables) for node in nodes}}
 
     groups = {"control_plane": hosts(lab.plan.control_planes), "workers": hosts(lab.plan.workers)}
     return yaml.safe_dump({"all": {"children": groups}}, sort_keys=False)
+
+
+def _of_ansible(lab: Lab) -> dict[str, str]:
+    """Ansible names a shared connection by host, port and user alone, so each lab has a folder for its own.
+
+    https://docs.ansible.com/ansible/latest/collections/ansible/builtin/ssh_connection.html: control_path_dir.
+    Where the path of a socket there would be too long, no connection is shared.
+    """
+    words = f"-F {lab.folder.ssh_config}"
+    shared = lab.folder.shared_connections
+    if len(os.fsencode(shared / ("x" * SHARED_NAME_LENGTH))) > SOCKET_PATH_LIMIT:
+        return {"ansible_ssh_common_args": f"{words} -o ControlPath=none"}
+    return {"ansible_ssh_common_args": words, "ansible_control_path_dir": str(shared)}
 
 
 def _kubernetes(kubernetes: KubernetesPlan, runtime: str) -> dict[str, str]:

@@ -16,7 +16,10 @@ def write_ssh_config(lab: Lab) -> None:
 
 
 def ssh_config_text(plan: Plan, key: Path, site: Site) -> str:
-    """One Host entry per node; each connection is made by a program that runs in the lab's network."""
+    """One Host entry per node; each connection is made by a program that runs in the lab's network.
+
+    None is shared by the user's settings: OpenSSH's %C is the same for nodes of two labs of a topology.
+    """
     return "\n".join(_entry(plan, node, key, site) for node in plan.nodes)
 
 
@@ -31,5 +34,6 @@ Host {node.name}
   StrictHostKeyChecking no
   UserKnownHostsFile /dev/null
   LogLevel ERROR
+  ControlPath none
   ProxyCommand {site.shell_line("nc %h %p")}
 """
