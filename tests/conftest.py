@@ -44,3 +44,19 @@ def compare_with_golden() -> Golden:
         assert text == file.read_text()
 
     return compare
+
+
+@pytest.fixture
+def given_to_caller(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was given to user 1234, who called sudo."""
+    paths: list[Path] = []
+
+    def chown(path: Path, user: int, group: int, *, follow_symlinks: bool) -> None:
+        assert (user, group, follow_symlinks) == (1234, 100, False)
+        paths.append(path)
+
+    monkeypatch.setenv("SUDO_UID", "1234")
+    monkeypatch.setenv("SUDO_GID", "100")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", chown)
+    return paths

@@ -13,7 +13,7 @@ from lab.bench.words import measure_of, rows_of, warnings_of
 from lab.cli.common import console, json_option, modes_wanted, name_option, print_json, the_lab
 from lab.cli.tables import show_rows
 from lab.foundation.errors import WrongUseError
-from lab.foundation.files import write_atomically, write_output
+from lab.foundation.files import write_output, write_report
 from lab.operations.benching import bench_modes
 
 
@@ -61,8 +61,8 @@ def _measure(name: str | None, modes: str | None, *, all_modes: bool) -> Bench:
     target = Path("reports") / f"bench-{lab.name}.json"
 
     def told(bench: Bench) -> None:
-        write_atomically(target, json.dumps(bench.as_json(), indent=1))
-        write_atomically(target.with_suffix(".html"), render_page(bench))
+        write_report(target, json.dumps(bench.as_json(), indent=1))
+        write_report(target.with_suffix(".html"), render_page(bench))
 
     measured = bench_modes(lab, wanted, progress, told)
     progress.note(f"every sample: {target}; for a browser: {target.with_suffix('.html')}")

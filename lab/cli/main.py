@@ -25,7 +25,7 @@ from lab.cli import (
 from lab.cli.common import show_error
 from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
 from lab.cli.recording import add_verbose, recorded
-from lab.foundation.environment import search_path
+from lab.foundation.environment import lost_to_sudo, search_path
 from lab.foundation.errors import LabError
 from lab.operations.report import commit_of_checkout
 
@@ -84,7 +84,16 @@ def main() -> None:
         _run()
 
 
+def _tell_what_sudo_kept() -> None:
+    if lost := lost_to_sudo():
+        assignments = " ".join(f"{name}=..." for name in lost)
+        click.echo(
+            f"note: sudo has not passed on {', '.join(lost)}: write `sudo {assignments} lab ...`", err=True
+        )
+
+
 def _run() -> None:
+    _tell_what_sudo_kept()
     try:
         cli(standalone_mode=False)
         sys.stdout.flush()

@@ -12,7 +12,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.foundation.errors import refused_by_system
-from lab.foundation.files import write_output
+from lab.foundation.files import give_to_caller, is_plain_file, write_output
 from lab.operations.capturing import capture as capture_packets
 from lab.operations.context import Lab
 from lab.packets.capture import Seen
@@ -72,9 +72,12 @@ def _stream(write: Path | None, stack: ExitStack) -> BinaryIO:
     if write is None or write == STDOUT:
         return sys.stdout.buffer
     try:
-        return stack.enter_context(write.open("wb"))
+        stream = stack.enter_context(write.open("wb"))
     except OSError as error:
         raise refused_by_system(f"cannot write {write}", error) from error
+    if is_plain_file(write):
+        give_to_caller(write)
+    return stream
 
 
 @click.command()

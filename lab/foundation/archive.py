@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.foundation.files import give_to_caller
 from lab.foundation.process import Completed, run
 from lab.foundation.progress import StepContext
 
@@ -44,7 +45,7 @@ def pack_whole(
 ) -> None:
     """As `pack`, but the archive appears when it is whole and on the disk, and until then `target` stays.
 
-    With `private` only its owner may read it.
+    It belongs to the user who called sudo; with `private` nobody else may read it.
     """
     partial = target.with_name(f".{target.name}.partial")
     try:
@@ -54,6 +55,7 @@ def pack_whole(
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(target)
+        give_to_caller(target)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 _OF_THE_USER = (
     *("HOME", "USER", "LOGNAME", "SHELL", "SUDO_UID", "SUDO_GID", "TMPDIR", "TZ"),
@@ -21,6 +22,9 @@ _OF_DOWNLOADS = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),
     *("REGISTRY_AUTH_FILE", "DOCKER_CONFIG"),
 )
+_FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+_NEAR = 3
+"""Processes above this one in which sudo is looked for: sudo may run a shell that runs `lab`."""
 _PROXY = "_proxy"
 """The end of the names of all variables that name a proxy, or exceptions to it; in capitals too."""
 _LANGUAGE = {"LC_ALL": "C.UTF-8"}
@@ -54,6 +58,37 @@ def inside_a_lab(more: Mapping[str, str] | None = None) -> dict[str, str]:
 def of_the_user(more: Mapping[str, str]) -> dict[str, str]:
     """For a program of the user's own inside a lab, such as a shell: all there is, without proxies."""
     return _without_proxies({**os.environ, "PATH": search_path(), **more})
+
+
+def lost_to_sudo(processes: Path = Path("/proc")) -> tuple[str, ...]:
+    """What the user set for `lab`, and sudo, which began it, has not passed on; empty without sudo.
+
+    sudo itself still has it: proc_pid_environ(5).
+    """
+    names = {*_OF_DOWNLOADS, *_FOLDERS}
+    return tuple(
+        sorted(
+            name
+            for name in _names_of_sudo(processes) - set(os.environ)
+            if name in names or name.startswith(_OF_THE_PROJECT) or _is_proxy(name)
+        )
+    )
+
+
+def _names_of_sudo(processes: Path) -> frozenset[str]:
+    """Of the environment of the sudo that is nearest above this process."""
+    parent = os.getppid()
+    try:
+        for _ in range(_NEAR):
+            if (processes / str(parent) / "comm").read_text(encoding="utf-8") == "sudo\n":
+                variables = (processes / str(parent) / "environ").read_bytes().split(b"\0")
+                return frozenset(os.fsdecode(each.partition(b"=")[0]) for each in variables)
+            # The name of the program stands in parentheses, and may have any characters: proc_pid_stat(5).
+            after_name = (processes / str(parent) / "stat").read_text(encoding="utf-8").rpartition(")")[2]
+            parent = int(after_name.split()[1])
+    except OSError:
+        pass  # it ended, or this is not root
+    return frozenset()
 
 
 def _without_proxies(variables: Mapping[str, str]) -> dict[str, str]:

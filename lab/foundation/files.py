@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -44,12 +45,14 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
 def write_output(path: Path, content: str) -> None:
     """Write what a user asked for into the file that they named, as UTF-8: a file whole or not at all.
 
-    Devices and pipes, such as /dev/stdout, stay what they are. Raises LabError when it cannot be written.
+    It belongs to the user who called sudo. Devices and pipes, such as /dev/stdout, stay what they are. Raises
+    LabError when it cannot be written.
     """
     if not path.parent.is_dir():
         raise LabError(f"cannot write {path}: there is no folder {path.parent}", resolution="make it first")
     if path.is_file() or not path.exists():
         write_atomically(path.resolve(), content)
+        give_to_caller(path.resolve())
         return
     try:
         path.write_bytes(content.encode())
@@ -57,14 +60,40 @@ def write_output(path: Path, content: str) -> None:
         raise refused_by_system(f"cannot write {path}", error) from error
 
 
+def write_report(path: Path, content: str) -> None:
+    """Write a file that `lab` names itself, into a folder that is made if need be; both belong to the caller.
+
+    Raises LabError when it cannot be written.
+    """
+    make_callers_folder(path.parent)
+    write_atomically(path, content)
+    give_to_caller(path)
+
+
+def make_callers_folder(path: Path) -> None:
+    """Make the folder, and those above it, for the user who called; what is there stays as it is.
+
+    Raises LabError when it cannot be made.
+    """
+    if path.is_dir():
+        return
+    make_callers_folder(path.parent)
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise refused_by_system(f"cannot make {path}", error) from error
+    give_to_caller(path)
+
+
 def give_to_caller(path: Path) -> None:
-    """Let the file belong to the user who called sudo; elsewhere nothing happens.
+    """Let the file belong to the user who called sudo; without sudo, or on a disk without owners, it stays.
 
     https://www.sudo.ws/docs/man/sudo.man/ (ENVIRONMENT): SUDO_UID, SUDO_GID.
     """
     user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if os.geteuid() == 0 and user.isdigit() and group.isdigit():
-        os.chown(path, int(user), int(group), follow_symlinks=False)
+        with contextlib.suppress(OSError):
+            os.chown(path, int(user), int(group), follow_symlinks=False)
 
 
 def is_plain_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.foundation.errors import LabError
-from lab.foundation.files import write_atomically
+from lab.foundation.files import give_to_caller, make_callers_folder, write_report
 from lab.foundation.paths import LabFolder, shipped
 from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
@@ -74,7 +74,7 @@ def run_acceptance(
             runs.append(_run_suite(folder, choice, 0.0, arguments, progress))
         else:
             runs.append(_rebuild_and_run(folder, choice, arguments, progress))
-        write_atomically(page, _page(lab, runs))
+        write_report(page, _page(lab, runs))
     progress.note(f"report with the evidence, for a browser: {page}")
     return tuple(runs)
 
@@ -132,6 +132,7 @@ def _run_suite(
     progress: ConsoleProgress,
 ) -> SuiteRun:
     report = Path("reports") / f"acceptance-{folder.name}-{str(mode).replace(':', '-')}.xml"
+    make_callers_folder(report.parent)
     report.unlink(missing_ok=True)
     # -P: no module of the current folder takes the place of another one.
     words = [sys.executable, "-P", "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
@@ -139,6 +140,8 @@ def _run_suite(
     progress.note(f"acceptance suite of {mode} on {folder.name}")
     with progress.paused():
         status = run_with_terminal(words, env={"LAB_NAME": folder.name})
+    if report.exists():
+        give_to_caller(report)
     seconds = time.monotonic() - started
     progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
     checks = read_checks(report)

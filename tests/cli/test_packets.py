@@ -79,6 +79,16 @@ def test_a_capture_goes_into_a_file(called: list[dict[str, Any]], tmp_path: Path
     assert "k8s-node1:eth1: 1 packets captured, 2 not (no room for them)" in done.output
 
 
+def test_a_capture_belongs_to_the_user_who_called_sudo(
+    called: list[dict[str, Any]], tmp_path: Path, given_to_caller: list[Path]
+) -> None:
+    file = tmp_path / "out.pcapng"
+    assert run("capture", "lan", "--write", str(file)).exit_code == 0
+    assert given_to_caller == [file]
+    assert run("capture", "lan", "--write", "/dev/null").exit_code == 0
+    assert given_to_caller == [file]
+
+
 def test_elsewhere_than_on_a_terminal_it_goes_to_stdout(called: list[dict[str, Any]]) -> None:
     done = run("capture", "lan")
     assert done.stdout_bytes.startswith(bytes.fromhex("0a0d0d0a")), "a pcapng file"

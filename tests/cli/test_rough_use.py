@@ -84,6 +84,18 @@ def test_what_a_begun_lab_lacks_is_said(lab: LabFolder, words: tuple[str, ...]) 
     assert_explained(run(*words), f"the lab {lab.name} has no ", 1)
 
 
+def test_what_sudo_has_not_passed_on_is_named_once(tmp_path: Path) -> None:
+    sudo = tmp_path / "sudo"
+    sudo.write_text(f"#!/bin/sh\nunset GOPROXY LAB_KEPT_GIB\n{sys.executable} -m lab list\nexit $?\n")
+    sudo.chmod(0o755)
+    users = {**os.environ, "GOPROXY": "https://anna:secret@goproxy.example", "LAB_KEPT_GIB": "5"}
+    done = subprocess.run([sudo], env=users, capture_output=True, text=True, check=True)
+    assert done.stderr == (
+        "note: sudo has not passed on GOPROXY, LAB_KEPT_GIB:"
+        " write `sudo GOPROXY=... LAB_KEPT_GIB=... lab ...`\n"
+    )
+
+
 @pytest.mark.parametrize("amount", ["nan", "inf", "-1"])
 def test_what_is_no_amount_is_wrong_use(amount: str) -> None:
     assert_explained(run("cache", "prune", "--to", amount), "", 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.foundation.environment import for_programs, inside_a_lab, of_the_user, search_path
+from lab.foundation.environment import for_programs, inside_a_lab, lost_to_sudo, of_the_user, search_path
 from lab.foundation.process import run, run_with_terminal
 
 ASTRAY = {
@@ -86,3 +86,31 @@ def test_children_get_just_that(tmp_path: Path) -> None:
     names = set((tmp_path / "names").read_text().splitlines())
     assert names >= {"LAB_NAME", "PATH"}
     assert not names & {*PROXIES, *(ASTRAY.keys() - {"LC_ALL"})}
+
+
+def process(processes: Path, number: int, name: str, parent: int, *variables: str) -> None:
+    folder = processes / str(number)
+    folder.mkdir()
+    (folder / "comm").write_text(f"{name}\n")
+    (folder / "stat").write_text(f"{number} ({name}) S {parent} 1 1 0 -1")
+    (folder / "environ").write_bytes(b"".join(os.fsencode(each) + b"\0" for each in variables))
+
+
+def test_what_sudo_has_not_passed_on_is_named(tmp_path: Path) -> None:
+    process(tmp_path, os.getppid(), "odd) name", 40)
+    users = ("GOPROXY=a", "LAB_SUPPLY=b", "LAB_HOME=c", "https_proxy=d", "SOCKS_PROXY=e", "EDITOR=vi")
+    process(tmp_path, 40, "sudo", 39, *users)
+    process(tmp_path, 39, "sudo", 1, "LAB_NAME=older")
+    assert lost_to_sudo(tmp_path) == ("LAB_HOME", "SOCKS_PROXY")
+
+
+@pytest.mark.parametrize("name", ["bash", "sudoedit"])
+def test_without_sudo_nothing_is_lost(tmp_path: Path, name: str) -> None:
+    process(tmp_path, os.getppid(), name, 0, "LAB_HOME=c")
+    assert lost_to_sudo(tmp_path) == ()
+
+
+def test_a_user_who_may_not_look_is_told_nothing(tmp_path: Path) -> None:
+    process(tmp_path, os.getppid(), "sudo", 1)
+    (tmp_path / str(os.getppid()) / "environ").unlink()
+    assert lost_to_sudo(tmp_path) == ()

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.errors import LabError
-from lab.foundation.files import lay_over, make_folder, sha256_of, write_atomically, write_output
+from lab.foundation.files import (
+    lay_over,
+    make_folder,
+    sha256_of,
+    write_atomically,
+    write_output,
+    write_report,
+)
 from lab.foundation.process import run
 
 
@@ -98,3 +105,44 @@ def test_a_checkout_made_under_any_umask_gives_the_same_modes(tmp_path: Path) ->
 def test_what_children_make_does_not_depend_on_the_umask(tmp_path: Path) -> None:
     run(["touch", tmp_path / "made"])
     assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_report_and_new_folders_belong_to_the_caller(tmp_path: Path, given_to_caller: list[Path]) -> None:
+    report = tmp_path / "new" / "reports" / "page.html"
+    write_report(report, "x")
+    assert given_to_caller == [tmp_path / "new", report.parent, report]
+    given_to_caller.clear()
+    write_report(report, "y")
+    assert given_to_caller == [report]
+
+
+def test_output_belongs_to_the_caller_but_no_pipe_does(tmp_path: Path, given_to_caller: list[Path]) -> None:
+    write_output(tmp_path / "file", "x")
+    assert given_to_caller == [tmp_path / "file"]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
+    write_output(pipe, "x")
+    os.close(reader)
+    assert given_to_caller == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("user", ["", "anna", "-1"])
+def test_without_sudo_nothing_is_given(
+    tmp_path: Path, given_to_caller: list[Path], monkeypatch: pytest.MonkeyPatch, user: str
+) -> None:
+    monkeypatch.setenv("SUDO_UID", user)
+    write_output(tmp_path / "file", "x")
+    assert given_to_caller == []
+
+
+def test_a_disk_without_owners_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setenv("SUDO_UID", "1234")
+    monkeypatch.setenv("SUDO_GID", "100")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", refuse)
+    write_output(tmp_path / "file", "x")
+    assert (tmp_path / "file").read_text() == "x"

@@ -108,6 +108,12 @@ def test_a_matrix_that_is_interrupted_shows_the_modes_so_far(
     assert "1 of 2 failed" in Path("reports/acceptance-a-lab.html").read_text()
 
 
+def test_reports_belong_to_the_user_who_called_sudo(folder: LabFolder, given_to_caller: list[Path]) -> None:
+    run(folder)
+    reports = [Path("reports") / name for name in ("acceptance-a-lab-macvlan.xml", "acceptance-a-lab.html")]
+    assert given_to_caller == [Path("reports"), *reports]
+
+
 def test_unknown_modes_are_told_before_anything_starts(
     folder: LabFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

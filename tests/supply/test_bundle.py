@@ -74,6 +74,10 @@ def bundle(full: Cache, contents: Contents, box: Box, tmp_path: Path) -> Path:
     return target
 
 
+def test_a_bundle_belongs_to_the_user_who_called_sudo(given_to_caller: list[Path], bundle: Path) -> None:
+    assert given_to_caller == [bundle]
+
+
 def take(file: Path, cache: Cache) -> None:
     import_bundle(file, cache, SilentProgress())
 
