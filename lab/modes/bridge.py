@@ -5,9 +5,10 @@ The node's own address moves from the NIC to the bridge. systemd-networkd does t
 
 from __future__ import annotations
 
+from lab.modes.cni import HOST_PORTS_OF_NODES, conflist
 from lab.modes.mode import CNI_FOLDER, NIC, Mode, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node
-from lab.modes.underlay import conflist, host_local, share, underlay_of
+from lab.modes.underlay import host_local, share, underlay_of
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NetworkPlan, NicPlan, NodePlan, Plan
 
@@ -28,7 +29,7 @@ def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
         "ipam": host_local(underlay, share(node), [("0.0.0.0/0", underlay.host_address.ip)]),
     }
     return NodeSetup(
-        cni=NodeFile(f"{CNI_FOLDER}/10-bridge.conflist", conflist("bridge", plugin)),
+        cni=NodeFile(f"{CNI_FOLDER}/10-bridge.conflist", conflist("bridge", plugin, HOST_PORTS_OF_NODES)),
         files=_networkd_files(nic, underlay),
         # The order comes by ssh over the uplink, whose address networkd keeps when it is started anew.
         start="systemctl restart systemd-networkd.service\n",

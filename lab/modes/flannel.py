@@ -13,6 +13,7 @@ from functools import partial
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.modes.cni import HOST_PORTS
 from lab.modes.mode import (
     CNI_FOLDER,
     NIC,
@@ -122,7 +123,7 @@ CNI_CONFIGURATION = (
             "name": "cbr0",
             "plugins": [
                 {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}},
-                {"type": "portmap", "capabilities": {"portMappings": True}},
+                HOST_PORTS,
             ],
         },
         indent=2,

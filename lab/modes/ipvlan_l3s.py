@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from lab.modes.blocks import block_of, host_local, masquerade, routes_to_other_blocks, rule
 from lab.modes.boot import BootProgram
+from lab.modes.cni import HOST_PORTS_OF_NODES, conflist
 from lab.modes.mode import CNI_FOLDER, NIC, Mode, NicSetting, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node, with_program
-from lab.modes.underlay import SHIM, conflist
+from lab.modes.underlay import SHIM
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
 
@@ -33,7 +34,8 @@ def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
     }
     program = BootProgram(SHIM, "The node's own ipvlan interface beside its pods'", _program(plan, node))
     return with_program(
-        NodeFile(f"{CNI_FOLDER}/10-ipvlan-l3s.conflist", conflist("ipvlan-l3s", plugin)), program
+        NodeFile(f"{CNI_FOLDER}/10-ipvlan-l3s.conflist", conflist("ipvlan-l3s", plugin, HOST_PORTS_OF_NODES)),
+        program,
     )
 
 

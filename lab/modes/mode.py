@@ -10,6 +10,7 @@ from typing import Literal
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload
 from lab.foundation.errors import LabError, WrongUseError
+from lab.modes.cni import has_host_ports
 from lab.nodes.files import NodeFile
 from lab.supply.software import image_name
 from lab.topology.mode_choice import OptionValue
@@ -66,6 +67,11 @@ class ModeSetup:
     wait_for_labels: tuple[Workload, ...] = ()
     """Those of them that no node can take before the topology's labels are on the nodes."""
     certificates: tuple[ServingCertificate, ...] = ()
+
+    @property
+    def host_ports(self) -> bool:
+        """Whether pods get their `hostPort`."""
+        return all(has_host_ports(node.cni.content) for node in self.nodes.values())
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,8 @@ class Mode:
     encapsulation: Encapsulation | None = None
     """None where pods' packets go between nodes as they are."""
     nic_setting: NicSetting | None = None
+    enforces_policies: bool = False
+    """Its own program drops what a NetworkPolicy forbids."""
     routes_stay_away: bool = False
     """Nodes have routes to pods that nothing puts back when they are taken away."""
 

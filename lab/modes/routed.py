@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from lab.modes.blocks import host_local, masquerade, routes_to_other_blocks
 from lab.modes.boot import BootProgram
+from lab.modes.cni import HOST_PORTS, conflist
 from lab.modes.mode import CNI_FOLDER, NIC, Mode, ModeOption, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node, with_program
-from lab.modes.underlay import conflist
 from lab.nodes.files import NodeFile
 from lab.topology.plan import NodePlan, Plan
 
@@ -29,7 +29,8 @@ def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
     if ROUTED.option(plan, MASQUERADE):
         text += masquerade(plan, node)
     program = BootProgram("lab-pod-routes", "Routes to the pods of the other nodes", text)
-    return with_program(NodeFile(f"{CNI_FOLDER}/10-routed.conflist", conflist("routed", plugin)), program)
+    cni = NodeFile(f"{CNI_FOLDER}/10-routed.conflist", conflist("routed", plugin, HOST_PORTS))
+    return with_program(cni, program)
 
 
 ROUTED = Mode(

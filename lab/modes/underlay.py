@@ -6,18 +6,19 @@ one more interface of the same kind beside the pods', belonging to the node.
 
 - The node reaches its own pods by routes through the shim, with its own address as the source.
 - Pods have a route for services through their own node's address, which the shim answers for.
+- A pod's `hostPort` is reached through the shim too; without it the node cannot hand on what comes there.
 - kube-proxy masquerades what pods send to services, as they are outside its cluster CIDR. Without that the
   chosen pod would answer the asking one directly on the LAN, and the answer's source would be wrong.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from ipaddress import IPv4Address, summarize_address_range
 
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.boot import BootProgram
+from lab.modes.cni import HOST_PORTS_OF_NODES, conflist
 from lab.modes.mode import CNI_FOLDER, Mode, ModeOption, ModeSetup, NodeSetup
 from lab.modes.plain import with_program
 from lab.nodes.files import NodeFile
@@ -74,9 +75,10 @@ def _node_setup(plan: Plan, node: NodePlan, name: str, plugin: Json, shim: Shim 
         "mtu": underlay.mtu,
         "ipam": host_local(underlay, pods, routes),
     }
-    cni = NodeFile(f"{CNI_FOLDER}/10-{name}.conflist", conflist(name, whole))
+    path = f"{CNI_FOLDER}/10-{name}.conflist"
     if shim is None:
-        return NodeSetup(cni)
+        return NodeSetup(NodeFile(path, conflist(name, whole)))
+    cni = NodeFile(path, conflist(name, whole, HOST_PORTS_OF_NODES))
     return with_program(cni, shim_program(node, underlay, shim))
 
 
@@ -93,11 +95,6 @@ def host_local(underlay: NetworkPlan, pods: AddressRange, routes: list[tuple[str
         "ranges": [[addresses]],
         "routes": [{"dst": destination, "gw": str(gateway)} for destination, gateway in routes],
     }
-
-
-def conflist(name: str, plugin: Json) -> str:
-    """A CNI configuration with that one plugin."""
-    return json.dumps({"cniVersion": "0.4.0", "name": name, "plugins": [plugin]}, indent=2) + "\n"
 
 
 def shim_program(node: NodePlan, underlay: NetworkPlan, shim: Shim) -> BootProgram:

@@ -17,6 +17,7 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.modes.install import arrange_mode, node_script, script_before
 from lab.modes.mode import Images, Mode
 from lab.modes.registry import MODES, mode_named
+from lab.modes.underlay import HOST_SHIM
 from lab.topology.models import NetworkRole
 from lab.topology.plan import NodePlan, Plan
 
@@ -67,6 +68,19 @@ def test_every_node_has_its_part_and_the_cni_configuration_comes_last(mode: Mode
         before = script[: script.index(part.cni.path)]
         assert part.start in before
         assert part.ready in before
+
+
+@every_mode
+def test_pods_get_their_host_port_unless_the_node_cannot_reach_them(mode: Mode, plan: Plan) -> None:
+    assert arrange_mode(mode, plan, IMAGES).host_ports
+    for options in mode.variants:
+        reached = options.get(HOST_SHIM.name, True)
+        assert arrange_mode(mode, with_options(plan, **options), IMAGES).host_ports is reached
+
+
+@every_mode
+def test_only_calico_enforces_policies(mode: Mode) -> None:
+    assert mode.enforces_policies == mode.name.startswith("calico-")
 
 
 @every_mode

@@ -201,6 +201,7 @@ CALICO_MODES = tuple(
         images=(transport.node_image, CNI, CONTROLLERS),
         daemon=NODE_DAEMONS,
         encapsulation=transport.encapsulation,
+        enforces_policies=True,
         paths=(
             PacketPath(
                 ("eth0", "cali*", *([transport.device] if transport.device else []), NIC), transport.wire

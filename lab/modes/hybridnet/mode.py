@@ -18,6 +18,7 @@ import yaml
 
 from lab.cluster.api import Manifest
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.modes.cni import HOST_PORTS_OF_NODES
 from lab.modes.hybridnet.admission import mutating, validating
 from lab.modes.hybridnet.names import (
     DAEMONS,
@@ -112,6 +113,7 @@ CNI_CONFIGURATION = (
             "plugins": [
                 {"type": "hybridnet", "server_socket": SOCKET},
                 {"type": "bandwidth", "capabilities": {"bandwidth": True}},
+                HOST_PORTS_OF_NODES,
             ],
         },
         indent=2,

@@ -70,11 +70,18 @@ printf %s '{
           }
         ]
       }
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      },
+      "masqAll": true
     }
   ]
 }
 ' > /etc/cni/net.d/10-bridge.conflist.lab-new
-printf %s '04c4372bb63fd2b3e011d67c64282a1de5452a410e54ab296b0f29bab91c3901
+printf %s '6ae99d532a44874dcfc5a96ae87dc1ad2c4a226c4b57e32b827e09a1ebbbbb0b
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-bridge.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-bridge.conflist.lab-new /etc/cni/net.d/10-bridge.conflist

@@ -18,11 +18,18 @@ printf %s '{
       "capabilities": {
         "bandwidth": true
       }
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      },
+      "masqAll": true
     }
   ]
 }
 ' > /etc/cni/net.d/06-hybridnet.conflist.lab-new
-printf %s '0fc880fcfdd58c748de6ae16ded11d7e4082ef3d8a7c1aa6d314b84c39b43143
+printf %s '9310eded66303899006dee9e7c560dfa7f71d31e1e5f0fe26079fa0a9af99067
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/06-hybridnet.conflist.lab-new /etc/cni/net.d/06-hybridnet.conflist

@@ -72,11 +72,18 @@ printf %s '{
           }
         ]
       }
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      },
+      "masqAll": true
     }
   ]
 }
 ' > /etc/cni/net.d/10-ipvlan-l2.conflist.lab-new
-printf %s 'a92897cfa191eb0eec37125d4a0a6b012416563d959c70e17d70f2474d218b95
+printf %s 'c5822e5df906dcf68ae57919b924c27ea7fea17c655f7595d8a91cc52a18bd9a
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-ipvlan-l2.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-ipvlan-l2.conflist.lab-new /etc/cni/net.d/10-ipvlan-l2.conflist

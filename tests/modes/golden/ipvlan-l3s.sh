@@ -65,11 +65,18 @@ printf %s '{
           }
         ]
       }
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      },
+      "masqAll": true
     }
   ]
 }
 ' > /etc/cni/net.d/10-ipvlan-l3s.conflist.lab-new
-printf %s 'd36ee0beaf33ab3a2d89e12e0643cc21bba47ba08fd07fe45afb4bdd1697613e
+printf %s 'd1e2dc05051085fee19b7ef85f8492af33b7e0d90ef7b19f84b40df68d0be793
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-ipvlan-l3s.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-ipvlan-l3s.conflist.lab-new /etc/cni/net.d/10-ipvlan-l3s.conflist

@@ -72,11 +72,18 @@ printf %s '{
           }
         ]
       }
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      },
+      "masqAll": true
     }
   ]
 }
 ' > /etc/cni/net.d/10-macvlan.conflist.lab-new
-printf %s 'f1c50919c539d0664230ab7d22966d266514b12f9f458623b3a4fdf07b03f9a0
+printf %s 'ad03d107c84db55a8fc6aeac0f116a543aeb4c7fea3c9053d482f266d63fb3d2
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-macvlan.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-macvlan.conflist.lab-new /etc/cni/net.d/10-macvlan.conflist

@@ -55,11 +55,17 @@ printf %s '{
           }
         ]
       }
+    },
+    {
+      "type": "portmap",
+      "capabilities": {
+        "portMappings": true
+      }
     }
   ]
 }
 ' > /etc/cni/net.d/10-routed.conflist.lab-new
-printf %s '4d579ea29ba00d4c174929ce0c792538aa876f72e4d2eef1e6235b6ab5f5ee8a
+printf %s 'f1e2daf80cf938c4927d9d01c7462ba32755c0e9c3c603ea56ea20cc2c9a1d16
 ' > /etc/lab/mode.lab-new
 chmod 0644 /etc/cni/net.d/10-routed.conflist.lab-new /etc/lab/mode.lab-new
 mv /etc/cni/net.d/10-routed.conflist.lab-new /etc/cni/net.d/10-routed.conflist
