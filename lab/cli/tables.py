@@ -60,6 +60,8 @@ def show_status(status: LabStatus) -> None:
     click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
+    for note in status.notes:
+        click.echo(f"note: {note}")
 
 
 def _show_nodes(status: LabStatus) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 from lab.cluster.objects import NodeState
 from lab.cluster.problems import cluster_problems
 from lab.cluster.tuning import Settings
+from lab.cluster.unheeded import unheeded
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
+from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.starvation import starvation
 from lab.state.records import existing_labs, read_record
@@ -57,6 +59,8 @@ class LabStatus:
 
     Empty while there is no cluster, and while a machine does not run.
     """
+    notes: tuple[str, ...] = ()
+    """What users have put into the cluster that has no effect in its mode, one line each."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -126,6 +130,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         networks=tuple(network.name for network in plan.networks),
         nodes=tuple(nodes),
         problems=cluster.problems,
+        notes=cluster.notes,
     )
 
 
@@ -189,6 +194,7 @@ class _Cluster:
 
     nodes: Mapping[str, NodeState]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
@@ -199,14 +205,24 @@ def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
         return _Cluster({}, (error.brief, *starvation(lab), *_silent(lab, {})))
     if seen_well:
         return _Cluster(nodes, ())
-    return _Cluster(nodes, (*_problems(lab, nodes), *starvation(lab), *_silent(lab, nodes)))
+    problems, notes = _seen_in_api(lab, nodes)
+    return _Cluster(nodes, (*problems, *starvation(lab), *_silent(lab, nodes)), notes)
 
 
-def _problems(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:
+def _seen_in_api(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Problems, and notes."""
     try:
-        return cluster_problems(lab.api, nodes, lab.plan, lab.mode_setup.workloads)
+        setup = lab.mode_setup
+        problems = cluster_problems(lab.api, nodes, lab.plan, setup.workloads)
+        notes = unheeded(
+            lab.api,
+            str(lab.plan.choice),
+            host_ports=setup.host_ports,
+            policies=mode_named(lab.plan.mode).enforces_policies,
+        )
     except LabError as error:
-        return (error.brief,)
+        return (error.brief,), ()
+    return problems, notes
 
 
 def _silent(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from lab.cli.tables import show_status
 from lab.cluster.api import ApiError
 from lab.cluster.objects import NodeState, PodState
+from lab.cluster.unheeded import PODS, POLICIES
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.machines.machines import MachineState
@@ -34,6 +36,7 @@ class StandInApi:
         self.listed = nodes
         self.patience: list[float] = []
         self.asked_for_pods = False
+        self.objects: dict[str, list[dict[str, object]]] = {PODS: [], POLICIES: []}
 
     def nodes(self, seconds: float) -> list[NodeState]:
         self.patience.append(seconds)
@@ -45,6 +48,9 @@ class StandInApi:
         self.asked_for_pods = True
         there = [("coredns-0", NAMES[0]), *((f"kube-proxy-{name}", name) for name in (NAMES[0], NAMES[2]))]
         return [PodState(pod, node, "Running", True, (), {}) for pod, node in there]
+
+    def read(self, path: str) -> dict[str, object]:
+        return {"items": self.objects[path]}
 
     def check_pod(self, namespace: str, pod: str, port: int, path: str, seconds: float) -> None:
         """Every pod answers."""
@@ -166,3 +172,33 @@ def test_a_machine_that_a_full_disk_stopped_is_told_with_the_remedy(
         " Make room there, then run `lab resume`",
     )
     assert api.patience == []
+
+
+def pod(name: str, **spec: object) -> dict[str, object]:
+    return {"metadata": {"namespace": "default", "name": name}, "spec": {"containers": [{}], **spec}}
+
+
+def with_ports(*ports: dict[str, int]) -> dict[str, object]:
+    return {"containers": [{}, {"ports": list(ports)}]}
+
+
+def test_what_has_no_effect_in_the_mode_is_told_below_the_table(
+    folder: LabFolder, plan: Plan, in_macvlan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api = StandInApi(*map(node, NAMES))
+    api.objects[POLICIES] = [{"metadata": {"namespace": "default", "name": "deny"}}]
+    api.objects[PODS] = [
+        pod("plain"),
+        pod("port", **with_ports({"containerPort": 80}, {"containerPort": 81, "hostPort": 9080})),
+        pod("of-the-node", hostNetwork=True, **with_ports({"containerPort": 80, "hostPort": 80})),
+    ]
+    deny = "the network policy default/deny has no effect: the mode {} enforces none, calico-* does"
+    assert seen(folder, in_macvlan, api).notes == (deny.format("macvlan"),)
+    without_shim = plan.in_mode(ModeChoice("macvlan", {"host_shim": False}))
+    status = seen(folder, without_shim, api)
+    assert status.notes == (
+        deny.format("macvlan:host_shim=false"),
+        "the hostPort 9080 of pod default/port leads nowhere in the mode macvlan:host_shim=false",
+    )
+    show_status(status)
+    assert capsys.readouterr().out.endswith(f"note: {status.notes[0]}\nnote: {status.notes[1]}\n")
