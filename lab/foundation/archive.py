@@ -14,6 +14,8 @@ RECORDS_PER_REPORT = 1000
 RECORD_BYTES = 10240
 """tar's own record; it reports after so many of them."""
 
+_LOCAL = "--force-local"
+"""A colon in the name of an archive, as in a time of day, would make it one of another host's."""
 _REPORT = f"--checkpoint={RECORDS_PER_REPORT}"
 
 
@@ -24,7 +26,7 @@ def pack(folder: Path, names: tuple[str, ...], target: Path, total: int, step: S
     """
     run(
         (
-            *("tar", "--create", "--file", target, "--directory", folder),
+            *("tar", "--create", _LOCAL, "--file", target, "--directory", folder),
             *("--use-compress-program", "zstd --threads=0 -3"),
             *("--format=gnu", "--sort=name", "--numeric-owner", "--owner=0", "--group=0", "--mtime=@0"),
             *(_REPORT, "--checkpoint-action=echo=%u"),
@@ -73,7 +75,7 @@ def unpack(archive: Path, folder: Path, total: int, step: StepContext) -> Comple
 
 def _extract(archive: Path, folder: Path) -> tuple[str | Path, ...]:
     return (
-        *("--extract", "--file", archive, "--directory", folder, "--use-compress-program", "zstd"),
+        *("--extract", _LOCAL, "--file", archive, "--directory", folder, "--use-compress-program", "zstd"),
         *("--touch", "--no-same-owner", "--no-same-permissions"),
     )
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import string
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.foundation.errors import LabError, WrongUseError
 
-_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}/._+=:@,~-")
-"""What a path may have in an OpenSSH configuration, in a URI and in a shell, as it is."""
+_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}/._+=@,~-")
+"""What a path may have in an OpenSSH configuration, in a URI and in a shell, as it is.
+
+A colon ends a path in KUBECONFIG, in PATH and in the names of image archives (containers-transports(5)).
+"""
 _HIDDEN = tuple(
     map(Path, ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"))
 )
@@ -78,8 +82,10 @@ def _require_usable(root: Path, own: str) -> None:
     if odd:
         raise WrongUseError(
             f"no lab can be in the folder {root}",
-            details=f"ssh, libvirt and Vagrant do not take {' '.join(map(repr, odd))} in the path of a file",
-            resolution=resolution,
+            details="ssh, libvirt, Vagrant, kubectl or skopeo does not take"
+            f" {' '.join(map(repr, odd))} in the path of a file",
+            resolution=f"{resolution}, which may be a mount of it:"
+            f" mount --bind {shlex.quote(str(root))} /srv/lab",
         )
     for hidden in _HIDDEN:
         if resolved.is_relative_to(hidden):

@@ -36,7 +36,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     The packages that it needs are those of this environment.
     """
-    root = tmp_path_factory.mktemp("wheel")
+    root = tmp_path_factory.mktemp("wheel") / "实验 室" / "50%"
+    root.mkdir(parents=True)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     without_index = ["--no-index", "--no-deps"]
     subprocess.run(
@@ -49,12 +50,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     subprocess.run([*pip, "--python", python, "install", *without_index, wheel], check=True)
     site = next(environment.glob("lib/python*/site-packages"))
     (site / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    home = tmp_path_factory.mktemp("home")
     elsewhere = root / "elsewhere"
     elsewhere.mkdir()
     variables = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("LAB_", "PYTHON"))},
-        "LAB_HOME": str(root / "home"),
-        "LAB_CACHE": str(root / "cache"),
+        "LAB_HOME": str(home),
+        "LAB_CACHE": str(home),
     }
 
     def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
