@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
@@ -11,6 +12,7 @@ from lab.topology.draft import Draft, DraftNetwork, DraftNode
 from lab.topology.findings import Problem, closest, did_you_mean, one_of
 from lab.topology.models import NetworkRole, NodeRole
 from lab.topology.ranges import impossible_range
+from lab.topology.values import LABEL_LENGTH
 
 LONGEST_PREFIX = 30
 """A network needs an address for its gateway and one for a node."""
@@ -23,13 +25,29 @@ PODS_BESIDE = 7
 MOST_NETWORKS = 6
 """A node has settings for eth0 to eth5 (lab/supply/box/recipe/root/etc/systemd/network)."""
 
-NO_NODE_NAMES = ("localhost",)
-"""Names that every machine has for itself."""
+OWN_NAMES = ("localhost", "ip6-localhost", "ip6-loopback")
+"""Names that every machine has for itself (lab/nodes/prepare.py)."""
+OTHERS_NAMES = {
+    "lan-host": "the third party on the underlay has that name",
+    "lan": "`lab capture` calls the underlay so",
+    "uplink": "`lab trace` calls the way out of the lab so",
+    "all": "Ansible calls all nodes together so",
+    "workers": "Ansible calls all workers together so",
+}
+NODE_NAME_LENGTH = 48
+"""A label of the suite's pods has `probe-underlay-` before it, and may have 63 characters; a certificate's
+common name has `system:node:` before it, and may have 64 (X.520, ub-common-name)."""
+_ADDRESS = re.compile(r"\d+|0x[0-9a-f]+")
 
 
 def pods_per_node(nodes: int) -> int:
     """The least share of the pod range, so that the acceptance suite has room in a lab of so many nodes."""
     return PODS_BESIDE + math.ceil(PODS_AT_ONCE / max(nodes, 1))
+
+
+def is_address(name: str) -> bool:
+    """Whether inet_aton(3) takes it for an address, though it has no dot."""
+    return _ADDRESS.fullmatch(name) is not None
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -77,10 +95,17 @@ def _number_of_networks(draft: Draft) -> Iterator[Problem]:
 
 def _node_names(draft: Draft) -> Iterator[Problem]:
     for name in draft.nodes:
-        if name in NO_NODE_NAMES:
+        if name in OWN_NAMES:
             said = "expected another name: every machine calls itself so"
-        elif name.isdigit():
-            said = "expected a name with a letter: programs take a number for an address"
+        elif name in OTHERS_NAMES:
+            said = f"expected another name: {OTHERS_NAMES[name]}"
+        elif is_address(name):
+            said = "expected a name that is no number: programs take a number for an address"
+        elif NODE_NAME_LENGTH < len(name) <= LABEL_LENGTH:
+            said = (
+                f"expected at most {NODE_NAME_LENGTH} characters, this has {len(name)}:"
+                " labels and certificates have words before it"
+            )
         else:
             continue
         yield Problem(("nodes", name), f"found a node named '{name}', {said}", at_key=True)
