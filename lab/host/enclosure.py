@@ -19,7 +19,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.daemon import start_daemon
 from lab.host.layout import EnclosureLayout
-from lab.host.process_identity import ProcessIdentity, processes_in
+from lab.host.process_identity import ProcessIdentity, processes_in, shell_line
 from lab.host.sockets import Sockets
 
 START_LIMIT = 60.0
@@ -114,8 +114,12 @@ class Enclosure:
         return ["nsenter", "--target", str(self._require().pid), "--net", "--pid", "--", *words]
 
     def shell_line(self, line: str) -> str:
-        """A line for a shell that runs `line` in the lab's network, also after the lab was started anew."""
-        return f"nsenter --net=/proc/$(cut -d' ' -f1 {self._layout.init_record})/ns/net {line}"
+        """A line for a shell that runs `line` in the lab's network, also after the lab was started anew.
+
+        It fails while the lab does not run, though its process number may be another process's by now: `line`
+        would run in the network of the host.
+        """
+        return shell_line(self._layout.init_record, f"the lab {self._folder.name} is not running", line)
 
     def connect(self, address: str, port: int, seconds: float | None) -> socket.socket:
         """A connection to an address in the lab's network. Raises OSError when there is none in `seconds`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,19 @@ class ProcessIdentity:
             return str(Path(f"/proc/{self.pid}/ns/{kind}").readlink())
         except (FileNotFoundError, ProcessLookupError):
             return None
+
+
+def shell_line(record: Path, refusal: str, line: str) -> str:
+    """A line for a shell that runs `line` in the network namespace of the process in the record.
+
+    It says `refusal` and ends with 255, as ssh does, unless that process is there: the shell's `alive`.
+    """
+    script = f"""\
+{{ read -r pid ticks boot <{record} && read -r now <{BOOT_ID} && read -r stat </proc/$pid/stat; }} 2>/dev/null
+set -- ${{stat##*) }}
+[ "$pid" ] && [ "$boot $ticks" = "$now ${{{START_FIELD + 1}}}" ] || {{ echo "{refusal}" >&2; exit 255; }}
+exec nsenter --net=/proc/$pid/ns/net {line}"""
+    return f"sh -c {shlex.quote('; '.join(script.splitlines()))}"
 
 
 def processes_in(namespace: str, kind: str) -> tuple[int, ...]:

@@ -188,7 +188,29 @@ def test_a_line_for_a_shell_outlives_the_first_process(make_enclosure: MakeEnclo
     enclosure = make_enclosure("a")
     line = enclosure.shell_line("ip -brief link")
     enclosure.start()
-    assert run(["sh", "-c", line]).stdout.split()[0] == "lo"
+    assert run(["sh", "-c", f"exec {line}"]).stdout.split()[0] == "lo"
+
+
+@pytest.mark.parametrize("case", ["no record", "ended", "another process", "another boot"])
+def test_a_line_for_a_shell_does_nothing_in_the_hosts_network(
+    make_enclosure: MakeEnclosure, tmp_path: Path, case: str
+) -> None:
+    """Which it would when the lab's process number is another process's: after a reboot of the host."""
+    enclosure = make_enclosure("a")
+    here = ProcessIdentity.of(os.getpid())
+    assert here is not None
+    record = enclosure.layout.init_record
+    match case:
+        case "ended":
+            ProcessIdentity(2**22 + 1, here.start_ticks, here.boot_id).write(record)
+        case "another process":
+            ProcessIdentity(here.pid, here.start_ticks - 1, here.boot_id).write(record)
+        case "another boot":
+            ProcessIdentity(here.pid, here.start_ticks, here.boot_id[::-1]).write(record)
+    line = enclosure.shell_line(f"touch {tmp_path}/done")
+    done = subprocess.run(["sh", "-c", f"exec {line}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (255, "the lab a is not running\n")
+    assert not (tmp_path / "done").exists()
 
 
 def test_a_lab_that_does_not_run_cannot_be_reached(make_enclosure: MakeEnclosure) -> None:

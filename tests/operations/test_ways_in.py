@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
+from lab.host.enclosure import Enclosure
 from lab.host.layout import SOCKET_PATH_LIMIT
 from lab.operations.context import Lab
 from lab.operations.inventory import SHARED_NAME_LENGTH, ansible_inventory
-from lab.operations.ssh_config import write_ssh_config
+from lab.operations.ssh_config import ssh_config_text, write_ssh_config
 from lab.state.records import LabRecord
 from lab.topology.plan import Plan
 from tests.stand_in_site import PaperParts
@@ -34,6 +36,16 @@ def lab_in(root: Path, plan: Plan) -> Lab:
 def settings_of_ssh(config: Path, host: str) -> dict[str, str]:
     said = subprocess.run(["ssh", "-G", "-F", config, host], capture_output=True, text=True, check=True)
     return dict(line.split(" ", 1) for line in said.stdout.splitlines())
+
+
+def test_ssh_reads_the_line_that_leads_into_the_lab(plan: Plan, root: Path) -> None:
+    lab = lab_in(root / "a", plan)
+    enclosure = Enclosure(lab.folder)
+    write_atomically(lab.folder.ssh_config, ssh_config_text(plan, lab.folder.key, enclosure))
+    words = ["ssh", "-F", str(lab.folder.ssh_config), "k8s-node1", "true"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 255
+    assert "the lab a is not running" in done.stderr
 
 
 def variables(lab: Lab) -> list[dict[str, Any]]:
