@@ -41,6 +41,8 @@ class ServiceWay(StrEnum):
     NODE_TO_CLUSTERIP_ELSEWHERE = "node-to-clusterip-backend-elsewhere"
     LAN_HOST_TO_NODEPORT_HERE = "lan-host-to-nodeport-backend-here"
     LAN_HOST_TO_NODEPORT_ELSEWHERE = "lan-host-to-nodeport-backend-elsewhere"
+    LAN_HOST_TO_HOSTPORT = "lan-host-to-hostport"
+    """The port of a node that a pod on it asks for, without any Service."""
     POD_TO_API = "pod-to-api"
     NODE_TO_API = "node-to-api"
     DNS = "dns"

@@ -11,6 +11,8 @@ from acceptance.inventory import Inventory
 NAMESPACE = "lab-acceptance"
 HTTP_PORT = 8080
 UDP_PORT = 8081
+HOST_PORT = 18080
+"""The `hostPort` of the first group's probe on the node of the backend."""
 SERVICE_HTTP_PORT = 80
 SERVICE_UDP_PORT = 81
 BACKEND = "backend"
@@ -36,6 +38,9 @@ class Manifests:
     def probe(self, node: str, of_group: Expectations) -> dict[str, Any]:
         """The pod of a group on a node that asks and is asked."""
         spec = self._asked_by_kubelet(node)
+        asked = node == self.inventory.backend_node.name and of_group is self.expectations
+        if asked and self.inventory.lan_host is not None:
+            spec["containers"][0]["ports"] = [{"containerPort": HTTP_PORT, "hostPort": HOST_PORT}]
         return self._pod(probe_name(node, of_group.group), HEADLESS, of_group, spec)
 
     @property

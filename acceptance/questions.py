@@ -8,7 +8,15 @@ from ipaddress import IPv4Address
 
 from acceptance.expectations import Expectations, ServiceWay
 from acceptance.inventory import Inventory, Node
-from acceptance.manifests import BACKEND, HEADLESS, NAMESPACE, SERVICE_HTTP_PORT, SERVICE_UDP_PORT
+from acceptance.manifests import (
+    BACKEND,
+    HEADLESS,
+    HOST_PORT,
+    NAMESPACE,
+    SERVICE_HTTP_PORT,
+    SERVICE_UDP_PORT,
+    probe_name,
+)
 from acceptance.matrix import Endpoint, EndpointKind, Pair
 from acceptance.probes import Probe, Protocol
 from acceptance.workload import BackendService
@@ -41,6 +49,8 @@ class ServiceQuestion:
     """The pod behind the Service must answer with its name; else any answer is right."""
     port_of: str | None = None
     """The node whose port is asked, where a NodePort is."""
+    of_pod: str = ""
+    """The pod that must answer with its name, where no Service leads to it."""
 
 
 def matrix_probe(pair: Pair, protocol: Protocol, address: Address) -> Probe | None:
@@ -68,6 +78,8 @@ def service_questions(
         found.append(_api_question(itself, ServiceWay.NODE_TO_API, inventory))
         if inventory.lan_host is not None:
             found += _node_port_questions(node, here, service)
+    if inventory.lan_host is not None:
+        found.append(_host_port_question(inventory.backend_node, expectations.group))
     return tuple(found)
 
 
@@ -133,6 +145,18 @@ def _node_port_questions(node: Node, here: bool, service: BackendService) -> Seq
             port_of=node.name,
         )
         for protocol, port in ports.items()
+    )
+
+
+def _host_port_question(node: Node, group: str) -> ServiceQuestion:
+    return ServiceQuestion(
+        Endpoint(EndpointKind.LAN_HOST),
+        ServiceWay.LAN_HOST_TO_HOSTPORT,
+        Probe(f"hostport:{node.name}", Protocol.TCP, str(node.internal_address), HOST_PORT, "hostname"),
+        f"hostPort {node.internal_address}:{HOST_PORT}",
+        by_backend=False,
+        port_of=node.name,
+        of_pod=probe_name(node.name, group),
     )
 
 

@@ -21,6 +21,7 @@ def wrong_answer(
         return f"answered {answer.body}, but no answer is expected{because}" if answer.answered else None
     if not answer.answered:
         return f"no answer: {answer.error}"
-    if question.by_backend and answer.body != backend:
-        return f"{answer.body} answered, expected {backend}"
+    wanted = backend if question.by_backend else question.of_pod
+    if wanted and answer.body != wanted:
+        return f"{answer.body} answered, expected {wanted}"
     return None

@@ -8,12 +8,13 @@ import pytest
 
 from acceptance import test_services as services
 from acceptance.evidence import Evidence
-from acceptance.expectations import ServiceReach, ServiceWay
-from acceptance.inventory import Node
+from acceptance.expectations import Expectations, ServiceReach, ServiceWay, load_expectations
+from acceptance.inventory import Inventory, Node
+from acceptance.manifests import HOST_PORT, HTTP_PORT, Manifests
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer
 from acceptance.problems import Problem, Unasked
-from acceptance.questions import ServiceQuestion, cluster_ip_questions
+from acceptance.questions import ServiceQuestion, cluster_ip_questions, service_questions
 from acceptance.verdicts import wrong_answer
 from acceptance.wanted import Wanted, silent_as_expected, unsettled
 from acceptance.workload import BackendService
@@ -63,3 +64,46 @@ def test_a_name_that_must_not_resolve_must_have_been_asked_for(without_shim: Evi
     for names in ({}, {POD: Unasked("Connection refused")}):
         with pytest.raises(pytest.fail.Exception, match="not asked"):
             services.test_headless(node, replace(without_shim, names=names))
+
+
+def host_ports(inventory: Inventory, expectations: Expectations) -> dict[str, list[dict[str, int]]]:
+    """By the names of all probes."""
+    manifests = Manifests(inventory, expectations)
+    pods = [manifests.probe(node.name, group) for node in inventory.nodes for group in expectations.groups]
+    return {pod["metadata"]["name"]: pod["spec"]["containers"][0].get("ports", []) for pod in pods}
+
+
+@pytest.mark.parametrize(
+    ("mode", "pod"), [("macvlan", "probe-k8s-node1"), ("hybridnet", "probe-overlay-k8s-node1")]
+)
+def test_one_pod_has_a_host_port_and_the_lan_host_asks_for_it(
+    inventory: Inventory, healthy: Evidence, mode: str, pod: str
+) -> None:
+    expectations = load_expectations(mode, {})
+    assert isinstance(healthy.service, BackendService)
+    asked = [
+        question
+        for question in service_questions(inventory, expectations, healthy.service)
+        if question.way is ServiceWay.LAN_HOST_TO_HOSTPORT
+    ]
+    assert [(each.probe.host, each.probe.port, each.of_pod) for each in asked] == [
+        (str(inventory.backend_node.internal_address), HOST_PORT, pod)
+    ]
+    given = {name: ports for name, ports in host_ports(inventory, expectations).items() if ports}
+    assert given == {pod: [{"containerPort": HTTP_PORT, "hostPort": HOST_PORT}]}
+
+
+def test_another_pod_behind_the_host_port_is_wrong(inventory: Inventory, healthy: Evidence) -> None:
+    assert isinstance(healthy.service, BackendService)
+    question = service_questions(inventory, healthy.expectations, healthy.service)[-1]
+    for body, wrong in (
+        ("probe-k8s-node1", None),
+        ("backend-1", "backend-1 answered, expected probe-k8s-node1"),
+    ):
+        answer = Answer.heard(body)
+        assert wrong_answer(question, answer, MUST, "backend-1") == wrong
+
+
+def test_a_cluster_that_is_no_lab_gets_no_host_port(inventory: Inventory, macvlan: Expectations) -> None:
+    elsewhere = inventory.model_copy(update={"lan_host": None})
+    assert not any(host_ports(elsewhere, macvlan).values())
