@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-from lab.cluster.api import ApiError
 from lab.foundation.errors import WrongUseError
 from lab.host.lan_host import HTTP_PORT, UDP_PORT
 from lab.operations.capturing import LAN_HOST, pod_spot
 from lab.operations.context import Lab
+from lab.operations.named import SERVICE, read_if_there, split_port
 from lab.packets.protocols import Protocol
 from lab.packets.spots import HOST_SIDE, HostSide, LanHostMachine, NodeMachine, Spot
 from lab.packets.trace import End
 
-UPLINK, SERVICE = "uplink", "svc/"
+UPLINK = "uplink"
 KUBELET_PORT = 10250
 RESOLUTION = "use NAMESPACE/POD, svc/[NAMESPACE/]NAME[:PORT], a node, an address, lan-host or uplink"
 
@@ -55,7 +55,7 @@ def target_of(lab: Lab, text: str, protocol: Protocol | None) -> tuple[PlacedEnd
 
     Raises WrongUseError for what does not exist.
     """
-    name, port = _split_port(text)
+    name, port = split_port(text)
     chosen = protocol or (Protocol.TCP if port or text.startswith(SERVICE) else Protocol.ICMP)
     found = (_service(lab, name, port, chosen) if text.startswith(SERVICE) else None) or _with_port(
         _machine(lab, name) or _address(lab, name) or _pod(lab, name), port, chosen
@@ -65,11 +65,6 @@ def target_of(lab: Lab, text: str, protocol: Protocol | None) -> tuple[PlacedEnd
     if chosen is not Protocol.ICMP and not found.end.port:
         raise WrongUseError(f"{text} has no port that is known", resolution=f"name one: {text}:PORT")
     return found, chosen
-
-
-def _split_port(text: str) -> tuple[str, int]:
-    name, colon, port = text.rpartition(":")
-    return (name, int(port)) if colon and port.isdecimal() and 0 < int(port) < 2**16 else (text, 0)
 
 
 def _with_port(found: PlacedEnd | None, port: int, protocol: Protocol) -> PlacedEnd | None:
@@ -103,7 +98,7 @@ def _machine(lab: Lab, name: str) -> PlacedEnd | None:
 
 def _pod(lab: Lab, name: str) -> PlacedEnd | None:
     namespace, _, pod = name.rpartition("/")
-    found = _read(lab, f"/api/v1/namespaces/{namespace or 'default'}/pods/{pod}")
+    found = read_if_there(lab.api, f"/api/v1/namespaces/{namespace or 'default'}/pods/{pod}")
     return None if found is None else _placed_pod(lab, found)
 
 
@@ -126,7 +121,7 @@ def _placed_pod(lab: Lab, pod: Mapping[str, Any]) -> PlacedEnd:
 def _service(lab: Lab, name: str, port: int, protocol: Protocol) -> PlacedEnd | None:
     namespace, _, service = name.removeprefix(SERVICE).rpartition("/")
     path = f"/api/v1/namespaces/{namespace or 'default'}"
-    found = _read(lab, f"{path}/services/{service}")
+    found = read_if_there(lab.api, f"{path}/services/{service}")
     if found is None:
         return None
     address = found["spec"].get("clusterIP")
@@ -136,7 +131,7 @@ def _service(lab: Lab, name: str, port: int, protocol: Protocol) -> PlacedEnd | 
         )
     ports = [each["port"] for each in found["spec"]["ports"] if each["protocol"] == protocol.name]
     chosen = 0 if protocol is Protocol.ICMP else port or (ports[0] if ports else 0)
-    endpoints = _read(lab, f"{path}/endpoints/{service}") or {}
+    endpoints = read_if_there(lab.api, f"{path}/endpoints/{service}") or {}
     spots = [
         spot
         for subset in endpoints.get("subsets", [])
@@ -178,27 +173,17 @@ def _owners(lab: Lab, address: IPv4Address) -> Sequence[Spot]:
 
 
 def _owners_in_cluster(lab: Lab, address: IPv4Address) -> Sequence[Spot]:
-    pods = _read(lab, "/api/v1/pods", fieldSelector=f"status.podIP={address}") or {}
+    pods = read_if_there(lab.api, "/api/v1/pods", fieldSelector=f"status.podIP={address}") or {}
     for pod in pods.get("items", []):
         if not pod["spec"].get("hostNetwork"):
             return _placed_pod(lab, pod).spots
-    services = _read(lab, "/api/v1/services") or {}
+    services = read_if_there(lab.api, "/api/v1/services") or {}
     for service in services.get("items", []):
         if service["spec"].get("clusterIP") == str(address):
             of_service = f"{SERVICE}{service['metadata']['namespace']}/{service['metadata']['name']}"
             placed = _service(lab, of_service, 0, Protocol.TCP)
             return placed.spots if placed is not None else ()
     return ()
-
-
-def _read(lab: Lab, path: str, **query: str) -> Mapping[str, Any] | None:
-    """The object or list; None when there is none."""
-    try:
-        return lab.api.read(path, query=list(query.items()))
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
 
 
 def _unknown(lab: Lab, name: str) -> WrongUseError:
