@@ -162,6 +162,16 @@ class LabFolder:
         return self.root / "kubeconfig"
 
     @property
+    def host_kubeconfig(self) -> Path:
+        """For programs outside of the lab's network, through a port of the host."""
+        return self.root / "kubeconfig.host"
+
+    @property
+    def forwards(self) -> Path:
+        """A record of each port of the host that is forwarded into the lab."""
+        return self.root / "forwards"
+
+    @property
     def secrets(self) -> Path:
         """Join token, certificate key; mode 0600."""
         return self.root / "secrets.json"

@@ -1,4 +1,4 @@
-"""A small SSH server on loopback that runs commands with this machine's shell."""
+"""A small SSH server on loopback: runs commands with this machine's shell, connects where it is asked to."""
 
 from __future__ import annotations
 
@@ -9,8 +9,23 @@ from contextlib import suppress
 
 import paramiko
 
+from lab.doors.streams import ChannelStream, SocketStream, join
+
 
 class _Session(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko has no types
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        try:
+            connected = socket.create_connection(destination, timeout=5)
+        except OSError:
+            return int(paramiko.common.OPEN_FAILED_CONNECT_FAILED)
+        threading.Thread(target=_pass_on, args=(self._transport, connected), daemon=True).start()
+        return int(paramiko.common.OPEN_SUCCEEDED)
+
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
 
@@ -37,6 +52,10 @@ def _run(channel: paramiko.Channel, command: str) -> None:
     channel.send_exit_status(child.returncode)
     # The client closes: closed from here, its channel may be gone before the request is granted.
     channel.shutdown_write()
+
+
+def _pass_on(transport: paramiko.Transport, connected: socket.socket) -> None:
+    join(ChannelStream(transport.accept()), SocketStream(connected))
 
 
 class SshServer:
@@ -71,4 +90,4 @@ class SshServer:
             transport.add_server_key(self._key)
             self._transports.append(transport)
             with suppress(paramiko.SSHException):
-                transport.start_server(server=_Session())
+                transport.start_server(server=_Session(transport))
