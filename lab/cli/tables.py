@@ -58,6 +58,9 @@ def show_status(status: LabStatus) -> None:
     )
     _show_nodes(status)
     click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
+    for forward in status.forwards:
+        how = "in the background" if forward.background else "in a terminal"
+        click.echo(f"forwards {' and '.join(forward.listens)} to {forward.target} ({how})")
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
     for note in status.notes:

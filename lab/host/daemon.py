@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.foundation.environment import inside_a_lab
@@ -15,10 +15,18 @@ from lab.foundation.process import ProgramMissingError
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def start_daemon(command: Sequence[str | os.PathLike[str]], log: Path) -> subprocess.Popen[bytes]:
+def start_daemon(
+    command: Sequence[str | os.PathLike[str]],
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    files: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own, its output appended to `log`.
 
-    The child is kept, so that it is reaped if it ends while this process lives. Raises ProgramMissingError.
+    It has the environment of what talks inside a lab, or `env`, and the open `files` of this process by the
+    same numbers. The child is kept, so that it is reaped if it ends while this process lives. Raises
+    ProgramMissingError.
     """
     words = [os.fspath(word) for word in command]
     JOURNAL.info("start: %s", shlex.join(words))
@@ -32,7 +40,8 @@ def start_daemon(command: Sequence[str | os.PathLike[str]], log: Path) -> subpro
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=inside_a_lab(),
+                env=inside_a_lab() if env is None else env,
+                pass_fds=files,
             )
         except FileNotFoundError as missing:
             raise ProgramMissingError(words[0]) from missing

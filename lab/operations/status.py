@@ -12,6 +12,7 @@ from lab.cluster.objects import NodeState
 from lab.cluster.problems import cluster_problems
 from lab.cluster.tuning import Settings
 from lab.cluster.unheeded import unheeded
+from lab.doors.record import Forward, running_forwards
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
@@ -42,6 +43,18 @@ class NodeStatus:
 
 
 @dataclass(frozen=True)
+class ForwardRow:
+    """Ports of the host that are forwarded, at one or more addresses of it."""
+
+    listens: tuple[str, ...]
+    target: str
+    background: bool
+    pid: int
+    since: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True)
 class LabStatus:
     name: str
     state: str
@@ -61,6 +74,8 @@ class LabStatus:
     """
     notes: tuple[str, ...] = ()
     """What users have put into the cluster that has no effect in its mode, one line each."""
+    forwards: tuple[ForwardRow, ...] = ()
+    """The ports of the host that lead into the lab."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -131,7 +146,12 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         nodes=tuple(nodes),
         problems=cluster.problems,
         notes=cluster.notes,
+        forwards=tuple(map(_forward_row, running_forwards(lab.folder))),
     )
+
+
+def _forward_row(forward: Forward) -> ForwardRow:
+    return ForwardRow(forward.listens, forward.target, forward.background, forward.process.pid, forward.since)
 
 
 def _stalled(lab: Lab, machines: Mapping[str, MachineState]) -> tuple[str, ...]:
