@@ -58,14 +58,26 @@ def kubectl(words: tuple[str, ...]) -> None:
 
 
 @click.command()
+@click.option("--host", is_flag=True, help="Print the path of one for programs of this host.")
 @name_option
-def kubeconfig(name: str | None) -> None:
+def kubeconfig(name: str | None, host: bool) -> None:
     """Print the lab's kubeconfig. Its server can be reached only inside the lab's network (lab shell).
+
+    With --host, print the path of a kubeconfig that works on this host: for kubectl, helm, k9s, an IDE. Its
+    server is a port of the loopback, which is forwarded in the background; `lab status` lists it.
 
     \b
     Example: lab kubeconfig > config
+             kubectl --kubeconfig "$(lab kubeconfig --host)" get nodes
     """
-    click.echo(kubeconfig_text(_open(name)), nl=False)
+    lab = _open(name)
+    if host:
+        # Imported here, as it takes a while, which no other command must wait for.
+        from lab.operations.host_kubeconfig import host_kubeconfig  # noqa: PLC0415
+
+        click.echo(host_kubeconfig(lab))
+    else:
+        click.echo(kubeconfig_text(lab), nl=False)
 
 
 @click.command()

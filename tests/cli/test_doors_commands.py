@@ -1,15 +1,16 @@
-"""`lab forward` and `lab open` on the command line; the lab is stood in for."""
+"""`lab forward`, `lab open` and `lab kubeconfig --host` on the command line; the lab is stood in for."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 
-from lab.cli import doors
+from lab.cli import access, doors
 from lab.cli.main import cli
 from lab.cli.tables import show_status
 from lab.doors.record import Forward
@@ -41,6 +42,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]
 
     monkeypatch.setattr(doors, "the_lab", lambda name: name)
     monkeypatch.setattr(Lab, "open", lambda folder, progress: SimpleNamespace())
+    monkeypatch.setattr(access, "the_lab", lambda name: name)
     monkeypatch.setattr(doors, "targets_of", lambda _, names: tuple(names))
     monkeypatch.setattr(doors, "serve_in_background", background)
     monkeypatch.setattr(doors, "serve", foreground)
@@ -95,6 +97,13 @@ def test_a_url_is_printed(served: object, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(doors, "open_service", lambda _, service: f"http://localhost:1/{service}")
     monkeypatch.setattr(doors, "show_in_browser", lambda lab, url, progress: None)
     assert run("open", "shop/web").stdout == "http://localhost:1/shop/web\n"
+
+
+def test_the_path_of_the_kubeconfig_is_printed(served: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.operations.host_kubeconfig.host_kubeconfig", lambda _: Path("/a/b"))
+    monkeypatch.setattr(access, "kubeconfig_text", lambda _: "kind: Config\n")
+    assert run("kubeconfig", "--host").stdout == "/a/b\n"
+    assert run("kubeconfig").stdout == "kind: Config\n"
 
 
 def test_status_lists_forwards(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def known_secrets(folder: LabFolder) -> frozenset[str]:
         found.update(_of_keys(text))
         if path.name == folder.secrets.name:
             found.update(_of_token(text))
-        if path.name == folder.kubeconfig.name:
+        if path.name in (folder.kubeconfig.name, folder.host_kubeconfig.name):
             found.update(_of_kubeconfig(text))
     return frozenset(found)
 
