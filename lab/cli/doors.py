@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 
 import click
 
 from lab.cli.common import console, name_option, the_lab
+from lab.cli.endings import EndedError
 from lab.doors.spec import ForwardSpec
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress
@@ -62,7 +63,9 @@ def forward(name: str | None, what: tuple[str, ...], background: bool, stop: boo
         _show(ports, map(str, targets), progress)
         if not background:
             sys.stdout.flush()
-            serve(lab, ports, targets, background=False, tell=progress.note)
+            # This is how it ends: nothing was interrupted.
+            with suppress(KeyboardInterrupt, EndedError):
+                serve(lab, ports, targets, background=False, tell=progress.note)
 
 
 def _stop(name: str | None, ports: tuple[str, ...], *, background: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lab.cli import access, doors
+from lab.cli.endings import EndedError
 from lab.cli.main import cli
 from lab.cli.tables import show_status
 from lab.doors.record import Forward
@@ -61,6 +63,17 @@ def test_it_says_where_it_listens(served: list[tuple[str, tuple[str, ...]]]) -> 
     assert done.stdout == f"127.0.0.1:{port} and [::1]:{port} to svc/web\n"
     assert run("forward", "-b", "0:svc/a", "0:b/c").exit_code == 0
     assert served == [("foreground", ("svc/web",)), ("background", ("svc/a", "b/c"))]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), EndedError(signal.SIGTERM)])
+def test_it_ends_well_when_it_is_asked_to(
+    served: object, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    def serve(*_: object, **__: object) -> None:
+        raise end
+
+    monkeypatch.setattr(doors, "serve", serve)
+    assert run("forward", "0:api").exit_code == 0
 
 
 def test_an_address_that_others_reach_is_told(served: list[tuple[str, tuple[str, ...]]]) -> None:
