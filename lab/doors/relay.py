@@ -6,6 +6,7 @@ import selectors
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from lab.doors.spec import authority
@@ -48,7 +49,7 @@ def _take(door: socket.socket, reach: Reach, tell: Callable[[str], None]) -> Non
         return
     except OSError as error:
         tell(f"cannot take a connection: {error.strerror}")
-        threading.Event().wait(RETRY_SECONDS)
+        time.sleep(RETRY_SECONDS)
         return
     client.setblocking(True)
     who = f"from {authority(*peer[:2])}"
