@@ -13,6 +13,7 @@ from lab.operations.suite_page import Outcome, read_checks
 
 NAME = "selftest"
 TOPOLOGY = "underlay-3node"
+MODULES = ("lab.host.init", "lab.operations.forwarder")
 PROGRAMS = ("qemu-system", "libvirtd", "dnsmasq", "agnhost", "vagrant", "virtlogd")
 
 
@@ -52,7 +53,7 @@ def _processes() -> Iterator[str]:
             words = entry.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if any(program in words[0] for program in PROGRAMS) or "lab.host.init" in words:
+        if any(program in words[0] for program in PROGRAMS) or not set(MODULES).isdisjoint(words):
             yield f"{entry.parent.name} {' '.join(words)}"
 
 
@@ -67,9 +68,13 @@ def _network_namespaces() -> Iterator[str]:
 Lab = Callable[..., str]
 
 
+def folder_of(lab: Lab) -> Path:
+    return Path(json.loads(lab("inventory", "--json"))["ssh_config"]).parent
+
+
 def vagrant_states(lab: Lab) -> dict[str, str]:
     """What `vagrant status` in the lab's folder says of each node, by name."""
-    folder = Path(json.loads(lab("inventory", "--json"))["ssh_config"]).parent
+    folder = folder_of(lab)
     words = ["vagrant", "status", "--machine-readable"]
     printed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
     fields = (line.split(",") for line in printed.splitlines())

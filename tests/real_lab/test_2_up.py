@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from urllib.request import urlopen
 
 import pytest
 
-from tests.real_lab.lab_under_test import TOPOLOGY, Lab, vagrant_states
+from tests.real_lab.lab_under_test import TOPOLOGY, Lab, folder_of, vagrant_states
 
 pytestmark = pytest.mark.real_lab
 
@@ -53,6 +55,20 @@ def test_commands_reach_nodes_and_cluster(lab: Lab) -> None:
         "node/k8s-node1",
         "node/k8s-node2",
     ]
+
+
+def test_programs_of_the_host_reach_the_cluster(lab: Lab) -> None:
+    kubectl = [str(folder_of(lab) / "bin" / "kubectl"), "--kubeconfig", lab("kubeconfig", "--host").strip()]
+    listed = subprocess.run(
+        [*kubectl, "get", "nodes", "-o", "name"], capture_output=True, text=True, check=True
+    )
+    assert listed.stdout.split() == [f"node/{name}" for name in nodes(lab)]
+    said = lab("forward", "--background", "0:svc/kube-system/kube-dns:9153")
+    listen = said.partition(" ")[0]
+    with urlopen(f"http://{listen}/metrics", timeout=60) as page:
+        assert b"coredns_build_info" in page.read()
+    lab("forward", "--stop")
+    assert json.loads(lab("status", "--json"))["forwards"] == []
 
 
 def test_a_paused_lab_goes_on(lab: Lab) -> None:
