@@ -70,7 +70,7 @@ class Ways:
             try:
                 channel = self._tunnels[node].open(place.address, place.port)
             except (*_BROKEN, LabError) as error:
-                reason = OSError(f"{place} from {node}: {str(error) or type(error).__name__}")
+                reason = OSError(f"{place} from {node}: {_why(error)}")
                 JOURNAL.info("forward: %s", reason)
             else:
                 self._last = node
@@ -138,6 +138,10 @@ class _Tunnel:
             connection.open()
             connection.transport.set_keepalive(ALIVE_SECONDS)
             return connection.transport, True
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "text", "")) or str(error) or type(error).__name__
 
 
 def _channel(transport: Transport, address: str, port: int) -> Channel:
