@@ -9,6 +9,7 @@ import io
 import json
 import os
 import socket
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -93,8 +94,12 @@ class StandIn:
         *,
         wants_token: bool = False,
         head: bool = True,
+        certificate: Path | None = None,
     ) -> None:
-        """`wants_token`: a registry that gives one to whoever asks. `head`: whether HEAD is allowed."""
+        """`wants_token`: a registry that gives one to whoever asks. `head`: whether HEAD is allowed.
+
+        `certificate`: a file with certificate and key, for TLS.
+        """
         self.contents = dict(contents)
         self.conduct = conduct
         self.asked: list[Asked] = []
@@ -121,6 +126,12 @@ class StandIn:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

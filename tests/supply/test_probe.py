@@ -65,9 +65,15 @@ class Stage:
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
 
-    def server(self, *parts: dict[str, bytes], conduct: Conduct = Conduct.GOOD, **how: bool) -> StandIn:
+    def server(
+        self,
+        *parts: dict[str, bytes],
+        conduct: Conduct = Conduct.GOOD,
+        wants_token: bool = False,
+        head: bool = True,
+    ) -> StandIn:
         contents = {path: content for part in parts for path, content in part.items()}
-        server = StandIn(contents, conduct, **how)
+        server = StandIn(contents, conduct, wants_token=wants_token, head=head)
         self._stack.callback(server.close)
         return server
 

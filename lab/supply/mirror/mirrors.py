@@ -150,6 +150,9 @@ def _why_silent(source: Source) -> str | None:
         requests.head(f"{scheme}://{source.host}{path}", timeout=ANSWER_SECONDS, allow_redirects=False)
     except requests.Timeout:
         return f"no answer within {ANSWER_SECONDS:.0f} s"
+    except requests.exceptions.SSLError as error:
+        # It answers. Whether a registry is who it says, skopeo knows better: it has the host's authorities.
+        return reason(error) if "://" in source.name else None
     except requests.exceptions.ProxyError as error:
         return f"the proxy that the environment names: {reason(error)}"
     except requests.RequestException as error:

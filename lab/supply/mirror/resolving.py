@@ -15,6 +15,7 @@ from lab.supply.mirror.mirrors import NextSourceError, Source
 from lab.supply.mirror.patience import Patience
 
 INSPECT_SECONDS = 30.0
+DIGEST = "sha256:"
 # HTTP status 429; "toomanyrequests" is its code in the OCI distribution specification.
 _TOO_MANY = re.compile(r"too ?many ?requests|status(?: code)? 429", re.IGNORECASE)
 
@@ -43,19 +44,22 @@ class ImageResolver:
     """Seconds for one manifest."""
 
     def resolve(self, source: Source, tags: Sequence[str]) -> Resolved:
-        """The image by the first of the tags that the source has.
+        """The image by the first of the tags that the source has; a digest, sha256:..., may be one of them.
 
         Raises NextSourceError that says why it has none, StoppedError when other work failed.
         """
         why = ""
         for tag in tags:
+            by_digest = tag.startswith(DIGEST)
             try:
-                said = self._inspect(source, f":{tag}")
+                said = self._inspect(source, f"{'@' if by_digest else ':'}{tag}")
             except NextSourceError as error:
                 why = str(error)
                 continue
             manifest = json.loads(said)
-            digest = f"sha256:{hashlib.sha256(said.encode()).hexdigest()}"
+            digest = f"{DIGEST}{hashlib.sha256(said.encode()).hexdigest()}"
+            if by_digest and digest != tag:
+                raise NextSourceError(f"its manifest {tag} has the digest {digest}")
             if "manifests" in manifest:
                 digest = self._for_this_machine(manifest["manifests"])
                 manifest = json.loads(self._inspect(source, f"@{digest}"))
