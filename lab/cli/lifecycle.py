@@ -23,17 +23,26 @@ from lab.operations.up import UpRequest, bring_up
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
 )
 @click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
+@click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
 @json_option
 def up(
-    *, topology: str, mode: str | None, supply: str | None, name: str | None, cold: bool, as_json: bool
+    *,
+    topology: str,
+    mode: str | None,
+    supply: str | None,
+    name: str | None,
+    cold: bool,
+    images: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Build a working cluster from nothing; continues where an earlier run stopped.
 
     \b
     Example: lab up --topology underlay-3node --mode flannel-vxlan
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
+    Example: lab up --topology underlay-3node --image nginx:1.25
     """
-    summary = bring_up(UpRequest(topology, mode, supply, name, cold), console())
+    summary = bring_up(UpRequest(topology, mode, supply, name, cold, images), console())
     if as_json:
         print_json(summary.as_json())
     else:

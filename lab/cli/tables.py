@@ -15,6 +15,7 @@ from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
 from lab.operations.cache import KeptRow
 from lab.operations.faults import FaultRow
+from lab.operations.images import ImageList
 from lab.operations.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus
@@ -174,6 +175,15 @@ def show_faults(rows: Sequence[FaultRow]) -> None:
         where = row.node or row.scope
         state = f"injected, {where}" if row.injected else "not in this mode" if row.unfit else "-"
         table.add_row(row.name, state, row.summary if not row.unfit else row.unfit)
+    _print(table)
+
+
+def show_images(images: ImageList) -> None:
+    """A line for each image; the nodes that have it, where not all of them do."""
+    table = _table("image", "from", "size", "nodes")
+    for row in images.rows:
+        where = "all" if set(row.nodes) >= set(images.asked) else ", ".join(row.nodes)
+        table.add_row(row.name, row.origin, row.size, where)
     _print(table)
 
 

@@ -13,6 +13,7 @@ from lab.foundation.progress import Progress, StepTime
 from lab.host.layout import EnclosureLayout
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
+from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping import mode_snapshot
 from lab.operations.parts import LocalParts
 from lab.operations.software import supply_named
@@ -39,6 +40,8 @@ class UpRequest:
     name: str | None = None
     cold: bool = False
     """Build everything anew, though the cache holds a lab of this kind."""
+    images: tuple[str, ...] = ()
+    """Images that nodes get at the end."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """Make the lab, or finish one that was begun; raises before anything starts when input is wrong.
 
     Raises WrongUseError for a name that no lab can have, and for a lab of that name which was made from
-    something else.
+    something else; LabError at the end, with the lab up, about images that are not to be had.
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
@@ -73,6 +76,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode = mode_named(plan.mode)
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
+    images = names_of(request.images)
     folder = lab_folder(topology.name if request.name is None else request.name)
     # A lab that lies too deep is refused before there is anything of it.
     EnclosureLayout.of(folder)
@@ -96,6 +100,9 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
         if after:
             after += run_steps(lab, (KEEP,))
+        lacking = keep_wanted(lab, images)
+        after += run_steps(lab, (KeptImages(),))
+        raise_about((), lacking)
         return summary_of(lab, (*before, *after))
 
 

@@ -69,6 +69,8 @@ class LabRecord:
     """References of the images in the box."""
     images_on_demand: Mapping[str, str] = field(default_factory=dict)
     """Images that the box lacks, of all modes the lab was in: their digests in the cache by reference."""
+    kept_images: Mapping[str, str] = field(default_factory=dict)
+    """Images of the user's that come back after a rebuild: their digests in the cache by full name."""
     ready: bool = False
     """True once `lab up` came to its end."""
     steps: tuple[StepRecord, ...] = ()
