@@ -41,7 +41,7 @@ class UpRequest:
     cold: bool = False
     """Build everything anew, though the cache holds a lab of this kind."""
     images: tuple[str, ...] = ()
-    """Images that nodes get at the end."""
+    """Images that nodes get at the end, beside the topology's own."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode = mode_named(plan.mode)
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
-    images = names_of(request.images)
+    images = names_of((*topology.images, *request.images))
     folder = lab_folder(topology.name if request.name is None else request.name)
     # A lab that lies too deep is refused before there is anything of it.
     EnclosureLayout.of(folder)

@@ -19,6 +19,7 @@ Address = Annotated[IPv4Address, BeforeValidator(values.address)]
 Cidr = Annotated[IPv4Network, BeforeValidator(values.cidr)]
 LabelKey = Annotated[str, AfterValidator(values.label_key)]
 LabelValue = Annotated[str, AfterValidator(values.label_value)]
+ImageReference = Annotated[str, AfterValidator(values.image)]
 Option = Annotated[bool | int | str, BeforeValidator(values.option)]
 
 
@@ -165,3 +166,5 @@ class Topology(Frozen):
     """In the order of the nodes' NICs: eth0, eth1, ... The first has the role uplink."""
     nodes: Annotated[dict[DnsLabel, Node], Field(min_length=1)]
     allow: tuple[Allowance, ...] = ()
+    images: tuple[ImageReference, ...] = ()
+    """Images that nodes get once the cluster is up. They are no part of the plan: it is the same cluster."""

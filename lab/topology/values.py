@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address, IPv4Network
 
+from lab.foundation.image_names import ImageName
+
 LABEL_LENGTH = 63
 """Longest host name and longest DNS label (RFC 1123), and longest Kubernetes label value."""
 
@@ -127,6 +129,12 @@ def label_value(text: str) -> str:
         raise ValueError(
             f"at most {LABEL_LENGTH} letters, digits, '-', '_' and '.', with a letter or digit at both ends"
         )
+    return text
+
+
+def image(text: str) -> str:
+    """The name of a container image, as in a manifest."""
+    ImageName.parse(text)
     return text
 
 
