@@ -117,7 +117,8 @@ class NodeStores:
             raise LabError(
                 f"node {node.name} has no room for the image {image.name}",
                 details=error.result.stderr.strip(),
-                resolution="lab image remove what is not needed there, or lab rebuild; then the same again",
+                resolution="remove images that are not needed there (lab image list), or lab rebuild; "
+                "then run the same command again",
             ) from error
         share.done()
 

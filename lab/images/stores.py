@@ -77,17 +77,19 @@ class ContainerdStore:
     def take(self, image: NodeImage, urls: Mapping[str, str]) -> str:
         snapshots = f"{self.ctr} snapshots --snapshotter overlayfs"
         reference = "containerd.io/gc.ref.snapshot.overlayfs"
+        unfinished = f"lab-{image.snapshot}"
         # Snapshots made by ctr are roots for the garbage collector, until the image holds this one.
         return f"""\
-if ! {snapshots} info {image.snapshot} >/dev/null 2>&1; then
+there=$({snapshots} list)
+if ! grep --quiet '^{image.snapshot} ' <<<"$there"; then
 {_require_room(self.folder, image.size)}\
-  {snapshots} remove lab-{image.snapshot} >/dev/null 2>&1 || true
-  files=$({snapshots} prepare --mounts lab-{image.snapshot} | sed -n 's/.*"Source": *"\\([^"]*\\)".*/\\1/p')
+  if grep --quiet '^{unfinished} ' <<<"$there"; then {snapshots} remove {unfinished}; fi
+  files=$({snapshots} prepare --mounts {unfinished} | sed -n 's/.*"Source": *"\\([^"]*\\)".*/\\1/p')
   [ -d "$files" ]
   {_FETCH} {urls["root"]} | tar --extract --file - --directory "$files" \\
     --numeric-owner --preserve-permissions --delay-directory-restore --xattrs --xattrs-include='*' \\
     --checkpoint={RECORDS_PER_REPORT} --checkpoint-action=echo=%u 2>&1
-  {snapshots} commit {image.snapshot} lab-{image.snapshot}
+  {snapshots} commit {image.snapshot} {unfinished}
 fi
 {_FETCH} {urls["description"]} | {self.ctr} images import --no-unpack - >/dev/null
 {self.ctr} content label {image.digest} {reference}={image.snapshot} >/dev/null

@@ -157,8 +157,8 @@ def remove_images(
         _require_removable(lab, names, stores)
         with progress.step(f"remove {', '.join(map(str, names))}"):
             failed = stores.remove(names)
-        if not nodes and not failed:
-            gone = {name.full for name in names}
+        gone = {name.full for name in names} & lab.record.kept_images.keys()
+        if gone and not nodes and not failed:
             kept = {name: digest for name, digest in lab.record.kept_images.items() if name not in gone}
             lab.update(replace(lab.record, kept_images=kept))
         raise_about(failed, ())

@@ -23,10 +23,15 @@ def read(file: Path) -> dict[str, str]:
 
 
 def snapshot(verb: str, words: list[str]) -> None:
+    if verb == "list":
+        say("KEY PARENT KIND")
+        for each in sorted(SNAPSHOTS.glob("*")):
+            say(f"{each.name}  Committed")
+        return
     name = words[0]
-    if verb == "info":
-        sys.exit(0 if (SNAPSHOTS / name).exists() else 1)
-    elif verb == "prepare":
+    if verb == "prepare" and (SNAPSHOTS / name).exists():
+        sys.exit(1)
+    if verb == "prepare":
         (SNAPSHOTS / name / "fs").mkdir(parents=True)
         say(json.dumps([{"Type": "bind", "Source": str(SNAPSHOTS / name / "fs")}], indent=4))
     elif verb == "commit":

@@ -128,7 +128,7 @@ def test_a_node_without_room_says_how_much_it_lacks(
     first, *_ = stores_of(nodes).bring([image], empty(tmp_path, "files"), Bar())
     assert first.error.brief == "node k8s-master1 has no room for the image docker.io/shop/web:1"
     assert (first.error.details or "").startswith(f"it needs {1 << 40} MiB below /, of which")
-    assert "lab image remove" in (first.error.resolution or "")
+    assert "lab image list" in (first.error.resolution or "")
     assert not (nodes["k8s-master1"].folder / "snapshots").exists()
 
 

@@ -268,6 +268,18 @@ def test_a_list_names_nodes_that_do_not_answer(paper: PaperLab, monkeypatch: pyt
     assert result.exception is LOST
 
 
+def test_what_the_commands_print(paper: PaperLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "the_lab", lambda name: paper.folder)
+    archive = str(tmp_path / "web.tar")
+    for words, said in (
+        (["pull", "shop/web:1"], "On k8s-master1, k8s-node1, k8s-node2: shop/web:1\n"),
+        (["load", archive, "--as", "other:2", "--node", "k8s-node1"], "On k8s-node1: other:2\n"),
+        (["remove", "shop/web:1"], "Removed from k8s-master1, k8s-node1, k8s-node2: shop/web:1\n"),
+    ):
+        result = CliRunner().invoke(commands.image, words)
+        assert (result.exit_code, result.stdout) == (0, said)
+
+
 def test_kept_images_are_for_all_nodes(paper: PaperLab) -> None:
     for words in (["pull", "nginx:1.25"], ["load", str(paper.folder.topology)]):
         result = CliRunner().invoke(commands.image, [*words, "--keep", "--node", "k8s-node1"])

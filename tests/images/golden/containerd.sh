@@ -1,11 +1,12 @@
 # take
-if ! ctr --namespace k8s.io snapshots --snapshotter overlayfs info sha256:31e75dd7f37955466f76afd50cf3f0dafa90bda39aea06b68c58be4efff1f1fc >/dev/null 2>&1; then
+there=$(ctr --namespace k8s.io snapshots --snapshotter overlayfs list)
+if ! grep --quiet '^sha256:31e75dd7f37955466f76afd50cf3f0dafa90bda39aea06b68c58be4efff1f1fc ' <<<"$there"; then
   free=$(df --output=avail --block-size=1M /var/lib/containerd | tail -n 1)
   if [ "$free" -lt 256 ]; then
     echo "it needs 256 MiB below /var/lib/containerd, of which 256 stay free; there are" $free >&2
     exit 28
   fi
-  ctr --namespace k8s.io snapshots --snapshotter overlayfs remove lab-sha256:31e75dd7f37955466f76afd50cf3f0dafa90bda39aea06b68c58be4efff1f1fc >/dev/null 2>&1 || true
+  if grep --quiet '^lab-sha256:31e75dd7f37955466f76afd50cf3f0dafa90bda39aea06b68c58be4efff1f1fc ' <<<"$there"; then ctr --namespace k8s.io snapshots --snapshotter overlayfs remove lab-sha256:31e75dd7f37955466f76afd50cf3f0dafa90bda39aea06b68c58be4efff1f1fc; fi
   files=$(ctr --namespace k8s.io snapshots --snapshotter overlayfs prepare --mounts lab-sha256:31e75dd7f37955466f76afd50cf3f0dafa90bda39aea06b68c58be4efff1f1fc | sed -n 's/.*"Source": *"\([^"]*\)".*/\1/p')
   [ -d "$files" ]
   curl --silent --show-error --fail http://192.0.2.1:8000/0/root | tar --extract --file - --directory "$files" \
