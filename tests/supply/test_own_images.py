@@ -146,6 +146,18 @@ def certificate(authority: KeyPair, folder: Path) -> Path:
     return file
 
 
+def test_a_registry_with_a_port_and_without_tls_is_named_as_its_own_mirror(
+    image: SmallImage, notes: Notes, cache: Cache
+) -> None:
+    own = StandIn(image.served_as("shop/web", "1"))
+    name = ImageName.parse(f"{own.host}/shop/web:1")
+    listed = MirrorList((Mirror(own.host, f"http://{own.host}"),))
+    pulled = pull([name], cache, Mirrors(listed, notes), notes)
+    own.close()
+    assert names_in(pulled) == [name.full]
+    assert list((cache.root / "downloads").iterdir()) == []
+
+
 def test_a_digest_that_is_asked_for_is_the_one_that_is_taken(
     registry: Registry, image: SmallImage, notes: Notes, cache: Cache
 ) -> None:
@@ -157,6 +169,7 @@ def test_a_digest_that_is_asked_for_is_the_one_that_is_taken(
     pulled = pull([pinned], cache, by(notes, other.host, lying.host, good.host), notes)
     assert cache.records()[0].used == (f"{good.host}/library/nginx@{image.digest}",)
     assert names_in(pulled) == ["docker.io/library/nginx:1.25"]
+    assert list((cache.root / "downloads").iterdir()) == []
     (lacking,) = pull([pinned], cache, by(notes, lying.host), notes, fresh=True).lacking
     assert "digest" in (lacking.details or "")
 

@@ -58,7 +58,8 @@ class ImageCopier:
         shutil.rmtree(self._layout(image), ignore_errors=True)
 
     def _layout(self, image: DownloadedImage) -> Path:
-        return self.folder / f"{image.image.replace('/', '_')}_{image.tags[0]}"
+        # skopeo takes a colon in a path for the end of it.
+        return self.folder / re.sub("[/:]", "_", f"{image.image}_{image.tags[0]}")
 
     @property
     def _resolver(self) -> ImageResolver:
