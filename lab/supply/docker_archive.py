@@ -17,6 +17,10 @@ from lab.supply.architecture import architecture
 INDEX = "manifest.json"
 
 
+class UnfitImageError(LabError):
+    """An image cannot run on the nodes."""
+
+
 @dataclass(frozen=True)
 class ArchivedImage:
     """One image in an archive, without the contents of its layers."""
@@ -52,10 +56,14 @@ def digest_of(content: bytes) -> str:
 
 
 def read_image(archive: Path) -> ArchivedImage:
-    """The one image in a docker-archive that skopeo wrote."""
+    """The one image in a docker-archive that skopeo wrote. Raises UnfitImageError for one without layers."""
     with tarfile.open(archive) as tar:
         said = json.loads(_member(tar, INDEX).read())[0]
-        layers = tuple(said["Layers"])
+        layers = tuple(said["Layers"] or ())
+        if not layers:
+            raise UnfitImageError(
+                "the image has no layers, so nothing in it can run", resolution="use another image"
+            )
         return ArchivedImage(
             configuration=_member(tar, said["Config"]).read(),
             layers=layers,
@@ -63,15 +71,11 @@ def read_image(archive: Path) -> ArchivedImage:
         )
 
 
-class WrongArchitectureError(LabError):
-    """An image is for another kind of machine than the nodes."""
-
-
 def require_architecture(image: ArchivedImage, name: str) -> None:
-    """Raises WrongArchitectureError when the image is not for this host's kind of machine, the nodes' own."""
+    """Raises UnfitImageError when the image is not for this host's kind of machine, the nodes' own."""
     wanted = f"linux/{architecture()}"
     if image.platform != wanted:
-        raise WrongArchitectureError(
+        raise UnfitImageError(
             f"the image {name} is for {image.platform}, the nodes are {wanted}",
             resolution=f"take one that was built for {wanted} (docker build --platform {wanted})",
         )

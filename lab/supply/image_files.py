@@ -55,7 +55,7 @@ def images_in(path: Path) -> tuple[FiledImage, ...]:
                 if content is not None:
                     said = _parsed(path, content.read())
                     return _of_docker(said) if index == INDEX else _of_layout("oci-archive", said)
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (tarfile.TarError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise _no_archive(path, str(error)) from error
     raise _no_archive(path, f"it has neither {INDEX} nor {LAYOUT_INDEX}")
 
@@ -135,7 +135,7 @@ def _of_docker(said: Any) -> tuple[FiledImage, ...]:
     found = []
     for number, image in enumerate(said):
         tags = image.get("RepoTags") or []
-        found += [FiledImage(ImageName.parse(tag), "docker-archive", tag) for tag in tags]
+        found += [FiledImage(_name(tag), "docker-archive", tag) for tag in tags]
         if not tags:
             found.append(FiledImage(None, "docker-archive", f"@{number}"))
     return tuple(found)
@@ -147,14 +147,16 @@ def _of_layout(transport: str, said: Any) -> tuple[FiledImage, ...]:
         annotations = image.get("annotations") or {}
         tag = annotations.get(TAG_ANNOTATION, "")
         named = annotations.get(NAME_ANNOTATION, tag)
-        # A mere tag is no name.
-        name = ImageName.parse(named) if _is_name(named) else None
-        found.append(FiledImage(name, transport, tag))
+        found.append(FiledImage(_name(named), transport, tag))
     return tuple(found)
 
 
-def _is_name(text: str) -> bool:
-    return "/" in text or ":" in text
+def _name(text: str) -> ImageName | None:
+    """None for a mere tag, and for what no runtime takes as a name."""
+    try:
+        return ImageName.parse(text) if "/" in text or ":" in text else None
+    except ValueError:
+        return None
 
 
 def _parsed(path: Path, index: bytes) -> Any:

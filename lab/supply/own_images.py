@@ -14,7 +14,7 @@ from lab.foundation.progress import Progress
 from lab.supply.architecture import architecture
 from lab.supply.cache import Cache, Record, key_of
 from lab.supply.catalogue import DownloadedImage
-from lab.supply.docker_archive import WrongArchitectureError, read_image, require_architecture
+from lab.supply.docker_archive import UnfitImageError, read_image, require_architecture
 from lab.supply.mirror import Mirrors
 from lab.supply.mirror.images import ImageCopier
 from lab.supply.mirror.meter import Meter
@@ -100,7 +100,7 @@ def _fetch_one(name: ImageName, cache: Cache, copier: ImageCopier) -> Record | L
             resolution="check name and tag; a mirror that has it can be named in"
             f" {settings_file()} (docs/supplies.md)",
         )
-    except WrongArchitectureError as error:
+    except UnfitImageError as error:
         return error
     record = Record(KIND, str(name), name.tag, {name.full: digest}, (found.name,), found.source.host)
     cache.remember(_key(name), record)

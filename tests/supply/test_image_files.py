@@ -14,7 +14,7 @@ from lab.foundation.image_names import ImageName
 from lab.foundation.progress import SilentProgress
 from lab.supply import docker_archive, image_files
 from lab.supply.cache import Cache
-from lab.supply.docker_archive import read_image
+from lab.supply.docker_archive import UnfitImageError, read_image
 from lab.supply.image_files import chosen, images_in, load
 from lab.supply.own_images import OwnImage
 from tests.supply.stand_ins import SmallImage
@@ -103,6 +103,20 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
         with pytest.raises(LabError, match=r"is no archive of images") as caught:
             images_in(tmp_path / name)
         assert "docker save" in (caught.value.resolution or "")
+
+
+def test_an_image_without_layers(tmp_path: Path) -> None:
+    subprocess.run(["umoci", "init", f"--layout={tmp_path}/layout"], check=True)
+    subprocess.run(["umoci", "new", f"--image={tmp_path}/layout:empty"], check=True)
+    words = ["skopeo", "--insecure-policy", "copy", "--quiet", f"oci:{tmp_path}/layout:empty"]
+    subprocess.run([*words, f"docker-archive:{tmp_path}/web.tar:shop/web:1"], check=True)
+    with pytest.raises(UnfitImageError, match="the image has no layers"):
+        loaded(tmp_path / "web.tar", tmp_path)
+
+
+def test_a_name_that_no_runtime_takes_is_none(tmp_path: Path) -> None:
+    layout = written(tmp_path, "oci:layout:Shop/Web:1")
+    assert [image.name for image in images_in(layout)] == [None]
 
 
 def test_an_archive_that_is_cut_off(tmp_path: Path) -> None:
