@@ -72,12 +72,12 @@ def test_a_kept_image_is_on_all_nodes_after_a_rebuild(lab: Lab, archive: Path) -
 
 def test_it_runs_on_three_nodes_under_the_name_that_a_manifest_has(lab: Lab, namespace: str) -> None:
     in_it = ("kubectl", "-n", namespace)
-    lab(*in_it, "create", "deployment", "web", f"--image={IMAGE}", "--replicas=3")
+    lab(*in_it, "create", "deployment", "web", f"--image={IMAGE}", "--replicas=0")
     lab(*in_it, "patch", "deployment", "web", "--patch", json.dumps(ON_ALL_NODES))
+    lab(*in_it, "scale", "deployment", "web", "--replicas=3")
     lab(*in_it, "rollout", "status", "deployment/web", "--timeout=300s")
     pods = json.loads(lab(*in_it, "get", "pods", "--selector=app=web", "--output=json"))["items"]
-    running = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    assert len({pod["spec"]["nodeName"] for pod in running}) == 3
+    assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
 
 
 def test_a_removed_image_is_gone(lab: Lab) -> None:
