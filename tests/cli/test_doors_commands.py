@@ -124,7 +124,9 @@ def test_status_lists_forwards(capsys: pytest.CaptureFixture[str]) -> None:
         ForwardRow(("127.0.0.1:80", "[::1]:80"), "svc/default/web", True, 1, "now"),
         ForwardRow(("0.0.0.0:81",), "api", False, 2, "now"),
     )
-    status = LabStatus("a", "up", "macvlan", "v1", "containerd", "kvm", "-", "-", "-", (), (), (), forwards=rows)
+    status = LabStatus(
+        "a", "up", "macvlan", "v1", "containerd", "kvm", "-", "-", "-", (), (), (), forwards=rows
+    )
     show_status(status)
     printed = capsys.readouterr().out
     assert "forwards 127.0.0.1:80 and [::1]:80 to svc/default/web (in the background)\n" in printed
