@@ -44,7 +44,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return names
 
 
-def test_up_brings_the_images_of_topology_and_command_and_tells_of_missing_ones_last(
+def test_missing_images_are_told_last(
     ran: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
