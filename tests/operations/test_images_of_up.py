@@ -24,7 +24,7 @@ UNKNOWN = LabError("no registry gives the image nginx:0.0")
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+def ran(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The steps that were run, in a lab whose steps do nothing."""
     names: list[str] = []
 
@@ -32,8 +32,10 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         names.extend(step.name for step in steps)
         return ()
 
-    monkeypatch.setenv("LAB_HOME", str(tmp_path))
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "cache"))
+    # Sockets of libvirtd lie below it, and their paths must be short.
+    home = tmp_path_factory.mktemp("a")
+    monkeypatch.setenv("LAB_HOME", str(home))
+    monkeypatch.setenv("LAB_CACHE", str(home / "cache"))
     machines = SimpleNamespace(snapshots=lambda: ("mode-hybridnet",))
     monkeypatch.setattr(Lab, "machines", property(lambda lab: machines))
     monkeypatch.setattr(Lab, "require_running", lambda lab: None)
