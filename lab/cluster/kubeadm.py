@@ -20,7 +20,7 @@ from lab.cluster.configuration import (
 )
 from lab.cluster.credentials import component_serving_files, control_plane_files, kubelet_serving_files
 from lab.cluster.secrets import ClusterSecrets
-from lab.cluster.tuning import Settings
+from lab.cluster.tuning import Kind, Part, Settings
 from lab.foundation.progress import StepContext
 from lab.nodes.connection import Command, NodeCommandError, Script
 from lab.nodes.files import NodeFile, write_files
@@ -130,7 +130,14 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
     )
     command = f"init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
     afterwards = _PATCH_DNS if of_dns else ""
-    text = _attempt(command, files, membership, meanwhile=_START_LATE, afterwards=afterwards)
+    text = _attempt(
+        command,
+        files,
+        membership,
+        before=_weigh_units(settings),
+        meanwhile=_START_LATE,
+        afterwards=afterwards,
+    )
     return Script(text, f"kubeadm init on {node.name}")
 
 
@@ -149,10 +156,11 @@ def _attempt(
     files: tuple[NodeFile, ...],
     membership: Membership,
     *,
+    before: str = "",
     meanwhile: str = "",
     afterwards: str = "",
 ) -> str:
-    """Run kubeadm, beside it `meanwhile`, and `afterwards` when it ended well."""
+    """Run `before` and kubeadm, beside it `meanwhile`, and `afterwards` when it ended well."""
     # kubeadm writes to a file and not to the connection, so that it goes on when the connection breaks.
     return f"""\
 exec 9>/run/lab-kubeadm.lock
@@ -162,6 +170,7 @@ if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
 {remove_cluster_script(membership.runtime)}fi
 {write_files(files)}\
 mkdir -p {STATIC_PODS}
+{before}\
 : > {LOG}
 kubeadm {command} > {LOG} 2>&1 9>&- &
 kubeadm=$!
@@ -173,6 +182,12 @@ wait $tail || true
 {afterwards}\
 {write_files((NodeFile(MARK, membership.secrets.identity),))}\
 """
+
+
+def _weigh_units(settings: Settings) -> str:
+    """Bash lines; what they set lasts over a reboot."""
+    weights = settings.of(Part.NODE, Kind.WEIGHT)
+    return "".join(f"systemctl set-property {unit} CPUWeight={weight}\n" for unit, weight in weights.items())
 
 
 _GIVE_UP = f"{{ tail --lines=40 {LOG} >&2; exit 1; }}"

@@ -46,6 +46,8 @@ class Kind(StrEnum):
     ENVIRONMENT = "environment"
     PROBE = "probe"
     CONFIGURATION = "configuration"
+    WEIGHT = "CPUWeight"
+    """Of a unit of systemd on control planes: systemd.resource-control(5)."""
     TIMERS = "timers"
     """Of all programs but those that ssh starts: the box's lab-timer-slack.service does it."""
 
@@ -231,6 +233,18 @@ _SLOW_HOST = (
         "5m0s",
         "2m0s",
         "a busy runtime takes minutes for a pod",
+    ),
+    *(
+        Setting(
+            Part.NODE,
+            Kind.WEIGHT,
+            unit,
+            25,
+            "100",
+            "a control plane's pods together have 79: when all want the processor, kubelet, the runtime and"
+            " systemd kept it from the API server, and leases were lost",
+        )
+        for unit in ("system.slice", "init.scope")
     ),
     Setting(
         Part.NODE,

@@ -31,12 +31,15 @@ class ProcessIdentity:
 
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity | None:
-        """The process that has this pid now; None when there is none, or only its remains."""
+        """The process that has this pid now; None when there is none, or only its remains.
+
+        One whose first thread has ended, while others still hold its files, is there.
+        """
         try:
             fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        if fields[STATE_FIELD] in ("Z", "X"):
+        if fields[STATE_FIELD] in ("Z", "X") and not _has_other_threads(pid):
             return None
         return cls(pid, int(fields[START_FIELD]), BOOT_ID.read_text(encoding="utf-8").strip())
 
@@ -79,6 +82,13 @@ class ProcessIdentity:
             return str(Path(f"/proc/{self.pid}/ns/{kind}").readlink())
         except (FileNotFoundError, ProcessLookupError):
             return None
+
+
+def _has_other_threads(pid: int) -> bool:
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    except OSError:  # gone meanwhile
+        return False
 
 
 def shell_line(record: Path, refusal: str, line: str) -> str:

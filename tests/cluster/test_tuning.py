@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 from lab.cluster.configuration import control_plane_patches, dns_patch, init_configuration, join_configuration
+from lab.cluster.kubeadm import Membership, init_script
 from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import EVERY_LAB, Kind, Part, Setting, Settings, settings_of, tuning_of
+from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd, ContainerRuntime, CriDockerd
 from lab.topology.models import Tuning
 from lab.topology.plan import Plan
+from tests.stand_in_site import Here
 
 PAGE = Path(__file__).parents[2] / "docs" / "tuning.md"
 ALL_LABS_HAVE = {"certSANs"}
@@ -66,8 +69,9 @@ def test_stock_sets_nothing_but_what_every_lab_needs(
 
 
 def test_every_setting_for_a_slow_host_reaches_a_file_or_the_kernel_line(
-    plan: Plan, secrets: ClusterSecrets, settings: Settings
+    plan: Plan, secrets: ClusterSecrets, membership: Membership, tmp_path: Path
 ) -> None:
+    settings = membership.settings
     of_dns = dns_patch(settings)
     assert of_dns is not None
     written = "".join(
@@ -75,6 +79,7 @@ def test_every_setting_for_a_slow_host_reaches_a_file_or_the_kernel_line(
             init_configuration(plan, Containerd(), secrets, settings),
             *(patch.content for patch in control_plane_patches(settings)),
             of_dns.content,
+            init_script(Nodes(plan, tmp_path / "key", Here()), membership).text,
         )
     )
     on_the_kernel_line = settings.of(Part.NODE, Kind.TIMERS).keys()

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.process_identity import ProcessIdentity, processes_in
 
 
@@ -30,6 +32,33 @@ def test_another_process_with_the_same_pid_is_not_it() -> None:
 
 def test_a_process_of_an_earlier_boot_is_not_alive() -> None:
     assert not replace(own_identity(), boot_id="00000000-0000-0000-0000-000000000000").alive
+
+
+FIRST_THREAD_ENDS = """
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_first_thread_ended_is_alive_while_others_have_its_files() -> None:
+    words = [sys.executable, "-c", FIRST_THREAD_ENDS]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        stat = Path(f"/proc/{child.pid}/stat")
+        wait_for(lambda: _require(") Z " in stat.read_text()), what="its end", deadline=Deadline(30))
+        identity = ProcessIdentity.of(child.pid)
+        assert identity is not None
+        child.kill()
+        child.wait()
+        assert not identity.alive
+
+
+def _require(seen: bool) -> None:
+    if not seen:
+        raise NotYetError("it has not ended")
 
 
 def test_a_process_that_ended_is_not_alive_even_before_it_is_reaped() -> None:
