@@ -15,6 +15,7 @@ from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 
 from lab.foundation.redaction import Redactor
 
@@ -45,6 +46,24 @@ def show_on_stderr() -> None:
     """Print the lines on stderr as they come, dimmed on a terminal."""
     if not any(isinstance(handler, _OnStderr) for handler in JOURNAL.handlers):
         JOURNAL.addHandler(_OnStderr())
+
+
+class Silence:
+    """Nothing of what happens within the block is told, in the log or with --verbose.
+
+    An error leaves the block without its traceback, whose lines of code would tell it.
+    """
+
+    def __enter__(self) -> None:
+        self._before = JOURNAL.disabled
+        JOURNAL.disabled = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        JOURNAL.disabled = self._before
+        if error is not None:
+            raise error.with_traceback(None) from None
 
 
 def _files() -> list[JournalFile]:

@@ -129,14 +129,18 @@ def run(
     return completed
 
 
-def run_with_terminal(command: Sequence[str], *, env: Mapping[str, str]) -> int:
+def run_with_terminal(command: Sequence[str], *, env: Mapping[str, str], silent: bool = False) -> int:
     """Run `command`, which reads and writes what this process does, to its end; return its exit status.
 
-    It talks inside a lab. `env` is added to what such programs get of this process's environment.
+    It talks inside a lab. `env` is added to what such programs get of this process's environment. With
+    `silent`, nobody sees what it writes.
     """
+    output = subprocess.DEVNULL if silent else None
     started = time.monotonic()
     JOURNAL.info("run: %s", shlex.join(command))
-    status = subprocess.run(command, env=inside_a_lab(env), check=False).returncode
+    status = subprocess.run(
+        command, env=inside_a_lab(env), check=False, stdout=output, stderr=output
+    ).returncode
     _tell_end(Completed(tuple(command), status, "", "", time.monotonic() - started), f"status {status}")
     return status
 

@@ -88,6 +88,14 @@ def test_children_get_just_that(tmp_path: Path) -> None:
     assert not names & {*PROXIES, *(ASTRAY.keys() - {"LC_ALL"})}
 
 
+def test_a_silent_program_writes_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ["sh", "-c", "echo seen; echo seen >&2; exit 3"]
+    assert run_with_terminal(words, env={}, silent=True) == 3
+    assert capfd.readouterr() == ("", "")
+    run_with_terminal(words, env={})
+    assert capfd.readouterr() == ("seen\n", "seen\n")
+
+
 def process(processes: Path, number: int, name: str, parent: int, *variables: str) -> None:
     folder = processes / str(number)
     folder.mkdir()

@@ -157,3 +157,20 @@ def test_a_log_that_was_removed_does_not_come_back(log: Path) -> None:
     log.parent.rmdir()
     JOURNAL.info("gone")
     assert not log.parent.exists()
+
+
+def test_in_silence_nothing_is_told(log: Path) -> None:
+    def hidden() -> None:
+        JOURNAL.info("within")
+        raise KeyError("hidden")
+
+    def silent() -> None:
+        with journal.Silence():
+            hidden()
+
+    JOURNAL.info("before")
+    with pytest.raises(KeyError) as caught:
+        silent()
+    assert "hidden" not in [each.name for each in caught.traceback]
+    JOURNAL.info("after")
+    assert [line.rpartition(" ")[2] for line in log.read_text().splitlines()] == ["before", "after"]
