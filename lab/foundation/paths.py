@@ -131,6 +131,11 @@ class LabFolder:
         return self.root / "faults.json"
 
     @property
+    def exercise(self) -> Path:
+        """The exercise that runs in the lab."""
+        return self.root / "exercise.json"
+
+    @property
     def lock(self) -> Path:
         return self.root.parent / f".{self.name}.lock"
 

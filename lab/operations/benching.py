@@ -18,6 +18,7 @@ from lab.foundation.process import run
 from lab.foundation.progress import Progress
 from lab.operations.bench_ends import TwoNodes, keep_still, make_pods, two_nodes, wire_of
 from lab.operations.context import Lab
+from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.keeping import mode_snapshot
 from lab.operations.rebuild import GoBack, rebuild_lab
 from lab.operations.snapshots import remove_snapshot, restore_snapshot, save_snapshot
@@ -43,9 +44,10 @@ def bench_modes(
     """Measure each of the modes; with none, the mode that the lab has.
 
     The lab is as it was at the end, some minutes later. `told` is called with all modes so far. A mode that
-    does not come up is told in its place. Raises WrongUseError for a mode that there is not, or a lab with
-    one node; LabError without a C compiler where guests are emulated.
+    does not come up is told in its place. Raises WrongUseError for a mode that there is not, a lab with
+    one node, and during an exercise; LabError without a C compiler where guests are emulated.
     """
+    refuse_during_exercise(folder, "put its machines back")
     lab = Lab.open(folder, progress)
     lab.require_running()
     wanted = [ModeChoice.parse(mode) for mode in modes] or [lab.plan.choice]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from dataclasses import dataclass
 
 from lab.cluster.readiness import wait_until_well
-from lab.faults.fault import Fault, Scope, Site
+from lab.faults.fault import Scope, Site
 from lab.faults.registry import FAULTS, fault_named
-from lab.foundation.errors import WrongUseError
+from lab.faults.target import require_fit, target_of
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.journal import Silence
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
 from lab.foundation.wait import Deadline
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
+from lab.operations.during_exercise import refuse_during_exercise
 from lab.state.faults import InjectedFault, read_faults, write_faults
 from lab.state.records import locked, now
-from lab.topology.models import NodeRole
-from lab.topology.plan import NodePlan
 
 HEALTHY_LIMIT = 600.0
 """Seconds until a cluster without faults must be ready again; emulation takes its time."""
@@ -44,7 +44,8 @@ class FaultRow:
 
 
 def fault_rows(folder: LabFolder) -> tuple[FaultRow, ...]:
-    """All faults, and which of them are in the lab; asks no node."""
+    """All faults, and which of them are in the lab; asks no node. Raises WrongUseError during an exercise."""
+    refuse_during_exercise(folder, "say what is wrong")
     lab = Lab.open(folder, SilentProgress())
     mode = mode_named(lab.plan.mode)
     present = {injected.name: injected for injected in read_faults(folder)}
@@ -67,13 +68,19 @@ def inject_fault(folder: LabFolder, name: str, node: str | None, progress: Progr
 
     A fault that is injected already, wholly or partly, is injected again. Raises WrongUseError for a fault or
     node that does not exist, for a fault that does not apply to this lab or is already injected on another
-    node; LabError when it fails.
+    node, and during an exercise; LabError when it fails.
     """
+    refuse_during_exercise(folder, "add to what is wrong")
+    return put_fault(folder, name, node, progress)
+
+
+def put_fault(folder: LabFolder, name: str, node: str | None, progress: Progress) -> InjectedFault:
+    """The same, whether an exercise runs or not."""
     fault = fault_named(name)
     with locked(folder):
         lab = _at_work(folder, progress)
-        _require_fit(fault, lab)
-        target = _target(fault, node, lab)
+        require_fit(fault, lab.plan)
+        target = target_of(fault, node, lab.plan)
         on_node = target.name if fault.scope is Scope.NODE else ""
         present = {injected.name: injected for injected in read_faults(folder)}
         known = present.get(name)
@@ -94,9 +101,10 @@ def inject_fault(folder: LabFolder, name: str, node: str | None, progress: Progr
 def clear_faults(folder: LabFolder, name: str | None, progress: Progress) -> tuple[InjectedFault, ...]:
     """Take that fault out of the lab, or all with None, and wait until the lab is well; what was taken out.
 
-    Raises WrongUseError for a fault that there is not, LabError when one cannot be taken out: it is then
-    still on record, and the same command goes on.
+    Raises WrongUseError for a fault that there is not and during an exercise, LabError when one cannot be
+    taken out: it is then still on record, and the same command goes on.
     """
+    refuse_during_exercise(folder, "repair what the student is to find")
     if name is not None:
         fault_named(name)
     with locked(folder):
@@ -126,7 +134,21 @@ def faults_after_revert(lab: Lab, of_snapshot: tuple[InjectedFault, ...]) -> Non
     write_faults(lab.folder, (*outside, *of_snapshot))
     if not of_snapshot:
         for injected in outside:
-            _clear(lab, injected, lab.progress)
+            _clear_untold(lab, injected)
+
+
+def _clear_untold(lab: Lab, injected: InjectedFault) -> None:
+    """Take it out; while an exercise runs, nothing says what it was."""
+    if not lab.folder.exercise.exists():
+        _clear(lab, injected, lab.progress)
+        return
+    with lab.progress.step("the LAN as it was"), Silence():
+        try:
+            _clear(lab, injected, SilentProgress())
+        except LabError:
+            raise LabError(
+                f"the LAN of {lab.folder.name} cannot be put right", resolution="lab exercise stop"
+            ) from None
 
 
 def _clear(lab: Lab, injected: InjectedFault, progress: Progress) -> None:
@@ -151,40 +173,3 @@ def _at_work(folder: LabFolder, progress: Progress) -> Lab:
 def _site(lab: Lab, at: StepContext) -> Site:
     mode = mode_named(lab.plan.mode)
     return Site(lab.plan, mode, lab.nodes, lab.api, lab.machines, lab.site, at.doing)
-
-
-def _require_fit(fault: Fault, lab: Lab) -> None:
-    if why := fault.unfit(lab.plan, mode_named(lab.plan.mode)):
-        raise WrongUseError(
-            f"the fault {fault.name} does not apply in mode {lab.plan.mode}: {why}",
-            resolution="lab fault list shows those that do",
-        )
-
-
-def _target(fault: Fault, name: str | None, lab: Lab) -> NodePlan:
-    able = [node for node in lab.plan.nodes if not fault.workers_only or node.role is NodeRole.WORKER]
-    if fault.scope is not Scope.NODE:
-        if name is not None:
-            raise WrongUseError(
-                f"the fault {fault.name} applies to {fault.scope}, not to one node",
-                resolution="leave --node out",
-            )
-        return lab.plan.nodes[-1]
-    if not able:
-        raise WrongUseError(
-            f"the fault {fault.name} needs a worker, and the lab has none",
-            resolution="use a topology with workers",
-        )
-    if name is None:
-        workers = [node for node in able if node.role is NodeRole.WORKER]
-        return (workers or able)[-1]
-    for node in able:
-        if node.name == name:
-            return node
-    names = [node.name for node in able]
-    near = difflib.get_close_matches(name, names, n=1)
-    raise WrongUseError(
-        f"the fault {fault.name} cannot be injected on the node {name}",
-        details=f"did you mean {near[0]}?" if near else None,
-        resolution=f"use one of: {', '.join(names)}",
-    )

@@ -27,6 +27,9 @@ def _of_lab(folder: LabFolder) -> Finding | None:
         return None
     if status.state != "up":
         return None
+    if status.exercise:
+        said = f"the exercise {status.exercise} runs in it, so its cluster was not looked at"
+        return Finding(f"lab {folder.name}", True, said)
     said = "\n       ".join(status.problems) or "nothing is wrong in its cluster"
     resolution = f"lab status --name {folder.name}; docs/troubleshooting.md"
     return Finding(f"lab {folder.name}", not status.problems, said, resolution)

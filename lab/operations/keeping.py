@@ -14,6 +14,7 @@ from lab.foundation.files import write_atomically
 from lab.machines.vagrantfile import TEMPLATE
 from lab.operations.context import Lab
 from lab.operations.ssh_config import write_ssh_config
+from lab.state.exercise import note_return
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
 from lab.state.records import now
 from lab.topology.mode_choice import ModeChoice
@@ -74,10 +75,11 @@ def _has_room(lab: Lab) -> bool:
 def go_back(lab: Lab, name: str, plugins: Mapping[str, str] | None = None) -> None:
     """Bring the lab back to the instant of that snapshot, with the present time, and with plugins of QEMU's.
 
-    Its secrets and kubeconfig are those of the snapshot after that, which may come from another lab. The
-    kubeconfig comes last: without it, a lab counts as not brought back. Raises LabError when there is no such
-    snapshot.
+    An exercise that runs in it has that on record. Its secrets and kubeconfig are those of the snapshot after
+    that, which may come from another lab. The kubeconfig comes last: without it, a lab counts as not brought
+    back. Raises LabError when there is no such snapshot.
     """
+    note_return(lab.folder, f"went back to the snapshot {name}")
     snapshot = lab.machines.revert(name, plugins)
     for path in _access(lab):
         write_atomically(path, snapshot.beside(path.name).read_bytes(), 0o600)

@@ -11,6 +11,7 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
+from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.faults import faults_after_revert, faults_in_machines
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
 from lab.operations.snapshot_file import read_manifest, read_snapshot_file, write_snapshot_file
@@ -45,8 +46,10 @@ def snapshot_rows(folder: LabFolder) -> tuple[SnapshotRow, ...]:
 def save_snapshot(folder: LabFolder, name: str, note: str, progress: Progress) -> None:
     """Keep the lab as it is now under that name.
 
-    Raises WrongUseError when the name is none or is taken, LabError when not all nodes run.
+    Raises WrongUseError when the name is none or is taken and during an exercise, LabError when not all nodes
+    run.
     """
+    refuse_during_exercise(folder, "put on record what is wrong")
     _check_name(name)
     with locked(folder):
         lab = _running(folder, progress)

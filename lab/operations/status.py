@@ -21,6 +21,7 @@ from lab.machines.machines import MachineState
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.starvation import starvation
+from lab.state.exercise import ExerciseRecord, read_exercise
 from lab.state.records import existing_labs, read_record
 
 API_LIMIT = 20.0
@@ -70,12 +71,14 @@ class LabStatus:
     problems: tuple[str, ...]
     """What is wrong in the cluster and with machines that run and do not answer, one line each.
 
-    Empty while there is no cluster, and while a machine does not run.
+    Empty while there is no cluster, while a machine does not run, and during an exercise.
     """
     notes: tuple[str, ...] = ()
-    """What users have put into the cluster that has no effect in its mode, one line each."""
+    """What users have put into the cluster that has no effect in its mode, one line each; or the exercise."""
     forwards: tuple[ForwardRow, ...] = ()
     """The ports of the host that lead into the lab."""
+    exercise: str = ""
+    """The name of the one that runs."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -117,7 +120,13 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     plan = lab.plan
     machines = lab.machine_states()
     asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
-    cluster = _cluster(lab, seen_well=seen_well) if asked else _Cluster({}, _stalled(lab, machines))
+    exercise = read_exercise(lab.folder)
+    if not asked:
+        cluster = _Cluster({}, _stalled(lab, machines))
+    elif exercise is not None:
+        cluster = _untold(lab, exercise)
+    else:
+        cluster = _cluster(lab, seen_well=seen_well)
     nodes = []
     for node in plan.nodes:
         seen = cluster.nodes.get(node.name)
@@ -127,7 +136,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
                 name=node.name,
                 role=node.role.value,
                 machine=machines[node.name].value,
-                condition=_condition(seen),
+                condition=_condition(seen).partition(":")[0] if exercise else _condition(seen),
                 version=seen.version if seen else "-",
                 addresses=tuple(by_network.get(network.name, "-") for network in plan.networks),
             )
@@ -147,6 +156,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         problems=cluster.problems,
         notes=cluster.notes,
         forwards=tuple(map(_forward_row, running_forwards(lab.folder))),
+        exercise=exercise.name if exercise else "",
     )
 
 
@@ -215,6 +225,19 @@ class _Cluster:
     nodes: Mapping[str, NodeState]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+
+def _untold(lab: Lab, exercise: ExerciseRecord) -> _Cluster:
+    """During an exercise nobody says what is wrong."""
+    note = (
+        f"the exercise {exercise.name} of {exercise.student} runs: what is wrong is not told here;"
+        " `lab exercise check` says what fails"
+    )
+    try:
+        nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
+    except LabError as error:
+        return _Cluster({}, (error.brief,), (note,))
+    return _Cluster(nodes, (), (note,))
 
 
 def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:

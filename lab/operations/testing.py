@@ -15,6 +15,7 @@ from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
+from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.suite_page import Check, DrawnPath, ModeRun, Outcome, judged, read_checks, render_page
 from lab.state.records import now
@@ -59,8 +60,9 @@ def run_acceptance(
 
     The lab is rebuilt in a mode unless that is the only one and it came up in it. The JUnit XML of each
     mode lands in the folder `reports` of the current directory, and the page with all modes so far.
-    Raises WrongUseError for a mode that there is not.
+    Raises WrongUseError for a mode that there is not, and during an exercise.
     """
+    refuse_during_exercise(folder, "name the causes")
     wanted = [ModeChoice.parse(mode) for mode in modes]
     for choice in wanted:
         mode_named(choice.name)
@@ -84,6 +86,12 @@ def exit_status(runs: Sequence[SuiteRun]) -> int:
     if all(run.passed for run in runs):
         return 0
     return 1 if any(run.judged and not run.passed for run in runs) else NOT_JUDGED
+
+
+def suite_words(report: Path) -> list[str]:
+    """The command that runs the suite and writes JUnit XML into that file."""
+    # -P: no module of the current folder takes the place of another one.
+    return [sys.executable, "-P", "-m", "pytest", str(SUITE), f"--junitxml={report}"]
 
 
 def _rebuild_and_run(
@@ -134,8 +142,7 @@ def _run_suite(
     report = Path("reports") / f"acceptance-{folder.name}-{str(mode).replace(':', '-')}.xml"
     make_callers_folder(report.parent)
     report.unlink(missing_ok=True)
-    # -P: no module of the current folder takes the place of another one.
-    words = [sys.executable, "-P", "-m", "pytest", str(SUITE), f"--junitxml={report}", *arguments]
+    words = [*suite_words(report), *arguments]
     started = time.monotonic()
     progress.note(f"acceptance suite of {mode} on {folder.name}")
     with progress.paused():

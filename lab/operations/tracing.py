@@ -12,9 +12,11 @@ from lab.operations.capturing import without_captures
 from lab.operations.context import Lab
 from lab.operations.trace_ends import host_spot, lan_host_spot, node_spot, sender_of, target_of
 from lab.packets.protocols import Protocol
+from lab.packets.reasons import Code, Confidence, Reason
 from lab.packets.spots import Spot
-from lab.packets.trace import Request, Trace
+from lab.packets.trace import Request, Trace, TracedWay
 from lab.packets.tracer import Scenario, Traced, send_and_trace
+from lab.state.exercise import read_exercise
 
 USUAL_SIZE = 84
 """Bytes of ping's usual packet, its IP header included."""
@@ -46,8 +48,17 @@ def trace(lab: Lab, sender: str, target: str, protocol: Protocol | None, size: i
     scenario = Scenario(request, spots, origin.spots[0], end.spots, without_captures(lab))
     traced = send_and_trace(scenario)
     mode = str(lab.plan.choice)
-    result = Trace(lab.folder.name, mode, started, request, traced.verdict, traced.ways, traced.warnings)
+    ways = tuple(map(_without_reasons, traced.ways)) if read_exercise(lab.folder) else traced.ways
+    result = Trace(lab.folder.name, mode, started, request, traced.verdict, ways, traced.warnings)
     return LabTrace(result, traced)
+
+
+def _without_reasons(way: TracedWay) -> TracedWay:
+    """During an exercise a trace says where a packet is lost; why is what the student is to find."""
+    if way.lost is None:
+        return way
+    untold = Reason(Code.UNKNOWN, "an exercise runs: why is for you to find", Confidence.LIKELY)
+    return replace(way, lost=replace(way.lost, reasons=(untold,)))
 
 
 def _size(size: int | None, protocol: Protocol) -> int:

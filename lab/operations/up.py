@@ -13,6 +13,7 @@ from lab.foundation.progress import Progress, StepTime
 from lab.host.layout import EnclosureLayout
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
+from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping import mode_snapshot
 from lab.operations.parts import LocalParts
@@ -20,6 +21,7 @@ from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
 from lab.operations.up_steps import BROUGHT_BACK, CLUSTER, GROUND, KEEP, POD_NETWORK, WARM, AllReady
+from lab.state.exercise import note_return
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
@@ -65,8 +67,9 @@ def summary_of(lab: Lab, times: tuple[StepTime, ...]) -> UpSummary:
 def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """Make the lab, or finish one that was begun; raises before anything starts when input is wrong.
 
-    Raises WrongUseError for a name that no lab can have, and for a lab of that name which was made from
-    something else; LabError at the end, with the lab up, about images that are not to be had.
+    Raises WrongUseError for a name that no lab can have, for a lab of that name which was made from something
+    else, and for one that runs and has an exercise; LabError at the end, with the lab up, about images that
+    are not to be had.
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
@@ -88,7 +91,11 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
         journal.keep_in(folder.log)
-        lab = Lab(folder, record, plan, progress, LocalParts(folder))
+        if (parts := LocalParts(folder)).site.running:
+            refuse_during_exercise(folder, "repair what the student is to find")
+        else:
+            note_return(folder, "was made anew")
+        lab = Lab(folder, record, plan, progress, parts)
         if record.images:
             lab.require_images()
         _refuse_other_lab(lab, source, plan)

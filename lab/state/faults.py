@@ -1,4 +1,7 @@
-"""The faults that are in a lab, on disk: written before a fault is put in, removed after it is out again."""
+"""The faults that are in a lab, on disk: written before a fault is put in, removed after it is out again.
+
+While an exercise runs, the file hides them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pydantic.dataclasses import dataclass
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
 from lab.foundation.paths import LabFolder
+from lab.foundation.seal import seal, unseal
 from lab.foundation.strict import STRICT, problems_of
 
 
@@ -28,7 +32,15 @@ class InjectedFault:
     """What it takes to undo it: what was there before, by names that the fault knows."""
 
 
+@dataclass(frozen=True, config=STRICT)
+class _Sealed:
+    """The file while it hides the faults."""
+
+    sealed: str
+
+
 _FAULTS = TypeAdapter(tuple[InjectedFault, ...])
+_FILE = TypeAdapter(tuple[InjectedFault, ...] | _Sealed)
 
 
 def read_faults(folder: LabFolder) -> tuple[InjectedFault, ...]:
@@ -38,14 +50,18 @@ def read_faults(folder: LabFolder) -> tuple[InjectedFault, ...]:
     except FileNotFoundError:
         return ()
     try:
-        return _FAULTS.validate_json(text)
-    except ValidationError as error:
+        found = _FILE.validate_json(text)
+        return _FAULTS.validate_json(unseal(found.sealed)) if isinstance(found, _Sealed) else found
+    except ValueError as error:
         raise LabError(
             f"the record of the faults in {folder.name} cannot be read: {folder.faults}",
-            details=problems_of(error),
+            details=problems_of(error) if isinstance(error, ValidationError) else str(error),
             resolution=f"lab rebuild --name {folder.name}",
         ) from error
 
 
 def write_faults(folder: LabFolder, faults: Iterable[InjectedFault]) -> None:
-    write_atomically(folder.faults, json.dumps([asdict(fault) for fault in faults], indent=2) + "\n")
+    text = json.dumps([asdict(fault) for fault in faults], indent=2)
+    if folder.exercise.exists():
+        text = json.dumps({"sealed": seal(text)})
+    write_atomically(folder.faults, f"{text}\n")

@@ -17,6 +17,7 @@ from lab.foundation.progress import Progress, SilentProgress
 from lab.foundation.redaction import Redactor
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
+from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.software import host_findings
 from lab.operations.status import status_of
 from lab.operations.support.gathering import Gathered, Source, gather
@@ -57,8 +58,10 @@ def write_support(folder: LabFolder, file: Path | None, capture: int, progress: 
     """Write the archive to `file`, or to one named by lab and time in the current folder.
 
     `capture` is in seconds, 0 for none. What cannot be had is named in the archive's INDEX. Nothing of the
-    lab is changed, and no lock is needed. Raises LabError when the file cannot be written.
+    lab is changed, and no lock is needed. Raises LabError when the file cannot be written, WrongUseError
+    during an exercise.
     """
+    refuse_during_exercise(folder, "say what is wrong")
     stem = f"lab-support-{folder.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     target = (file or Path(f"{stem}.tar.gz")).absolute()
     if not target.parent.is_dir():
