@@ -65,10 +65,11 @@ class PaperParts:
     made_machines: object = None
     made_nodes: object = None
     made_api: object = None
+    running: bool = True
 
     @property
     def site(self) -> Site:
-        return Here(self.folder)
+        return Here(self.folder, self.running)
 
     def machines(self, plan: Plan, box: Box, settings: MachineSettings) -> Machines:
         return cast(Machines, self.made_machines or Machines(self.folder, plan, box, settings, self.site))

@@ -48,12 +48,12 @@ def trace(lab: Lab, sender: str, target: str, protocol: Protocol | None, size: i
     scenario = Scenario(request, spots, origin.spots[0], end.spots, without_captures(lab))
     traced = send_and_trace(scenario)
     mode = str(lab.plan.choice)
-    ways = tuple(map(_without_reasons, traced.ways)) if read_exercise(lab.folder) else traced.ways
+    ways = tuple(map(without_reasons, traced.ways)) if read_exercise(lab.folder) else traced.ways
     result = Trace(lab.folder.name, mode, started, request, traced.verdict, ways, traced.warnings)
     return LabTrace(result, traced)
 
 
-def _without_reasons(way: TracedWay) -> TracedWay:
+def without_reasons(way: TracedWay) -> TracedWay:
     """During an exercise a trace says where a packet is lost; why is what the student is to find."""
     if way.lost is None:
         return way

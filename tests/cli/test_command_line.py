@@ -63,6 +63,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
         ("fault", "list"),
         ("fault", "inject", "forward-drop"),
         ("fault", "clear"),
+        ("exercise", "check"),
+        ("exercise", "stop"),
     ],
 )
 def test_without_a_lab_every_command_says_how_to_make_one(words: tuple[str, ...]) -> None:

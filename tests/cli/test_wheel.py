@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.cli.main import cli
+from lab.exercises.recipe import load_recipe
 from lab.foundation.paths import shipped
 from lab.operations.report import commit_of_checkout
 
@@ -92,6 +93,16 @@ def test_its_topologies_and_the_vagrantfile_come_along(installed: Run, topology:
     assert (valid.returncode, valid.stderr) == (0, "")
     rendered = installed("lab", "render", "--topology", topology)
     assert "Vagrant.configure" in rendered.stdout, rendered.stderr
+
+
+def test_its_exercises_come_along_with_their_files(installed: Run, tmp_path: Path) -> None:
+    listed = installed("lab", "exercise", "list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == sorted(
+        file.stem for file in (ROOT / "exercises").glob("*.yaml")
+    )
+    made = installed("lab", "exercise", "make", "coursework-2", "--to", str(tmp_path / "a.exercise"))
+    here = load_recipe(ROOT / "exercises" / "coursework-2.yaml")
+    assert f"digest {here.digest}" in made.stdout, made.stderr
 
 
 def test_doctor_looks_at_the_host(installed: Run) -> None:

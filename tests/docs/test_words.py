@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 ENGLISH = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
+TWINS = ((ENGLISH, CHINESE), (ROOT / "docs" / "exercises.md", ROOT / "docs" / "exercises.zh-CN.md"))
+"""Pages in both languages that say the same."""
 RECORDS = (ROOT / "docs" / "faults.md", ROOT / "docs" / "performance.md")
 """Written by programs; they quote what was said on the day of a run."""
 PAGES = sorted({ENGLISH, ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")} - set(RECORDS))
@@ -27,6 +29,7 @@ HALF_WIDTH = re.compile(f"{HAN}[,:;!?()]|[,:;!?()]{HAN}")
 LINK = re.compile(r"\]\(([^)]+)\)")
 CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`[^`\n]+`")
+INDENTED = re.compile(r"^    .*$", re.MULTILINE)
 
 
 def _strings(source: str) -> Iterator[str]:
@@ -75,8 +78,10 @@ def test_literary_words_are_noticed() -> None:
     ]
 
 
-def test_chinese_punctuation_is_full_width() -> None:
-    prose = CODE.sub("", CODE_BLOCK.sub("", LINK.sub("]", CHINESE.read_text())))
+@pytest.mark.parametrize("page", [chinese for _, chinese in TWINS], ids=lambda page: page.name)
+def test_chinese_punctuation_is_full_width(page: Path) -> None:
+    code = INDENTED.sub("", CODE_BLOCK.sub("", page.read_text()))
+    prose = CODE.sub("", LINK.sub("]", code))
     assert [line for line in prose.splitlines() if HALF_WIDTH.search(line)] == []
 
 
@@ -85,8 +90,12 @@ def test_half_width_punctuation_is_noticed() -> None:
     assert HALF_WIDTH.search("lab (\u7b2c\u4e00\u6b21")
 
 
-def test_the_chinese_page_has_the_same_code_and_links_as_the_english_one() -> None:
-    english, chinese = ENGLISH.read_text(), CHINESE.read_text()
+@pytest.mark.parametrize(("english_page", "chinese_page"), TWINS, ids=lambda page: page.name)
+def test_the_chinese_page_has_the_same_code_and_links_as_the_english_one(
+    english_page: Path, chinese_page: Path
+) -> None:
+    english, chinese = english_page.read_text(), chinese_page.read_text()
+    assert CODE_BLOCK.findall(chinese) == CODE_BLOCK.findall(english) or english_page == ENGLISH
     assert set(CODE.findall(CODE_BLOCK.sub("", chinese))) == set(CODE.findall(CODE_BLOCK.sub("", english)))
     assert LINK.findall(chinese)[1:] == LINK.findall(english)[1:]
 
