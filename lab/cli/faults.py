@@ -22,8 +22,8 @@ def inject(fault_name: str, node: str | None, name: str | None) -> None:
     """Inject a fault into the lab; returns when it has taken effect. May be repeated.
 
     \b
-    Example: lab fault inject forward-drop
-    Example: lab fault inject kube-proxy-halted --node k8s-node1
+    Example: lab fault inject coredns-zero
+    Example: lab fault inject disk-full --node k8s-node1
     """
     injected = inject_fault(the_lab(name), fault_name, node, console())
     where = f" on {injected.node}" if injected.node else ""
@@ -38,7 +38,7 @@ def clear(fault_name: str | None, name: str | None) -> None:
 
     \b
     Example: lab fault clear
-    Example: lab fault clear forward-drop
+    Example: lab fault clear coredns-zero
     """
     cleared = clear_faults(the_lab(name), fault_name, console())
     if not cleared:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import click
 import pytest
 
+from lab.cli.main import cli
 from lab.exercises.exercise import PoolEntry, drawn
 from lab.faults.registry import FAULTS
 from lab.foundation.errors import LabError
@@ -26,6 +29,7 @@ from tests.operations.lab_with_exercise import SHIPPED, ExerciseLab, causes_in, 
 from tests.stand_in_site import PaperParts
 
 EVERY = [(name, entry) for name, exercise in SHIPPED.items() for entry in exercise.faults]
+_Commands = Iterator[tuple[click.Command, click.Context]]
 REFUSED: tuple[tuple[str, ...], ...] = (
     ("fault", "list"),
     ("fault", "list", "--json"),
@@ -47,9 +51,6 @@ SHOWN: tuple[tuple[str, ...], ...] = (
     ("exercise", "check"),
     ("exercise", "check", "--json"),
     ("exercise", "start", "coursework-1", "--student", "1", "--name", "a"),
-    ("--help",),
-    ("exercise", "--help"),
-    ("exercise", "check", "--help"),
 )
 
 
@@ -94,6 +95,21 @@ def test_the_search_finds_what_it_looks_for(exercise_lab: ExerciseLab) -> None:
         assert causes_in(said, entries) != [], words
     assert causes_in(exercise_lab.folder.faults.read_text(), entries) != []
     assert causes_in("FORWARD policy is DROP on k8s-node2", entries) != []
+
+
+def test_no_help_names_a_fault_of_an_exercise() -> None:
+    entries = tuple(PoolEntry.parse(entry) for _, entry in EVERY)
+    helps = {context.command_path: command.get_help(context) for command, context in _commands(cli)}
+    assert len(helps) > 30
+    assert {name: causes_in(text, entries) for name, text in helps.items()} == {name: [] for name in helps}
+
+
+def _commands(command: click.Command, parent: click.Context | None = None) -> _Commands:
+    context = click.Context(command, parent=parent, info_name=command.name)
+    yield command, context
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from _commands(each, context)
 
 
 def test_every_fault_has_words_to_search_for() -> None:
