@@ -44,6 +44,9 @@ class Here:
     def hosted_command(self, words: Sequence[str]) -> list[str]:
         return list(words)
 
+    def tied_command(self, words: Sequence[str]) -> list[str]:
+        return list(words)
+
     def shell_line(self, line: str) -> str:
         return line
 

@@ -1,1 +1,1 @@
-"""Ports of the host that lead into a lab."""
+"""Doors of a lab: ports of the host that lead into it, and its way out."""

@@ -177,6 +177,11 @@ class LabFolder:
         return self.root / "forwards"
 
     @property
+    def outside(self) -> Path:
+        """What was asked of the door out, while it is open."""
+        return self.root / "outside.json"
+
+    @property
     def secrets(self) -> Path:
         """Join token, certificate key; mode 0600."""
         return self.root / "secrets.json"

@@ -113,6 +113,10 @@ class Enclosure:
         """`words`, to be run in the enclosure's network, with the host's files; ends with the enclosure."""
         return ["nsenter", "--target", str(self._require().pid), "--net", "--pid", "--", *words]
 
+    def tied_command(self, words: Sequence[str]) -> list[str]:
+        """`words`, to be run in the host's network and with its files; ends with the enclosure."""
+        return ["nsenter", "--target", str(self._require().pid), "--pid", "--", *words]
+
     def shell_line(self, line: str) -> str:
         """A line for a shell that runs `line` in the lab's network, also after the lab was started anew.
 

@@ -81,6 +81,13 @@ class EnclosureLayout:
     def init_log(self) -> Path:
         return self.root / "init.log"
 
+    def tied_record(self, program: str) -> Path:
+        """The identity of a process that `lab.host.tied` started for the lab."""
+        return self.root / f"{program}.pid"
+
+    def tied_log(self, program: str) -> Path:
+        return self.root / f"{program}.log"
+
     def lan_member_record(self, name: str) -> Path:
         """The identity of the process that holds the namespaces of a machine of the LAN, such as lan-host."""
         return self.root / f"{name}.pid"

@@ -52,6 +52,10 @@ class Site(Protocol):
         """`words`, to be run in the lab's network, with the host's files; ends with the lab."""
         ...
 
+    def tied_command(self, words: Sequence[str]) -> list[str]:
+        """`words`, to be run in this host's network and with its files; ends with the lab."""
+        ...
+
     def shell_line(self, line: str) -> str:
         """A line for a shell that runs `line` in the lab's network, also after the lab was started anew."""
         ...

@@ -1,0 +1,252 @@
+"""The door out: a lab's nodes reach what this host reaches, as programs of this host do.
+
+slirp4netns is the link: it lives in the host's network, where it makes connections like any other program,
+and has its other end in the lab's network namespace. Only there are routes, addresses and rules changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from enum import StrEnum
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from lab.doors.off_limits import free_link_network, host_network
+from lab.doors.outside_rules import DEVICE, DNS_PORT, Link, closing_script, opening_rules
+from lab.foundation.environment import search_path
+from lab.foundation.errors import LabError
+from lab.foundation.files import write_atomically
+from lab.foundation.journal import JOURNAL
+from lab.foundation.paths import LabFolder
+from lab.foundation.process import run
+from lab.foundation.strict import STRICT
+from lab.foundation.wait import Deadline, NotYetError, wait_for
+from lab.host import forget_connections
+from lab.host.process_identity import ProcessIdentity
+from lab.host.site import Site
+from lab.host.tied import end_recorded, ended_at_once, living, recorded, start_recorded
+from lab.topology.plan import Plan
+
+LINK_PROGRAM = "slirp4netns"
+RESOLVER_PROGRAM = "dnsmasq"
+PACKAGES = {LINK_PROGRAM: "slirp4netns", RESOLVER_PROGRAM: "dnsmasq-base", "iptables-restore": "iptables"}
+"""The Debian packages of what the door is made with."""
+LINK, RESOLVER = "outside-link", "outside-names"
+"""Of its processes' records and logs."""
+READY_LIMIT = 20.0
+"""Seconds that slirp4netns has to make the lab's end of the link."""
+
+
+class Condition(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Opening:
+    """How the door was opened."""
+
+    networks: tuple[str, ...]
+    """From which one may leave."""
+    allow_host: bool
+    allow_lan: bool
+    since: str
+    """UTC, ISO 8601."""
+    link: str
+    """The network of the link between lab and host."""
+    host_side: ProcessIdentity | None
+    """The first process of the lab's host side then; the door has gone with it."""
+
+    @property
+    def host_address(self) -> str:
+        """At which this host's loopback is reached; "" where that is not allowed."""
+        return str(Link(IPv4Network(self.link)).host) if self.allow_host else ""
+
+
+_OPENING = TypeAdapter(Opening)
+
+
+class WayOut:
+    """The door out of one lab."""
+
+    def __init__(self, site: Site, folder: LabFolder, host: Sequence[str] = ()) -> None:
+        """`host` are words before a command that runs where this host's network is, if not in this one's."""
+        self._site = site
+        self._folder = folder
+        self._host = tuple(host)
+
+    @property
+    def opening(self) -> Opening | None:
+        """How it was opened, whether or not all of it is there still; None when it is closed."""
+        try:
+            opening = _OPENING.validate_json(self._folder.outside.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (ValidationError, OSError) as error:
+            JOURNAL.warning("not the record of a door out: %s: %s", self._folder.outside, error)
+            return None
+        return opening if self._site.running and opening.host_side == self._first_process() else None
+
+    @property
+    def broken(self) -> str:
+        """What of an open door is not there any more; "" when nothing lacks."""
+        ended = [
+            program
+            for program, name in ((LINK_PROGRAM, LINK), (RESOLVER_PROGRAM, RESOLVER))
+            if living(self._site.layout.tied_record(name)) is None
+        ]
+        return f"{' and '.join(ended)} ended" if ended else ""
+
+    @property
+    def condition(self) -> Condition:
+        if self.opening is None:
+            return Condition.CLOSED
+        return Condition.BROKEN if self.broken else Condition.OPEN
+
+    def open(
+        self, plan: Plan, networks: Sequence[str], *, allow_host: bool, allow_lan: bool, now: str
+    ) -> Opening:
+        """Open it for whoever comes from these networks of the plan; what was open before is closed first.
+
+        Raises LabError when a program is not installed, or the lab's networks are not there.
+        """
+        require_programs()
+        self._require_networks(plan, networks)
+        self.close()
+        host = host_network(self._host)
+        plans = [plan.network(name) for name in networks]
+        inside = [network.cidr for network in plan.networks]
+        inside += [plan.kubernetes.pod_cidr, plan.kubernetes.service_cidr]
+        link = Link(free_link_network([*inside, *host.lans]))
+        opening = Opening(
+            tuple(networks), allow_host, allow_lan, now, str(link.network), self._first_process()
+        )
+        rules = opening_rules(
+            [network.bridge for network in plans],
+            plan.uplink.host_address.ip,
+            link,
+            host,
+            allow_host=allow_host,
+            allow_lan=allow_lan,
+        )
+        # Recorded before there is anything of it, and the rules before the link: whatever ends this process,
+        # nobody can leave unruled, and the door counts as broken.
+        write_atomically(self._folder.outside, json.dumps(asdict(opening), indent=2) + "\n")
+        try:
+            run(self._site.network_command(["iptables-restore", "-w", "--noflush"]), stdin=rules)
+            self._start_link(link, allow_host=allow_host)
+            self._start_resolver(plan, link)
+            self._forget_connections()
+        except BaseException:
+            self.close()
+            raise
+        return opening
+
+    def close(self) -> None:
+        """End what it is made of; harmless when it is closed."""
+        for name in (RESOLVER, LINK):
+            end_recorded(self._site.layout.tied_record(name))
+        if self._site.running:
+            run(self._site.network_command(["sh", "-c", closing_script()]))
+            self._forget_connections()
+        self._folder.outside.unlink(missing_ok=True)
+
+    def _first_process(self) -> ProcessIdentity | None:
+        pid = self._site.init_pid
+        return ProcessIdentity.of(pid) if pid is not None else None
+
+    def _forget_connections(self) -> None:
+        """Who asked for names lately from one port, and goes on, is led by the rules of now too."""
+        program = [sys.executable, "-I", "-S", forget_connections.__file__]
+        run(self._site.network_command(program), check=False)
+
+    def _require_networks(self, plan: Plan, networks: Sequence[str]) -> None:
+        needed = {plan.uplink.name: plan.uplink, **{name: plan.network(name) for name in networks}}
+        there = run(self._site.network_command(["ip", "-brief", "link"])).stdout
+        devices = {line.split()[0].partition("@")[0] for line in there.splitlines()}
+        lacking = [name for name, network in needed.items() if network.bridge not in devices]
+        if lacking:
+            raise LabError(
+                f"the lab {self._folder.name} has no network {', '.join(lacking)} yet",
+                resolution=f"lab up --topology {plan.topology} --name {self._folder.name}",
+            )
+
+    def _start_link(self, link: Link, *, allow_host: bool) -> None:
+        layout = self._site.layout
+        log = layout.tied_log(LINK)
+        ready, told = os.pipe()
+        try:
+            words = [
+                *(*self._host, LINK_PROGRAM, "--configure", "--enable-sandbox", f"--cidr={link.network}"),
+                *(() if allow_host else ("--disable-host-loopback",)),
+                *(f"--ready-fd={told}", "--netns-type=path", self._namespace(), DEVICE),
+            ]
+            record = layout.tied_record(LINK)
+            start_recorded(self._site.tied_command(recorded(words, record)), record, log, files=(told,))
+        finally:
+            os.close(told)
+        with open(ready, "rb") as pipe:
+            # At its end, which comes with the program's, there is nothing to read.
+            seen, _, _ = select.select([pipe], [], [], READY_LIMIT)
+            if not seen or not pipe.read(1):
+                raise ended_at_once(LINK_PROGRAM, log)
+
+    def _namespace(self) -> str:
+        """The lab's network namespace, as a file of the host's."""
+        pid = self._site.init_pid
+        return f"/proc/{pid}/ns/net"
+
+    def _start_resolver(self, plan: Plan, link: Link) -> None:
+        """It knows the nodes, as libvirt's does; of others it asks the host's resolver, by the link."""
+        address = plan.uplink.host_address.ip
+        nodes = [f"--host-record={node.name},{node.nic_on(plan.uplink.name).ipv4.ip}" for node in plan.nodes]
+        words = [
+            *(RESOLVER_PROGRAM, "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file"),
+            *("--no-resolv", "--no-hosts", "--bind-interfaces", f"--listen-address={address}"),
+            *(f"--port={DNS_PORT}", f"--server={link.resolver}", *nodes),
+            # The names of a lab are nobody else's business.
+            *("--domain-needed", "--bogus-priv", f"--local=/{plan.kubernetes.dns_domain}/"),
+        ]
+        layout = self._site.layout
+        record, log = layout.tied_record(RESOLVER), layout.tied_log(RESOLVER)
+        start_recorded(self._site.hosted_command(recorded(words, record)), record, log)
+        wait_for(
+            lambda: self._check_serving(str(address), record, log),
+            what="names from outside",
+            deadline=Deadline(READY_LIMIT),
+            interval=0.05,
+            resolution=f"read {log}",
+        )
+
+    def _check_serving(self, address: str, record: Path, log: Path) -> None:
+        if living(record) is None:
+            raise ended_at_once(RESOLVER_PROGRAM, log)
+        try:
+            self._site.connect(address, DNS_PORT, READY_LIMIT).close()
+        except OSError as error:
+            raise NotYetError(f"port {DNS_PORT}: {error.strerror}") from error
+
+
+def require_programs() -> None:
+    """Raises LabError that names the packages of what is not installed."""
+    lacking = {program: package for program, package in PACKAGES.items() if not _installed(program)}
+    if lacking:
+        verb = "is" if len(lacking) == 1 else "are"
+        raise LabError(
+            f"{' and '.join(lacking)} {verb} not installed, and the door out needs it",
+            resolution=f"apt install {' '.join(lacking.values())}",
+        )
+
+
+def _installed(program: str) -> bool:
+    return shutil.which(program, path=search_path()) is not None
