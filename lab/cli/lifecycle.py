@@ -24,6 +24,7 @@ from lab.operations.up import UpRequest, bring_up
 )
 @click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
 @click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
+@click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
 @json_option
 def up(
     *,
@@ -33,6 +34,7 @@ def up(
     name: str | None,
     cold: bool,
     images: tuple[str, ...],
+    outside: bool,
     as_json: bool,
 ) -> None:
     """Build a working cluster from nothing; continues where an earlier run stopped.
@@ -42,7 +44,7 @@ def up(
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     Example: lab up --topology underlay-3node --image nginx:1.25
     """
-    summary = bring_up(UpRequest(topology, mode, supply, name, cold, images), console())
+    summary = bring_up(UpRequest(topology, mode, supply, name, cold, images, outside), console())
     if as_json:
         print_json(summary.as_json())
     else:

@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from lab.cluster.tuning import Setting
+from lab.doors.outside import Condition
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
@@ -18,7 +19,7 @@ from lab.operations.faults import FaultRow
 from lab.operations.images import ImageList
 from lab.operations.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
-from lab.operations.status import LabRow, LabStatus
+from lab.operations.status import LabRow, LabStatus, OutsideRow
 from lab.operations.testing import SuiteRun
 from lab.operations.up import UpSummary
 from lab.supply.probe import ProbeResult
@@ -62,10 +63,22 @@ def show_status(status: LabStatus) -> None:
     for forward in status.forwards:
         how = "in the background" if forward.background else "in a terminal"
         click.echo(f"forwards {' and '.join(forward.listens)} to {forward.target} ({how})")
+    if status.outside.state != Condition.CLOSED:
+        click.echo(outside_line(status.outside))
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
     for note in status.notes:
         click.echo(f"note: {note}")
+
+
+def outside_line(row: OutsideRow) -> str:
+    """Of the door out."""
+    if row.state == Condition.CLOSED:
+        return "outside: closed"
+    host = f"this host reached at {row.host_address}" if row.allow_host else "this host off limits"
+    lan = "private addresses reached" if row.allow_lan else "private addresses off limits"
+    line = f"outside: open from {', '.join(row.networks)}; {host}, {lan}"
+    return f"{line}\nwrong: outside: {row.broken}; `lab outside open` mends it" if row.broken else line
 
 
 def _show_nodes(status: LabStatus) -> None:

@@ -64,6 +64,8 @@ PROGRAMS = (
     Program("/usr/lib/go-1.19/bin/go", "golang-1.19-go"),
     Program("gcc", "gcc"),
 )
+FOR_ONE_COMMAND = {"lab outside": Program("slirp4netns", "slirp4netns")}
+"""What no lab needs to run, by the command that needs it."""
 # Where Debian's packages of Ruby libraries register themselves.
 RUBY_SPECIFICATIONS = Path("/usr/share/rubygems-integration/all/specifications")
 
@@ -77,6 +79,7 @@ def checks(kernel: Path | None = None) -> list[Finding]:
     return [
         _root(),
         *(_program(program) for program in PROGRAMS),
+        *(_for_one_command(command, program) for command, program in FOR_ONE_COMMAND.items()),
         _vagrant_libvirt(),
         _namespaces(),
         _device(
@@ -101,6 +104,14 @@ def _program(program: Program) -> Finding:
     if path:
         return Finding(f"program {program.name}", True, path)
     return Finding(f"program {program.name}", False, "not installed", f"apt install {program.package}")
+
+
+def _for_one_command(command: str, program: Program) -> Finding:
+    # Never wrong: labs run without it.
+    found = _program(program)
+    if found.ok:
+        return found
+    return Finding(found.name, True, f"not installed; only `{command}` needs it: {found.resolution}")
 
 
 def _vagrant_libvirt() -> Finding:

@@ -12,6 +12,7 @@ from lab.cluster.kubeadm import Membership
 from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
 from lab.cluster.tuning import Settings, settings_of, tuning_of
+from lab.doors.outside import WayOut
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
@@ -159,6 +160,11 @@ class Lab:
     def lan_host_pid(self) -> int | None:
         lan_host = self.lan_host
         return lan_host.pid if lan_host and self.site.running else None
+
+    @property
+    def way_out(self) -> WayOut:
+        """The door out of the lab, open or not."""
+        return WayOut(self.site, self.folder)
 
     @property
     def emulated(self) -> bool:

@@ -12,6 +12,7 @@ from lab.cluster.objects import NodeState
 from lab.cluster.problems import cluster_problems
 from lab.cluster.tuning import Settings
 from lab.cluster.unheeded import unheeded
+from lab.doors.outside import Condition, WayOut
 from lab.doors.record import Forward, running_forwards
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
@@ -56,6 +57,26 @@ class ForwardRow:
 
 
 @dataclass(frozen=True)
+class OutsideRow:
+    """The door out; `state` says whether it is open."""
+
+    state: str
+    networks: tuple[str, ...] = ()
+    """From which one may leave."""
+    allow_host: bool = False
+    allow_lan: bool = False
+    host_address: str = ""
+    """At which this host's loopback is reached, where that is allowed."""
+    since: str = ""
+    """UTC, ISO 8601."""
+    broken: str = ""
+    """What of it is not there any more."""
+
+    def as_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
 class LabStatus:
     name: str
     state: str
@@ -79,6 +100,7 @@ class LabStatus:
     """The ports of the host that lead into the lab."""
     exercise: str = ""
     """The name of the one that runs."""
+    outside: OutsideRow = OutsideRow(Condition.CLOSED)
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -157,6 +179,22 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         notes=cluster.notes,
         forwards=tuple(map(_forward_row, running_forwards(lab.folder))),
         exercise=exercise.name if exercise else "",
+        outside=outside_row(lab.way_out),
+    )
+
+
+def outside_row(way_out: WayOut) -> OutsideRow:
+    opening = way_out.opening
+    if opening is None:
+        return OutsideRow(Condition.CLOSED)
+    return OutsideRow(
+        way_out.condition,
+        opening.networks,
+        opening.allow_host,
+        opening.allow_lan,
+        opening.host_address,
+        opening.since,
+        way_out.broken,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.doors.outside import require_programs
 from lab.foundation import journal
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
@@ -16,6 +17,7 @@ from lab.operations.context import Lab
 from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping import mode_snapshot
+from lab.operations.outside import DoorOut
 from lab.operations.parts import LocalParts
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
@@ -44,6 +46,8 @@ class UpRequest:
     """Build everything anew, though the cache holds a lab of this kind."""
     images: tuple[str, ...] = ()
     """Images that nodes get at the end, beside the topology's own."""
+    outside: bool = False
+    """Open the door out, unless it is open."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_of((*topology.images, *request.images))
+    if request.outside:
+        require_programs()
     folder = lab_folder(topology.name if request.name is None else request.name)
     # A lab that lies too deep is refused before there is anything of it.
     EnclosureLayout.of(folder)
@@ -109,6 +115,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             after += run_steps(lab, (KEEP,))
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(),))
+        if request.outside:
+            after += run_steps(lab, (DoorOut(),))
         raise_about((), lacking)
         return summary_of(lab, (*before, *after))
 

@@ -31,6 +31,13 @@ def test_a_missing_program_is_found_with_its_package(monkeypatch: pytest.MonkeyP
     assert finding("program ip").ok
 
 
+def test_what_one_command_needs_is_told_and_not_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None if name == "slirp4netns" else name)
+    found = finding("program slirp4netns")
+    assert found.ok
+    assert found.found == "not installed; only `lab outside` needs it: apt install slirp4netns"
+
+
 def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LAB_CACHE", str(tmp_path / "not" / "there"))
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(100, 97, 3 * doctor.GIB))
