@@ -29,7 +29,7 @@ from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Supply
+from lab.topology.models import Outside, Supply
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -84,7 +84,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_of((*topology.images, *request.images))
-    if request.outside:
+    outside = request.outside or topology.outside is Outside.NAT
+    if outside:
         require_programs()
     folder = lab_folder(topology.name if request.name is None else request.name)
     # A lab that lies too deep is refused before there is anything of it.
@@ -115,7 +116,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             after += run_steps(lab, (KEEP,))
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(),))
-        if request.outside:
+        if outside:
             after += run_steps(lab, (DoorOut(),))
         raise_about((), lacking)
         return summary_of(lab, (*before, *after))

@@ -65,6 +65,14 @@ class Supply(StrEnum):
     """Imported from a file that another machine exported."""
 
 
+class Outside(StrEnum):
+    """Whether the lab's nodes reach what the host reaches."""
+
+    CLOSED = "closed"
+    NAT = "nat"
+    """From the uplink, with the host's address, as `lab outside open` does."""
+
+
 class Allowance(StrEnum):
     """Words with which a topology accepts what is refused by default."""
 
@@ -162,6 +170,7 @@ class Topology(Frozen):
     mode: Annotated[str, Field(examples=["flannel-vxlan"])]
     mode_options: dict[str, Option] = {}
     supply: Supply = Supply.AUTO
+    outside: Outside = Outside.CLOSED
     networks: Annotated[dict[DnsLabel, Network], Field(min_length=1)]
     """In the order of the nodes' NICs: eth0, eth1, ... The first has the role uplink."""
     nodes: Annotated[dict[DnsLabel, Node], Field(min_length=1)]

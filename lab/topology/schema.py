@@ -16,6 +16,7 @@ from lab.topology.models import (
     NetworkRole,
     Node,
     NodeRole,
+    Outside,
     Runtime,
     Supply,
     Taint,
@@ -26,6 +27,7 @@ MODELS: tuple[type[BaseModel], ...] = (Topology, Kubernetes, Network, Node, Tain
 
 WORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (Topology, "supply"): tuple(Supply),
+    (Topology, "outside"): tuple(Outside),
     (Topology, "allow"): tuple(Allowance),
     (Kubernetes, "runtime"): tuple(Runtime),
     (Network, "role"): tuple(NetworkRole),

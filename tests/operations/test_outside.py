@@ -111,10 +111,27 @@ def test_closing_tells_whether_it_was_open(folder: LabFolder, door: StandInDoor)
     assert [close_outside(folder), close_outside(folder)] == [True, False]
 
 
-@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize(
+    ("said", "asked", "wanted"),
+    [
+        ("", False, False),
+        ("", True, True),
+        ("outside: nat\n", False, True),
+        ("outside: closed\n", True, True),
+    ],
+)
 def test_up_opens_it_last(
-    folder: LabFolder, door: StandInDoor, monkeypatch: pytest.MonkeyPatch, *, wanted: bool
+    folder: LabFolder,
+    door: StandInDoor,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    said: str,
+    asked: bool,
+    wanted: bool,
 ) -> None:
+    topology = tmp_path / "topology.yaml"
+    topology.write_text((TOPOLOGIES / "underlay-3node.yaml").read_text() + said)
     steps: list[str] = []
 
     def run_steps(_: Lab, listed: Sequence[object]) -> tuple[()]:
@@ -123,7 +140,7 @@ def test_up_opens_it_last(
 
     monkeypatch.setattr(up, "run_steps", run_steps)
     monkeypatch.setattr(up, "summary_of", lambda *_: None)
-    bring_up(UpRequest("underlay-3node", "macvlan", name="a", outside=wanted), SilentProgress())
+    bring_up(UpRequest(str(topology), "macvlan", name="a", outside=asked), SilentProgress())
     assert ("DoorOut" in steps) == wanted
     assert not wanted or steps[-1] == "DoorOut"
 
