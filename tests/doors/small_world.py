@@ -2,7 +2,8 @@
 
 The host is 203.0.113.2 on the link to the router, and 192.168.7.2 on its LAN, where 192.168.7.9 is somebody
 else's. The internet is 198.51.100.7, which serves a page and knows names; 10.77.0.7 is in a private network
-behind the router. The host asks the internet for names.
+behind the router. The host asks the internet for names, and has a
+resolver of its own too, which it does not ask.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lab.topology.plan import Plan
 INTERNET, HOST, HOST_ON_LAN, NEIGHBOUR, OFFICE = (
     *("198.51.100.7", "203.0.113.2", "192.168.7.2", "192.168.7.9", "10.77.0.7"),
 )
+HOSTS_OWN_RESOLVER = "127.0.0.53"
 NAME = "page.example.org"
 PORT = 80
 SETUP_LIMIT = 30.0
@@ -96,12 +98,13 @@ def small_world(enclosure: Enclosure, plan: Plan, folder: Path) -> Iterator[Smal
             started.append(subprocess.Popen([*place.enter, "python3", "-c", PAGE, address, text]))
         names = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--no-resolv"]
         names += ["--no-hosts", "--bind-interfaces"]
-        known = [f"--address=/{NAME}/{INTERNET}", f"--listen-address={INTERNET}"]
-        started.append(subprocess.Popen([*internet.enter, *names, *known]))
+        known = [*names, f"--address=/{NAME}/{INTERNET}"]
+        for place, address in ((internet, INTERNET), (host, HOSTS_OWN_RESOLVER)):
+            started.append(subprocess.Popen([*place.enter, *known, f"--listen-address={address}"]))
         of_lab = ["--local=/#/", "--host-record=k8s-node1,192.168.31.102"]
         of_lab += [f"--listen-address={plan.uplink.host_address.ip}"]
         started.append(subprocess.Popen(enclosure.network_command([*names, *of_lab])))
-        _await(host, [INTERNET, NEIGHBOUR, OFFICE, HOST], [(INTERNET, 53)])
+        _await(host, [INTERNET, NEIGHBOUR, OFFICE, HOST], [(INTERNET, 53), (HOSTS_OWN_RESOLVER, 53)])
         _await(node, [], [(str(plan.uplink.host_address.ip), 53)])
         yield SmallWorld(host, internet, node, pod)
     finally:

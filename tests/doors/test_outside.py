@@ -22,6 +22,7 @@ from lab.topology.plan import Plan
 from tests.doors.small_world import (
     HOST,
     HOST_ON_LAN,
+    HOSTS_OWN_RESOLVER,
     INTERNET,
     NAME,
     NEIGHBOUR,
@@ -99,6 +100,15 @@ def test_names_of_the_lab_are_not_asked_outside(door: WayOut, world: SmallWorld,
     door.open(plan, UPLINK, allow_host=False, allow_lan=False, now=NOW)
     asked = [world.node.resolve(gateway(plan), name) for name in ("plain", "web.default.svc.cluster.local")]
     assert asked == ["status 3", "status 3"]
+
+
+def test_the_resolver_of_the_host_may_be_at_its_loopback(
+    door: WayOut, world: SmallWorld, plan: Plan, tmp_path: Path
+) -> None:
+    """As systemd-resolved is; it may be asked for names, though the host is off limits."""
+    (tmp_path / "resolv.conf").write_text(f"nameserver {HOSTS_OWN_RESOLVER}\n")
+    door.open(plan, UPLINK, allow_host=False, allow_lan=False, now=NOW)
+    assert world.node.resolve(gateway(plan), NAME) == INTERNET
 
 
 def test_the_host_and_its_lan_are_off_limits(door: WayOut, world: SmallWorld, plan: Plan) -> None:

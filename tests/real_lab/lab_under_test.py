@@ -14,7 +14,7 @@ from lab.operations.suite_page import Outcome, read_checks
 NAME = "selftest"
 TOPOLOGY = "underlay-3node"
 MODULES = ("lab.host.init", "lab.operations.forwarder")
-PROGRAMS = ("qemu-system", "libvirtd", "dnsmasq", "agnhost", "vagrant", "virtlogd")
+PROGRAMS = ("qemu-system", "libvirtd", "dnsmasq", "agnhost", "vagrant", "virtlogd", "slirp4netns")
 
 
 @dataclass(frozen=True)

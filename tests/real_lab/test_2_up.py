@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
@@ -69,6 +70,29 @@ def test_programs_of_the_host_reach_the_cluster(lab: Lab) -> None:
         assert b"coredns_build_info" in page.read()
     lab("forward", "--stop")
     assert json.loads(lab("status", "--json"))["forwards"] == []
+
+
+def test_nodes_and_pods_reach_this_host_only_while_they_may(lab: Lab) -> None:
+    """A server at its loopback stands for all that is outside."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        lab("outside", "open", "--network", "uplink", "--network", "underlay", "--allow-host")
+        address = json.loads(lab("outside", "status", "--json"))["host_address"]
+        target = f"{address}:{server.getsockname()[1]}"
+        connect = (
+            f"timeout 20 bash -c ': < /dev/tcp/{target.replace(':', '/')}' && echo there || echo not there"
+        )
+        assert lab("exec", "k8s-node1", "--", "sh", "-c", connect).strip() == "there"
+        image = json.loads(lab("inventory", "--json"))["probe_image"]
+        lab("kubectl", "run", "visitor", "--image", image, "--restart=Never", "--", "connect", target)
+        try:
+            phase = "jsonpath={.status.phase}=Succeeded"
+            lab("kubectl", "wait", "pod/visitor", "--for", phase, "--timeout=300s")
+        finally:
+            lab("kubectl", "delete", "pod", "visitor")
+        lab("outside", "open")
+        assert lab("exec", "k8s-node1", "--", "sh", "-c", connect).strip() == "not there"
+        lab("outside", "close")
+        assert lab("exec", "k8s-node1", "--", "sh", "-c", connect).strip() == "not there"
 
 
 def test_a_paused_lab_goes_on(lab: Lab) -> None:
