@@ -78,7 +78,11 @@ def outside_line(row: OutsideRow) -> str:
     host = f"this host reached at {row.host_address}" if row.allow_host else "this host off limits"
     lan = "private addresses reached" if row.allow_lan else "private addresses off limits"
     line = f"outside: open from {', '.join(row.networks)}; {host}, {lan}"
-    return f"{line}\nwrong: outside: {row.broken}; `lab outside open` mends it" if row.broken else line
+    if not row.broken:
+        return line
+    words = [f"--network {network}" for network in row.networks]
+    words += [*(["--allow-host"] if row.allow_host else []), *(["--allow-lan"] if row.allow_lan else [])]
+    return f"{line}\nwrong: outside: {row.broken}; `lab outside open {' '.join(words)}` mends it"
 
 
 def _show_nodes(status: LabStatus) -> None:

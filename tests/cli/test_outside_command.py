@@ -59,7 +59,8 @@ def test_closing_says_whether_it_was_open(monkeypatch: pytest.MonkeyPatch) -> No
             BROKEN,
             [
                 "outside: open from uplink, underlay; this host off limits, private addresses reached",
-                "wrong: outside: slirp4netns ended; `lab outside open` mends it",
+                "wrong: outside: slirp4netns ended; `lab outside open --network uplink --network underlay"
+                " --allow-lan` mends it",
             ],
         ),
     ],
