@@ -12,6 +12,7 @@ from acceptance.expectations import Expectations, ServiceReach, ServiceWay, load
 from acceptance.inventory import Inventory, Node
 from acceptance.manifests import HOST_PORT, HTTP_PORT, Manifests
 from acceptance.matrix import Endpoint, EndpointKind
+from acceptance.netexec import NODE_HTTP_PORT, NODE_UDP_PORT
 from acceptance.probes import Answer
 from acceptance.problems import Problem, Unasked
 from acceptance.questions import ServiceQuestion, cluster_ip_questions, service_questions
@@ -91,6 +92,10 @@ def test_one_pod_has_a_host_port_and_the_lan_host_asks_for_it(
     ]
     given = {name: ports for name, ports in host_ports(inventory, expectations).items() if ports}
     assert given == {pod: [{"containerPort": HTTP_PORT, "hostPort": HOST_PORT}]}
+
+
+def test_the_host_port_is_none_that_the_nodes_have_themselves() -> None:
+    assert HOST_PORT not in (NODE_HTTP_PORT, NODE_UDP_PORT)
 
 
 def test_another_pod_behind_the_host_port_is_wrong(inventory: Inventory, healthy: Evidence) -> None:
