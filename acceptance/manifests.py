@@ -12,8 +12,8 @@ NAMESPACE = "lab-acceptance"
 HTTP_PORT = 8080
 UDP_PORT = 8081
 HOST_PORT = 18082
-"""The `hostPort` of the first group's probe on the node of the backend. It takes the port from the node, whose
-own netexec has the two before it."""
+"""The `hostPort` of the first group's probe on the node of the backend. It takes the port from the node,
+whose own netexec has the two before it."""
 SERVICE_HTTP_PORT = 80
 SERVICE_UDP_PORT = 81
 BACKEND = "backend"
