@@ -6,13 +6,11 @@ and has its other end in the lab's network namespace. Only there are routes, add
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -24,8 +22,8 @@ from lab.doors.off_limits import free_link_network, host_network
 from lab.doors.outside_rules import DEVICE, DNS_PORT, Link, closing_script, opening_rules
 from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError
-from lab.foundation.files import write_atomically
 from lab.foundation.journal import JOURNAL
+from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run
 from lab.foundation.strict import STRICT
@@ -141,7 +139,7 @@ class WayOut:
         )
         # Recorded before there is anything of it, and the rules before the link: whatever ends this process,
         # nobody can leave unruled, and the door counts as broken.
-        write_atomically(self._folder.outside, json.dumps(asdict(opening), indent=2) + "\n")
+        write_json(self._folder.outside, opening)
         try:
             run(self._site.network_command(["iptables-restore", "-w", "--noflush"]), stdin=rules)
             self._start_link(link, allow_host=allow_host)

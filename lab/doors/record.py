@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from lab.foundation.files import write_atomically
 from lab.foundation.journal import JOURNAL
+from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
 from lab.foundation.strict import STRICT
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
@@ -41,7 +39,7 @@ class Forward:
     def write(self, folder: LabFolder) -> None:
         """Raises FileNotFoundError when the lab is gone: it must not come back as an empty folder."""
         folder.forwards.mkdir(exist_ok=True)
-        write_atomically(self._path(folder), json.dumps(asdict(self), indent=2) + "\n")
+        write_json(self._path(folder), self)
 
     def recorded(self, folder: LabFolder) -> bool:
         return self._path(folder).exists()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from lab.foundation.errors import LabError
-from lab.foundation.files import write_atomically
+from lab.foundation.json_file import read_json, write_json
 from lab.foundation.paths import LabFolder
-from lab.foundation.strict import STRICT, problems_of
+from lab.foundation.strict import STRICT
 from lab.state.records import now
 
 
@@ -46,22 +44,16 @@ _RECORD = TypeAdapter(ExerciseRecord)
 
 def read_exercise(folder: LabFolder) -> ExerciseRecord | None:
     """The exercise in the lab; None without one. Raises LabError for a broken file."""
-    try:
-        text = folder.exercise.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        return _RECORD.validate_json(text)
-    except ValidationError as error:
-        raise LabError(
-            f"the record of the exercise in {folder.name} cannot be read: {folder.exercise}",
-            details=problems_of(error),
-            resolution=f"remove that file, then lab rebuild --name {folder.name}",
-        ) from error
+    return read_json(
+        folder.exercise,
+        _RECORD,
+        what=f"the record of the exercise in {folder.name}",
+        resolution=f"remove that file, then lab rebuild --name {folder.name}",
+    )
 
 
 def write_exercise(folder: LabFolder, record: ExerciseRecord) -> None:
-    write_atomically(folder.exercise, json.dumps(asdict(record), indent=2) + "\n")
+    write_json(folder.exercise, record)
 
 
 def remove_exercise(folder: LabFolder) -> None:

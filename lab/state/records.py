@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import write_atomically
+from lab.foundation.json_file import read_json, write_json
 from lab.foundation.paths import LabFolder, labs_root
-from lab.foundation.strict import STRICT, problems_of
+from lab.foundation.strict import STRICT
 from lab.state.faults import InjectedFault
 from lab.topology.values import dns_label
 
@@ -143,22 +143,16 @@ def choose_lab(name: str | None) -> LabFolder:
 
 def read_record(folder: LabFolder) -> LabRecord | None:
     """The lab's record, or None when it has none yet. Raises LabError when it cannot be read."""
-    try:
-        text = folder.state.read_bytes()
-    except FileNotFoundError:
-        return None
-    try:
-        return _RECORD.validate_json(text)
-    except ValidationError as error:
-        raise LabError(
-            f"the record of lab {folder.name} cannot be read: {folder.state}",
-            details=problems_of(error),
-            resolution=f"lab down --name {folder.name}",
-        ) from error
+    return read_json(
+        folder.state,
+        _RECORD,
+        what=f"the record of lab {folder.name}",
+        resolution=f"lab down --name {folder.name}",
+    )
 
 
 def write_record(folder: LabFolder, record: LabRecord) -> None:
-    write_atomically(folder.state, json.dumps(asdict(record), indent=2) + "\n")
+    write_json(folder.state, record)
 
 
 @contextmanager
