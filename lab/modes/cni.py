@@ -13,9 +13,9 @@ HOST_PORTS_OF_NODES: Plugin = {**HOST_PORTS, "masqAll": True}
 """`hostPort` of pods that could answer past their node: who asks is, for them, the node."""
 
 
-def conflist(name: str, *plugins: Plugin) -> str:
-    """A CNI configuration with these plugins, in this order."""
-    return json.dumps({"cniVersion": "0.4.0", "name": name, "plugins": plugins}, indent=2) + "\n"
+def conflist(name: str, *plugins: Plugin, version: str = "0.4.0") -> str:
+    """A CNI configuration with these plugins, in this order, of that version of the specification."""
+    return json.dumps({"cniVersion": version, "name": name, "plugins": plugins}, indent=2) + "\n"
 
 
 def has_host_ports(configuration: str) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
-from lab.modes.cni import HOST_PORTS
+from lab.modes.cni import HOST_PORTS, conflist
 from lab.modes.mode import (
     CNI_FOLDER,
     NIC,
@@ -116,19 +116,11 @@ for _ in $(seq {SUBNET_SECONDS * 2}); do [ -s {SUBNET_FILE} ] && break; sleep 0.
 }}
 """
 
-CNI_CONFIGURATION = (
-    json.dumps(
-        {
-            "cniVersion": "0.3.1",
-            "name": "cbr0",
-            "plugins": [
-                {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}},
-                HOST_PORTS,
-            ],
-        },
-        indent=2,
-    )
-    + "\n"
+CNI_CONFIGURATION = conflist(
+    "cbr0",
+    {"type": "flannel", "delegate": {"hairpinMode": True, "isDefaultGateway": True}},
+    HOST_PORTS,
+    version="0.3.1",
 )
 
 

@@ -11,14 +11,13 @@ The daemon reaches the API through its service, so it is started only when kube-
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import yaml
 
 from lab.cluster.api import Manifest
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
-from lab.modes.cni import HOST_PORTS_OF_NODES
+from lab.modes.cni import HOST_PORTS_OF_NODES, conflist
 from lab.modes.hybridnet.admission import mutating, validating
 from lab.modes.hybridnet.names import (
     DAEMONS,
@@ -105,20 +104,12 @@ def manifests(plan: Plan, image: str) -> tuple[Manifest, ...]:
     )
 
 
-CNI_CONFIGURATION = (
-    json.dumps(
-        {
-            "cniVersion": "0.3.1",
-            "name": "hybridnet",
-            "plugins": [
-                {"type": "hybridnet", "server_socket": SOCKET},
-                {"type": "bandwidth", "capabilities": {"bandwidth": True}},
-                HOST_PORTS_OF_NODES,
-            ],
-        },
-        indent=2,
-    )
-    + "\n"
+CNI_CONFIGURATION = conflist(
+    "hybridnet",
+    {"type": "hybridnet", "server_socket": SOCKET},
+    {"type": "bandwidth", "capabilities": {"bandwidth": True}},
+    HOST_PORTS_OF_NODES,
+    version="0.3.1",
 )
 
 
