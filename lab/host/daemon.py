@@ -12,6 +12,8 @@ from lab.foundation.environment import inside_a_lab
 from lab.foundation.journal import JOURNAL
 from lab.foundation.process import ProgramMissingError
 
+LOG_LINES = 15
+
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -47,3 +49,8 @@ def start_daemon(
             raise ProgramMissingError(words[0]) from missing
     _started.append(child)
     return child
+
+
+def last_words(log: Path) -> str:
+    """The last lines of such a log."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])

@@ -17,14 +17,13 @@ from collections.abc import Sequence
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.wait import Deadline, NotYetError, wait_for
-from lab.host.daemon import start_daemon
+from lab.host.daemon import last_words, start_daemon
 from lab.host.layout import EnclosureLayout
 from lab.host.process_identity import ProcessIdentity, processes_in, shell_line
 from lab.host.sockets import Sockets
 
 START_LIMIT = 60.0
 STOP_LIMIT = 30.0
-LOG_LINES = 15
 
 
 class Enclosure:
@@ -162,7 +161,7 @@ class Enclosure:
         if not self.running and (child is None or child.poll() is not None):
             raise LabError(
                 f"the enclosure of {self._folder.name} ended while it started",
-                details="\n".join(self._layout.init_log.read_text().splitlines()[-LOG_LINES:]),
+                details=last_words(self._layout.init_log),
                 resolution="run `lab doctor`",
             )
         refusal = self._refusal()

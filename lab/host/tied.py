@@ -10,12 +10,11 @@ from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, NotYetError, wait_for
-from lab.host.daemon import start_daemon
+from lab.host.daemon import last_words, start_daemon
 from lab.host.process_identity import BOOT_ID, ProcessIdentity
 
 START_LIMIT = 20.0
 STOP_LIMIT = 10.0
-LOG_LINES = 15
 # Records this process as ProcessIdentity does, then becomes the program. /proc is the host's, and has the
 # host's numbers; of the fields of proc_pid_stat(5) the 22nd is the start.
 _RECORD_AND_EXEC = f"""\
@@ -80,9 +79,8 @@ def end_recorded(record: Path) -> None:
 
 def ended_at_once(program: str, log: Path) -> LabError:
     """The error for a program that did not come to work."""
-    said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
     return LabError(
-        f"{program} ended while it started", details="\n".join(said) or None, resolution=f"read {log}"
+        f"{program} ended while it started", details=last_words(log) or None, resolution=f"read {log}"
     )
 
 

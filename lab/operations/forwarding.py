@@ -18,7 +18,7 @@ from lab.doors.spec import LOOPBACKS, ForwardSpec, authority
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.wait import Deadline, NotYetError, wait_for
-from lab.host.daemon import start_daemon
+from lab.host.daemon import last_words, start_daemon
 from lab.host.process_identity import ProcessIdentity
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
@@ -27,7 +27,6 @@ from lab.state.records import existing_labs, now
 
 FORWARDER = "lab.operations.forwarder"
 LOG = "forward.log"
-LOG_LINES = 15
 START_LIMIT = 60.0
 
 
@@ -197,7 +196,7 @@ def _start(lab: Lab, port: OpenPort, target: Target) -> Forward:
         if child.poll() is not None:
             raise LabError(
                 f"what was to forward to {target} ended while it started",
-                details="\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]),
+                details=last_words(log),
                 resolution="`lab logs lab` tells more",
             )
         raise NotYetError("its process does not serve yet")
