@@ -16,7 +16,7 @@ from lab.foundation.paths import shipped
 from lab.modes.registry import mode_named, mode_names
 from lab.topology.document import Document, read_document
 from lab.topology.findings import Finding, Problem, TopologyError, did_you_mean, one_of
-from lab.topology.loader import SUFFIXES, find_topology, load_topology
+from lab.topology.loader import find_topology, is_path, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
@@ -79,7 +79,7 @@ def find_recipe(name_or_path: str) -> Path:
     Raises WrongUseError that lists the names there are.
     """
     given = Path(name_or_path)
-    if given.suffix in SUFFIXES or len(given.parts) > 1:
+    if is_path(given):
         if given.is_file():
             return given
         raise WrongUseError(f"there is no recipe {given}", resolution="give the path of a YAML file")
@@ -123,9 +123,8 @@ def _lab_of(draft: Draft, base: Path) -> _RecipeLab:
     if draft.topology is None:
         return _RecipeLab()
     given = Path(draft.topology)
-    in_file = given.suffix in SUFFIXES or len(given.parts) > 1
     try:
-        path = find_topology(str(base / given) if in_file else draft.topology)
+        path = find_topology(str(base / given) if is_path(given) else draft.topology)
         plan = make_plan(load_topology(path, known_modes=mode_names()))
     except WrongUseError as error:
         said = f"found '{draft.topology}', expected a topology: {_in_a_line(error)}"

@@ -45,7 +45,7 @@ def find_topology(name_or_path: str) -> Path:
     Raises WrongUseError that lists the names there are.
     """
     given = Path(name_or_path)
-    if given.suffix in SUFFIXES or len(given.parts) > 1:
+    if is_path(given):
         if given.is_file():
             return given
         raise WrongUseError(
@@ -60,6 +60,11 @@ def find_topology(name_or_path: str) -> Path:
         details=f"looked in {' and '.join(str(folder) for folder in topology_folders())}",
         resolution=f"use one of {one_of(known)}, or give the path of a file",
     )
+
+
+def is_path(given: Path) -> bool:
+    """Whether somebody who may give a name or a path has given a path."""
+    return given.suffix in SUFFIXES or len(given.parts) > 1
 
 
 def known_topologies() -> dict[str, Path]:
