@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from collections.abc import Sequence
@@ -35,14 +34,7 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
     With `quote` the words reach the node as they are; without, they are a command line for its shell.
     Raises WrongUseError for a node that the lab does not have, and for shell text in place of words.
     """
-    names = [each.name for each in lab.plan.nodes]
-    if node not in names:
-        near = difflib.get_close_matches(node, names, n=1)
-        raise WrongUseError(
-            f"the lab {lab.folder.name} has no node {node}",
-            details=f"did you mean {near[0]}?" if near else None,
-            resolution=f"use one of: {', '.join(names)}",
-        )
+    lab.node_named(node)
     if quote and len(words) == 1 and _FOR_A_SHELL.intersection(words[0]):
         raise WrongUseError(
             f"{words[0]!r} is no program on {node}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -13,7 +14,7 @@ from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
 from lab.cluster.tuning import Settings, settings_of, tuning_of
 from lab.doors.outside import WayOut
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
 from lab.foundation.wait import Deadline
@@ -37,7 +38,7 @@ from lab.supply.software import image_name
 from lab.topology.loader import load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Runtime, Supply, Tuning
-from lab.topology.plan import Plan
+from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import make_plan
 
 POD_BLOCKS_LIMIT = 180.0
@@ -111,6 +112,18 @@ class Lab:
         self.plan = plan
         self.require_images()
         self.update(replace(self.record, mode=str(plan.choice), ready=False))
+
+    def node_named(self, name: str) -> NodePlan:
+        """Raises WrongUseError for a node that the lab does not have."""
+        nodes = {node.name: node for node in self.plan.nodes}
+        if name not in nodes:
+            near = difflib.get_close_matches(name, nodes, n=1)
+            raise WrongUseError(
+                f"the lab {self.folder.name} has no node {name}",
+                details=f"did you mean {near[0]}?" if near else None,
+                resolution=f"use one of: {', '.join(nodes)}",
+            )
+        return nodes[name]
 
     @property
     def record(self) -> LabRecord:

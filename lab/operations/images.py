@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -279,16 +278,8 @@ def _up(folder: LabFolder, progress: Progress) -> Lab:
 
 def _chosen(lab: Lab, names: Sequence[str]) -> tuple[NodePlan, ...]:
     """The nodes of these names, all for none. Raises WrongUseError for one that there is not."""
-    known = [node.name for node in lab.plan.nodes]
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            raise WrongUseError(
-                f"the lab {lab.folder.name} has no node {name}",
-                details=f"did you mean {near[0]}?" if near else None,
-                resolution=f"use one of: {', '.join(known)}",
-            )
-    return tuple(node for node in lab.plan.nodes if not names or node.name in names)
+    named = [lab.node_named(name) for name in names]
+    return tuple(node for node in lab.plan.nodes if not named or node in named)
 
 
 def _require_removable(lab: Lab, names: Sequence[ImageName], stores: NodeStores) -> None:
