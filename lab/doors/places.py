@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabric import Config, Connection
 from paramiko import Channel, Transport
 from paramiko.ssh_exception import SSHException
 
@@ -16,10 +15,8 @@ from lab.doors.streams import ChannelStream, SocketStream, Stream
 from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 from lab.host.site import Site
+from lab.nodes.connection import CONNECT_SECONDS, connection_to
 
-CONNECT_SECONDS = 10.0
-GREETING_SECONDS = 60
-"""A busy node without KVM takes long to let somebody in."""
 UNANSWERED_MS = 60_000
 """After which a node that acknowledges nothing counts as gone: TCP_USER_TIMEOUT, tcp(7)."""
 ALIVE_SECONDS = 15
@@ -92,20 +89,7 @@ class _Tunnel:
     def __init__(self, site: Site, address: str, port: int, key_file: Path) -> None:
         self._site = site
         self._lock = threading.Lock()
-        self._connection = Connection(
-            address,
-            user="root",
-            port=port,
-            config=Config(overrides={"load_ssh_configs": False}, lazy=True),
-            connect_timeout=CONNECT_SECONDS,
-            connect_kwargs={
-                "key_filename": str(key_file),
-                "look_for_keys": False,
-                "allow_agent": False,
-                "banner_timeout": GREETING_SECONDS,
-                "auth_timeout": GREETING_SECONDS,
-            },
-        )
+        self._connection = connection_to(address, key_file, port=port)
 
     def open(self, address: str, port: int) -> Stream:
         """A connection from the node to that address (direct-tcpip, RFC 4254, 7.2).

@@ -27,6 +27,8 @@ from lab.nodes.files import NodeFile, write_files
 
 TAIL_LINES = 30
 CONNECT_SECONDS = 10
+GREETING_SECONDS = 60
+"""A busy node without KVM takes long to let somebody in."""
 GREETING_BYTES = 255
 """The most that an SSH identification string has, RFC 4253, section 4.2."""
 LONGEST_SCRIPT = 120_000
@@ -84,6 +86,24 @@ class NodeCommandError(LabError):
         self.result = result
 
 
+def connection_to(address: str, key_file: Path, *, user: str = "root", port: int = 22) -> Connection:
+    """By this key alone, not opened yet; no settings or keys of this host's user are looked at."""
+    return Connection(
+        address,
+        user=user,
+        port=port,
+        config=Config(overrides={"load_ssh_configs": False}, lazy=True),
+        connect_timeout=CONNECT_SECONDS,
+        connect_kwargs={
+            "key_filename": str(key_file),
+            "look_for_keys": False,
+            "allow_agent": False,
+            "banner_timeout": GREETING_SECONDS,
+            "auth_timeout": GREETING_SECONDS,
+        },
+    )
+
+
 class NodeConnection:
     """Root's SSH connection to one node, opened on first use and again after it broke.
 
@@ -97,20 +117,7 @@ class NodeConnection:
         self.node = node
         self._site = site
         self._lock = threading.RLock()
-        self._connection = Connection(
-            address,
-            user=user,
-            port=port,
-            config=Config(overrides={"load_ssh_configs": False}, lazy=True),
-            connect_timeout=CONNECT_SECONDS,
-            connect_kwargs={
-                "key_filename": str(key_file),
-                "look_for_keys": False,
-                "allow_agent": False,
-                "banner_timeout": 60,
-                "auth_timeout": 60,
-            },
-        )
+        self._connection = connection_to(address, key_file, user=user, port=port)
 
     def __enter__(self) -> Self:
         return self
