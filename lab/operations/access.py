@@ -41,14 +41,14 @@ def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoR
             details="`lab exec` hands words on as they are: the first is the program, no shell reads them",
             resolution=f"lab ssh {node} {shlex.quote(words[0])}",
         )
-    lab.require_running()
+    lab.require_awake()
     ssh = ["ssh", "-F", str(lab.folder.ssh_config), node]
     become([*ssh, *(map(shlex.quote, words) if quote else words)], told=ssh)
 
 
 def become_kubectl(lab: Lab, words: Sequence[str]) -> NoReturn:
     """Replace this process with kubectl, speaking to the lab's API server."""
-    lab.require_running()
+    lab.require_awake()
     kubectl = str(lab.folder.programs / "kubectl")
     become(
         lab.site.network_command([kubectl, *words]),

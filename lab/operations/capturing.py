@@ -37,7 +37,7 @@ def capture(
     `seconds`, at Ctrl-C, or when `take` raises BrokenPipeError: nobody reads any more. Raises WrongUseError
     for a place or filter that does not exist, LabError when a capture cannot begin or breaks off.
     """
-    lab.require_running()
+    lab.require_awake()
     spots = [spot_of(lab, each) for each in where]
     require_distinct(spots)
     wanted = f" and ({packet_filter})" if packet_filter else ""

@@ -84,6 +84,14 @@ class Lab:
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
 
+    def require_awake(self) -> None:
+        """The same, and when its machines are paused: nothing on a node would answer."""
+        self.require_running()
+        if set(self.machine_states().values()) == {MachineState.PAUSED}:
+            raise LabError(
+                f"the lab {self.folder.name} is paused", resolution=f"lab resume --name {self.folder.name}"
+            )
+
     def require_images(self) -> None:
         """Raises WrongUseError when the lab's mode needs an image that the box lacks and the supply too."""
         self.require_images_of(mode_named(self.plan.mode))

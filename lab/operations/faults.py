@@ -166,7 +166,7 @@ def _wait_until_well(lab: Lab, progress: Progress) -> None:
 
 def _at_work(folder: LabFolder, progress: Progress) -> Lab:
     lab = Lab.open(folder, progress)
-    lab.require_running()
+    lab.require_awake()
     return lab
 
 

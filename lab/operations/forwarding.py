@@ -166,14 +166,11 @@ def stop_forwards(folder: LabFolder, ports: Sequence[int]) -> tuple[Forward, ...
 
 
 def _require_open(lab: Lab) -> None:
-    lab.require_running()
-    states = lab.machine_states()
-    if set(states.values()) == {MachineState.PAUSED}:
-        raise LabError(
-            f"the lab {lab.folder.name} is paused", resolution=f"lab resume --name {lab.folder.name}"
-        )
+    lab.require_awake()
     resting = [
-        f"{name} ({state.value})" for name, state in states.items() if state is not MachineState.RUNNING
+        f"{name} ({state.value})"
+        for name, state in lab.machine_states().items()
+        if state is not MachineState.RUNNING
     ]
     if resting:
         raise LabError(

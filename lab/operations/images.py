@@ -264,11 +264,8 @@ def raise_about(failed: Sequence[Failed], lacking: Sequence[LabError]) -> None:
 def _up(folder: LabFolder, progress: Progress) -> Lab:
     """The lab, whose machines run. Raises LabError when it is not up, or paused."""
     lab = Lab.open(folder, progress)
-    lab.require_running()
-    states = lab.machine_states()
-    if MachineState.PAUSED in states.values():
-        raise LabError(f"the lab {folder.name} is paused", resolution=f"lab resume --name {folder.name}")
-    if not folder.kubeconfig.exists() or MachineState.RUNNING not in states.values():
+    lab.require_awake()
+    if not folder.kubeconfig.exists() or MachineState.RUNNING not in lab.machine_states().values():
         raise LabError(
             f"the lab {folder.name} is not up",
             resolution=f"lab up --topology {lab.plan.topology} --name {folder.name}",

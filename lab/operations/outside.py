@@ -56,7 +56,7 @@ def open_outside(folder: LabFolder, request: OutsideRequest, progress: Progress)
     require_programs()
     with locked(folder):
         lab = Lab.open(folder, progress)
-        lab.require_running()
+        lab.require_awake()
         run_steps(lab, (DoorOut(request),))
         return outside_row(lab.way_out)
 

@@ -38,7 +38,7 @@ def trace(lab: Lab, sender: str, target: str, protocol: Protocol | None, size: i
     Raises WrongUseError for ends that do not exist or a size that cannot be, LabError when a node cannot
     be captured.
     """
-    lab.require_running()
+    lab.require_awake()
     origin = sender_of(lab, sender)
     end, chosen = target_of(lab, target, protocol)
     wanted = _size(size, chosen)

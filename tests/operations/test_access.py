@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.foundation.errors import WrongUseError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
+from lab.machines.machines import MachineState
 from lab.operations import access
-from lab.operations.access import become_ssh
+from lab.operations.access import become_kubectl, become_ssh
 from lab.operations.context import Lab
 from lab.state.records import LabRecord
 from lab.topology.plan import Plan
@@ -50,3 +51,13 @@ def test_a_node_that_is_not_there_is_refused(lab: Lab) -> None:
     with pytest.raises(WrongUseError, match="has no node k8s-node9") as refused:
         become_ssh(lab, "k8s-node9", [], quote=False)
     assert "did you mean" in str(refused.value)
+
+
+def test_a_paused_lab_says_so_and_does_not_hang(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused = {node.name: MachineState.PAUSED for node in lab.plan.nodes}
+    monkeypatch.setattr(lab, "machine_states", lambda: paused)
+    with pytest.raises(LabError, match="the lab a is paused") as refused:
+        become_ssh(lab, "k8s-node1", ["date"], quote=True)
+    assert refused.value.resolution == "lab resume --name a"
+    with pytest.raises(LabError, match="the lab a is paused"):
+        become_kubectl(lab, ["get", "nodes"])
