@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from paramiko import Channel, Transport
 from paramiko.ssh_exception import SSHException
@@ -15,7 +14,8 @@ from lab.doors.streams import ChannelStream, SocketStream, Stream
 from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 from lab.host.site import Site
-from lab.nodes.connection import CONNECT_SECONDS, connection_to
+from lab.nodes.connection import CONNECT_SECONDS, connection_to, open_connection
+from lab.nodes.keys import KeyFiles
 
 UNANSWERED_MS = 60_000
 """After which a node that acknowledges nothing counts as gone: TCP_USER_TIMEOUT, tcp(7)."""
@@ -46,11 +46,11 @@ class Ways:
     """Connects to places of one lab. Safe to share between threads."""
 
     def __init__(
-        self, site: Site, addresses: Mapping[str, str], key_file: Path, port: int = SSH_PORT
+        self, site: Site, addresses: Mapping[str, str], keys: KeyFiles, port: int = SSH_PORT
     ) -> None:
-        """`addresses` are those of the nodes' sshd by node name; `key_file` lets root in."""
+        """`addresses` are those of the nodes' sshd by node name; `keys` let root in."""
         self._site = site
-        self._tunnels = {node: _Tunnel(site, address, port, key_file) for node, address in addresses.items()}
+        self._tunnels = {node: _Tunnel(site, address, port, keys) for node, address in addresses.items()}
         self._last = ""
 
     def connect(self, place: Place) -> Stream:
@@ -82,14 +82,14 @@ class Ways:
 class _Tunnel:
     """Root's SSH connection to one node for connections that its sshd makes.
 
-    It is opened on first use, and again after it broke. Host keys are not checked: the address lies in the
-    lab's own network, where only the lab's machines answer.
+    It is opened on first use, and again after it broke.
     """
 
-    def __init__(self, site: Site, address: str, port: int, key_file: Path) -> None:
+    def __init__(self, site: Site, address: str, port: int, keys: KeyFiles) -> None:
         self._site = site
+        self._keys = keys
         self._lock = threading.Lock()
-        self._connection = connection_to(address, key_file, port=port)
+        self._connection = connection_to(address, keys, port=port)
 
     def open(self, address: str, port: int) -> Stream:
         """A connection from the node to that address (direct-tcpip, RFC 4254, 7.2).
@@ -118,8 +118,7 @@ class _Tunnel:
                 return connection.transport, False
             connected = self._site.connect(connection.host, connection.port, CONNECT_SECONDS)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNANSWERED_MS)
-            connection.connect_kwargs["sock"] = connected
-            connection.open()
+            open_connection(connection, self._keys, connected)
             connection.transport.set_keepalive(ALIVE_SECONDS)
             return connection.transport, True
 

@@ -202,5 +202,10 @@ class LabFolder:
 
     @property
     def key(self) -> Path:
-        """The key that lets root and vagrant in on the nodes: Vagrant's own, which it writes by itself."""
-        return self.root / "vagrant" / "insecure_private_key"
+        """The key that lets root and vagrant in on the nodes; the lab's own, mode 0600."""
+        return self.root / "keys" / "id_ecdsa"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The nodes' host keys; written when the nodes have them."""
+        return self.root / "keys" / "known_hosts"

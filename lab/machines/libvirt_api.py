@@ -9,9 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 
 import libvirt
+import libvirt_qemu
 
 from lab.foundation.errors import LabError
+from lab.foundation.wait import Deadline
 from lab.machines.domain_xml import disk_of, snapshot_xml, taps_of, with_disk, with_plugin
+from lab.machines.guest_agent import run_script
 
 
 class DomainState(StrEnum):
@@ -176,6 +179,24 @@ class Libvirt:
         with _explained(f"cannot set the time of {name}"):
             seconds, rest = divmod(nanoseconds, NANOSECONDS)
             self._domain(name).setTime({"seconds": seconds, "nseconds": rest})
+
+    def run_inside(self, name: str, script: str, deadline: Deadline) -> None:
+        """Let bash in the machine run the script, through its guest agent.
+
+        Raises AgentSilentError while the agent does not answer, LabError when the script fails.
+        """
+        with _explained(f"cannot run a script in {name}"):
+            domain = self._domain(name)
+            run_script(
+                lambda command: str(
+                    libvirt_qemu.qemuAgentCommand(
+                        domain, command, libvirt_qemu.VIR_DOMAIN_QEMU_AGENT_COMMAND_DEFAULT, 0
+                    )
+                ),
+                name,
+                script,
+                deadline,
+            )
 
     def taps(self, name: str) -> tuple[str, ...]:
         """The devices of the lab's network on the host side that are the running machine's NICs."""

@@ -146,6 +146,23 @@ class Machines:
             self._sweep(connection)
         return snapshot
 
+    def run_inside(self, scripts: Mapping[str, str]) -> None:
+        """Let bash in each machine run its script, by node, side by side, through the guest agents.
+
+        Raises TimedOutError when a guest agent is silent, LabError when a script fails.
+        """
+        deadline = Deadline(AGENT_LIMIT)
+        with self._libvirt() as connection:
+            self._on_all(
+                lambda node: wait_for(
+                    lambda: connection.run_inside(node, scripts[node], deadline),
+                    what=f"answer of the guest agent of {node}",
+                    deadline=deadline,
+                    interval=0.05,
+                    retry_on=(AgentSilentError,),
+                )
+            )
+
     def taps(self, node: str) -> tuple[str, ...]:
         """The devices on the host side that are the NICs of the node, which runs."""
         with self._libvirt() as connection:

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from fabric import Config, Connection
 from invoke.exceptions import CommandTimedOut
 from invoke.runners import Result as InvokeResult
+from paramiko import RejectPolicy
 from paramiko.ssh_exception import SSHException
 
 from lab.foundation.errors import LabError
@@ -24,6 +24,7 @@ from lab.foundation.journal import JOURNAL
 from lab.foundation.wait import Deadline, wait_for
 from lab.host.site import Site
 from lab.nodes.files import NodeFile, write_files
+from lab.nodes.keys import KeyFiles
 
 TAIL_LINES = 30
 CONNECT_SECONDS = 10
@@ -86,8 +87,8 @@ class NodeCommandError(LabError):
         self.result = result
 
 
-def connection_to(address: str, key_file: Path, *, user: str = "root", port: int = 22) -> Connection:
-    """By this key alone, not opened yet; no settings or keys of this host's user are looked at."""
+def connection_to(address: str, keys: KeyFiles, *, user: str = "root", port: int = 22) -> Connection:
+    """By these keys alone, not opened yet; no settings or keys of this host's user are looked at."""
     return Connection(
         address,
         user=user,
@@ -95,7 +96,7 @@ def connection_to(address: str, key_file: Path, *, user: str = "root", port: int
         config=Config(overrides={"load_ssh_configs": False}, lazy=True),
         connect_timeout=CONNECT_SECONDS,
         connect_kwargs={
-            "key_filename": str(key_file),
+            "key_filename": str(keys.private),
             "look_for_keys": False,
             "allow_agent": False,
             "banner_timeout": GREETING_SECONDS,
@@ -104,20 +105,38 @@ def connection_to(address: str, key_file: Path, *, user: str = "root", port: int
     )
 
 
+def open_connection(connection: Connection, keys: KeyFiles, connected: socket.socket) -> None:
+    """Open it over that socket, to a node with a known host key and to nobody else.
+
+    Raises LabError when no host keys are on record, SSHException for another host key.
+    """
+    try:
+        connection.client.load_host_keys(str(keys.known_hosts))
+    except FileNotFoundError:
+        connected.close()
+        raise LabError(
+            f"the nodes of the lab have no SSH keys of their own yet: {keys.known_hosts} is missing",
+            resolution="run the same `lab up` again",
+        ) from None
+    connection.client.set_missing_host_key_policy(RejectPolicy())
+    connection.connect_kwargs["sock"] = connected
+    connection.open()
+
+
 class NodeConnection:
     """Root's SSH connection to one node, opened on first use and again after it broke.
 
-    Host keys are not checked: the address lies in the lab's own network, where only the lab's machines
-    answer. Safe to share between threads; one command runs at a time.
+    Safe to share between threads; one command runs at a time.
     """
 
     def __init__(
-        self, node: str, address: str, key_file: Path, site: Site, *, user: str = "root", port: int = 22
+        self, node: str, address: str, keys: KeyFiles, site: Site, *, user: str = "root", port: int = 22
     ) -> None:
         self.node = node
         self._site = site
+        self._keys = keys
         self._lock = threading.RLock()
-        self._connection = connection_to(address, key_file, user=user, port=port)
+        self._connection = connection_to(address, keys, user=user, port=port)
 
     def __enter__(self) -> Self:
         return self
@@ -216,8 +235,7 @@ class NodeConnection:
             transport = self._connection.transport if self._connection.is_connected else None
             if transport is None:
                 self._connection.close()
-                self._connection.connect_kwargs["sock"] = self._connect(CONNECT_SECONDS)
-                self._connection.open()
+                open_connection(self._connection, self._keys, self._connect(CONNECT_SECONDS))
                 self._connection.transport.set_keepalive(15)
 
     def _connect(self, seconds: float) -> socket.socket:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,6 +11,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline
 from lab.host.site import Site
 from lab.nodes.connection import NodeConnection
+from lab.nodes.keys import KeyFiles
 from lab.topology.plan import NodePlan, Plan
 
 T = TypeVar("T")
@@ -24,13 +24,11 @@ class NodesError(LabError):
 class Nodes:
     """The connections to a lab's nodes, in the network of its site."""
 
-    def __init__(self, plan: Plan, key_file: Path, site: Site) -> None:
+    def __init__(self, plan: Plan, keys: KeyFiles, site: Site) -> None:
         self.plan = plan
         self.site = site
         self._connections: Mapping[str, NodeConnection] = {
-            node.name: NodeConnection(
-                node.name, str(node.nic_on(plan.uplink.name).primary.ip), key_file, site
-            )
+            node.name: NodeConnection(node.name, str(node.nic_on(plan.uplink.name).primary.ip), keys, site)
             for node in plan.nodes
         }
 

@@ -25,6 +25,7 @@ from lab.machines.vagrantfile import MachineSettings
 from lab.modes.install import arrange_mode
 from lab.modes.mode import Images, Mode, ModeSetup
 from lab.modes.registry import mode_named
+from lab.nodes.keys import KeyFiles, LabKeys, load_or_make_keys
 from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
 from lab.nodes.runtimes import ContainerRuntime, runtime_named
@@ -227,6 +228,15 @@ class Lab:
     @property
     def all_running(self) -> bool:
         return set(self.machine_states().values()) == {MachineState.RUNNING}
+
+    @property
+    def key_files(self) -> KeyFiles:
+        return KeyFiles(self.folder.key, self.folder.known_hosts)
+
+    @property
+    def keys(self) -> LabKeys:
+        """Its SSH keys, which are made when it has none yet."""
+        return load_or_make_keys(self.key_files, (node.name for node in self.plan.nodes))
 
     @cached_property
     def nodes(self) -> Nodes:

@@ -100,7 +100,7 @@ def serve(
 ) -> None:
     """Forward in this process, on record, until the record is removed, as it is with the lab's folder."""
     addresses = {node.name: str(node.nic_on(lab.plan.uplink.name).primary.ip) for node in lab.plan.nodes}
-    ways = Ways(lab.site, addresses, lab.folder.key)
+    ways = Ways(lab.site, addresses, lab.key_files)
     process = ProcessIdentity.of(os.getpid())
     assert process is not None
     forwards, reaches = [], {}

@@ -13,7 +13,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
 from lab.machines.vagrantfile import TEMPLATE
 from lab.operations.context import Lab
-from lab.operations.ssh_config import write_ssh_config
+from lab.operations.own_keys import give_keys
 from lab.state.exercise import note_return
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
 from lab.state.records import now
@@ -76,11 +76,12 @@ def go_back(lab: Lab, name: str, plugins: Mapping[str, str] | None = None) -> No
     """Bring the lab back to the instant of that snapshot, with the present time, and with plugins of QEMU's.
 
     An exercise that runs in it has that on record. Its secrets and kubeconfig are those of the snapshot after
-    that, which may come from another lab. The kubeconfig comes last: without it, a lab counts as not brought
-    back. Raises LabError when there is no such snapshot.
+    that, which may come from another lab; its SSH keys are its own. The kubeconfig comes last: without it, a
+    lab counts as not brought back. Raises LabError when there is no such snapshot.
     """
     note_return(lab.folder, f"went back to the snapshot {name}")
     snapshot = lab.machines.revert(name, plugins)
+    give_keys(lab)
     for path in _access(lab):
         write_atomically(path, snapshot.beside(path.name).read_bytes(), 0o600)
 
@@ -109,7 +110,7 @@ def keep(lab: Lab, snapshots: tuple[str, ...]) -> None:
     try:
         with KeptLabs().adding(kind_of(lab), now()) as target:
             lab.machines.keep(target / MACHINES, snapshots)
-            shutil.copy2(lab.folder.key, target)
+            shutil.copy2(lab.folder.secrets, target)
     except OSError as error:
         raise LabError(f"cannot keep the lab {lab.folder.name}: {error.strerror}") from error
 
@@ -120,12 +121,9 @@ def bring_back(lab: Lab, kept: KeptLab) -> None:
     A kept lab in another mode than the wanted one is brought back as the cluster without pod network.
     """
     with KeptLabs().in_use(kept) as source:
-        lab.folder.key.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / lab.folder.key.name, lab.folder.key)
         same = kept.kind == kind_of(lab)
         snapshots = (CLUSTER_SNAPSHOT, *([mode_snapshot(lab.plan.choice)] if same else []))
         lab.machines.bring_back(source / MACHINES, snapshots)
-    write_ssh_config(lab)
     go_back(lab, snapshots[-1])
 
 
@@ -137,8 +135,8 @@ def is_kept(lab: Lab) -> bool:
 def bring_mode(lab: Lab) -> bool:
     """Let the lab have the snapshot of its mode that a lab of the same cluster has left in the cache.
 
-    Returns whether there was one. Labs of one kind may still be different clusters, each with its own keys:
-    those that were built, and not brought back from the cache.
+    Returns whether there was one. Labs of one kind may still be different clusters, each with its own
+    secrets: those that were built, and not brought back from the cache.
     """
     kind = kind_of(lab)
     kept = KeptLabs().find(kind)
@@ -146,7 +144,7 @@ def bring_mode(lab: Lab) -> bool:
         return False
     try:
         with KeptLabs().in_use(kept) as source:
-            if (source / lab.folder.key.name).read_bytes() != lab.folder.key.read_bytes():
+            if (source / lab.folder.secrets.name).read_bytes() != lab.folder.secrets.read_bytes():
                 return False
             lab.machines.take_over(source / MACHINES, mode_snapshot(lab.plan.choice))
     except FileNotFoundError:

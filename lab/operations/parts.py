@@ -11,6 +11,7 @@ from lab.host.lan_host import LanHost
 from lab.host.site import Site
 from lab.machines.machines import Machines
 from lab.machines.vagrantfile import MachineSettings
+from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.supply.box import Box
 from lab.topology.plan import Plan
@@ -51,7 +52,7 @@ class LocalParts:
         return Machines(self._folder, plan, box, settings, self.site)
 
     def nodes(self, plan: Plan) -> Nodes:
-        return Nodes(plan, self._folder.key, self.site)
+        return Nodes(plan, KeyFiles(self._folder.key, self._folder.known_hosts), self.site)
 
     def api(self) -> ClusterApi:
         return ClusterApi(self._folder.kubeconfig, self.site)

@@ -35,8 +35,8 @@ from lab.operations.keeping import (
     take_mode_snapshot,
     take_snapshot,
 )
+from lab.operations.own_keys import give_keys
 from lab.operations.software import supplied_box
-from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step
 from lab.state.kept_labs import KeptLabs
 from lab.supply.cache import Cache
@@ -149,13 +149,13 @@ class Boot:
     name = "networks and virtual machines"
 
     def done(self, lab: Lab) -> bool:
-        return lab.all_running and lab.folder.ssh_config.exists()
+        return lab.all_running and lab.folder.ssh_config.exists() and lab.folder.known_hosts.exists()
 
     def run(self, lab: Lab, at: StepContext) -> None:
         lab.machines.prepare()
         lab.machines.up(at)
+        give_keys(lab)
         lab.nodes.wait_until_answer(Deadline(BOOT_LIMIT), at.doing)
-        write_ssh_config(lab)
 
 
 class LanHostUp:

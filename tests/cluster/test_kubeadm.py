@@ -27,6 +27,7 @@ from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import settings_of
 from lab.foundation.progress import SilentProgress
 from lab.nodes.connection import LONGEST_SCRIPT, NodeCommandError, Result
+from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd
 from lab.topology.plan import Plan
@@ -88,11 +89,11 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.fixture
 def script(plan: Plan, membership: Membership, tmp_path: Path) -> str:
-    return init_script(Nodes(plan, tmp_path / "key", Here()), membership).text
+    return init_script(Nodes(plan, KeyFiles(tmp_path, tmp_path), Here()), membership).text
 
 
 def test_scripts_fit_into_one_argument(plan: Plan, membership: Membership, tmp_path: Path) -> None:
-    nodes = Nodes(plan, tmp_path / "key", Here())
+    nodes = Nodes(plan, KeyFiles(tmp_path, tmp_path), Here())
     for script in (init_script(nodes, membership), join_script(nodes, plan.workers[0], membership)):
         assert len(script.text.encode()) < LONGEST_SCRIPT / 2
 
@@ -101,7 +102,7 @@ def test_with_kubeadms_own_settings_nothing_is_patched(
     node: Node, plan: Plan, membership: Membership, tmp_path: Path
 ) -> None:
     stock = replace(membership, settings=settings_of(plan.kubernetes, Containerd(), emulated=False))
-    status, *_ = node.run(init_script(Nodes(plan, tmp_path / "key", Here()), stock).text)
+    status, *_ = node.run(init_script(Nodes(plan, KeyFiles(tmp_path, tmp_path), Here()), stock).text)
     assert status == 0
     assert not any("patch" in call for call in node.calls)
     assert not node.path("/etc/kubernetes/lab/patches").exists()

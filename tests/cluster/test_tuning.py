@@ -12,6 +12,7 @@ from lab.cluster.configuration import control_plane_patches, dns_patch, init_con
 from lab.cluster.kubeadm import Membership, init_script
 from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import EVERY_LAB, Kind, Part, Setting, Settings, settings_of, tuning_of
+from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd, ContainerRuntime, CriDockerd
 from lab.topology.models import Tuning
@@ -79,7 +80,7 @@ def test_every_setting_for_a_slow_host_reaches_a_file_or_the_kernel_line(
             init_configuration(plan, Containerd(), secrets, settings),
             *(patch.content for patch in control_plane_patches(settings)),
             of_dns.content,
-            init_script(Nodes(plan, tmp_path / "key", Here()), membership).text,
+            init_script(Nodes(plan, KeyFiles(tmp_path, tmp_path), Here()), membership).text,
         )
     )
     on_the_kernel_line = settings.of(Part.NODE, Kind.TIMERS).keys()

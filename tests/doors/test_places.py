@@ -55,7 +55,7 @@ def web() -> Iterator[socket.socket]:
 
 def ways(site: Here, sshd: SshServer, key_file: Path) -> Ways:
     nodes = {"node-away": AWAY, "k8s-node1": "127.0.0.1"}
-    return Ways(site, nodes, key_file, sshd.port)
+    return Ways(site, nodes, sshd.known_to(key_file), sshd.port)
 
 
 def place_of(web: socket.socket, *nodes: str, direct: bool = False) -> Place:

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import paramiko
 
 from lab.doors.streams import ChannelStream, SocketStream, join
+from lab.nodes.keys import KeyFiles
 
 
 class _Session(paramiko.ServerInterface):  # type: ignore[misc]  # paramiko has no types
@@ -67,6 +69,17 @@ class SshServer:
         self._transports: list[paramiko.Transport] = []
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def known_host(self) -> str:
+        """Its line in a file of known hosts, sshd(8)."""
+        return f"[127.0.0.1]:{self.port} {self._key.get_name()} {self._key.get_base64()}\n"
+
+    def known_to(self, private: Path) -> KeyFiles:
+        """That key, beside a file of known hosts that has this server alone."""
+        keys = KeyFiles(private, private.parent / f"known_hosts-{self.port}")
+        keys.known_hosts.write_text(self.known_host)
+        return keys
 
     @property
     def connections(self) -> int:

@@ -17,6 +17,7 @@ import pytest
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, TimedOutError
 from lab.nodes.connection import LONGEST_SCRIPT, Command, NodeCommandError, NodeConnection, Script
+from lab.nodes.keys import KeyFiles
 from tests.nodes.ssh_server import SshServer
 from tests.stand_in_site import Here
 
@@ -40,8 +41,15 @@ def server() -> Iterator[SshServer]:
 
 @pytest.fixture
 def connection(server: SshServer, key_file: Path) -> Iterator[NodeConnection]:
-    with NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=server.port) as connection:
+    keys = server.known_to(key_file)
+    with NodeConnection("k8s-node1", "127.0.0.1", keys, Here(), port=server.port) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def keys(key_file: Path) -> KeyFiles:
+    """No host is known."""
+    return KeyFiles(key_file, key_file.parent / "known_hosts")
 
 
 def test_words_of_a_command_reach_the_program_unchanged(connection: NodeConnection) -> None:
@@ -104,10 +112,28 @@ def test_put_and_read_text(connection: NodeConnection, tmp_path: Path) -> None:
     assert connection.read_text(str(file)) == "it's\n$x\n"
 
 
-def test_nobody_there(key_file: Path) -> None:
+def test_another_node_at_the_address_is_refused(server: SshServer, key_file: Path) -> None:
+    keys, other = server.known_to(key_file), SshServer()
+    try:
+        line = server.known_host.replace(f":{server.port} ", f":{other.port} ")
+        keys.known_hosts.write_text(line)
+        connection = NodeConnection("k8s-node1", "127.0.0.1", keys, Here(), port=other.port)
+        with pytest.raises(LabError, match=r"Host key for server '.*' does not match"):
+            connection.run(Command(("true",)))
+    finally:
+        other.close()
+
+
+def test_without_keys_of_its_own_a_lab_must_come_up_again(server: SshServer, keys: KeyFiles) -> None:
+    connection = NodeConnection("k8s-node1", "127.0.0.1", keys, Here(), port=server.port)
+    with pytest.raises(LabError, match="no SSH keys of their own yet"):
+        connection.run(Command(("true",)))
+
+
+def test_nobody_there(keys: KeyFiles) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    connection = NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=port)
+    connection = NodeConnection("k8s-node1", "127.0.0.1", keys, Here(), port=port)
     with pytest.raises(LabError, match=r"node k8s-node1: .* the connection broke"):
         connection.run(Command(("true",)))
     with pytest.raises(TimedOutError, match="node k8s-node1: ssh"):
@@ -131,19 +157,19 @@ def test_a_node_whose_sshd_greets_is_not_silent(connection: NodeConnection) -> N
     assert connection.why_silent(10.0) is None
 
 
-def test_a_machine_that_hangs_is_silent(key_file: Path) -> None:
+def test_a_machine_that_hangs_is_silent(keys: KeyFiles) -> None:
     with socket.create_server(("127.0.0.1", 0)) as hung:
         port = hung.getsockname()[1]
-        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=port)
+        node = NodeConnection("k8s-node1", "127.0.0.1", keys, Here(), port=port)
         assert node.why_silent(0.2) == "timed out"
     why = node.why_silent(0.2)
     assert why is not None
     assert "Connection refused" in why
 
 
-def test_a_connection_that_ends_without_a_greeting_is_told(key_file: Path) -> None:
+def test_a_connection_that_ends_without_a_greeting_is_told(keys: KeyFiles) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
-        node = NodeConnection("k8s-node1", "127.0.0.1", key_file, Here(), port=server.getsockname()[1])
+        node = NodeConnection("k8s-node1", "127.0.0.1", keys, Here(), port=server.getsockname()[1])
         asked = pool.submit(node.why_silent, 10.0)
         connection, _ = server.accept()
         connection.close()

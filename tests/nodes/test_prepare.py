@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.errors import LabError
+from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds, hosts_file, node_script, sysctl_file
 from lab.nodes.runtimes import Containerd, ContainerRuntime, CriDockerd, runtime_named
@@ -83,6 +84,6 @@ def test_runtimes_by_name() -> None:
 
 
 def test_connections_go_by_the_uplink(plan: Plan, tmp_path: Path) -> None:
-    nodes = Nodes(plan, tmp_path / "key", Here())
+    nodes = Nodes(plan, KeyFiles(tmp_path, tmp_path), Here())
     address = nodes["k8s-node1"]._connection.host
     assert address == str(plan.nodes[1].nic_on(plan.uplink.name).primary.ip)

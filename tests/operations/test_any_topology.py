@@ -23,6 +23,7 @@ from lab.machines.vagrantfile import MachineSettings, render_vagrantfile
 from lab.modes import install
 from lab.modes.mode import Images, Mode
 from lab.modes.registry import MODES
+from lab.nodes.keys import KeyFiles
 from lab.nodes.prepare import NodeNeeds, node_script
 from lab.nodes.runtimes import Containerd
 from lab.operations.ssh_config import ssh_config_text
@@ -56,7 +57,7 @@ def render(secrets: ClusterSecrets) -> Callable[[Plan], None]:
         settings = settings_of(plan.kubernetes, RUNTIME, emulated=True)
         render_svg(plan)
         render_vagrantfile(plan, BOX, MachineSettings(driver="qemu"))
-        ssh_config_text(plan, Path("/key"), Here())
+        ssh_config_text(plan, KeyFiles(Path("/key"), Path("/known_hosts")), Here())
         for network in plan.networks:
             ElementTree.fromstring(network_xml(network, plan.nodes))  # noqa: S314 - made here
         list(yaml.safe_load_all(init_configuration(plan, RUNTIME, secrets, settings)))

@@ -186,21 +186,21 @@ class TakesOver:
 
 
 @pytest.mark.parametrize(
-    ("kept_mode", "key", "brought"),
+    ("kept_mode", "secrets", "brought"),
     [("macvlan", "ours", True), ("routed", "ours", False), ("macvlan", "another", False), (None, "", False)],
 )
 def test_a_mode_comes_from_the_cache_where_the_same_cluster_left_it(
-    lab: Lab, kept_mode: str | None, key: str, brought: bool
+    lab: Lab, kept_mode: str | None, secrets: str, brought: bool
 ) -> None:
     machines = TakesOver()
     parts = PaperParts(lab.folder, made_machines=machines)
     lab = Lab(lab.folder, lab.record, lab.plan.in_mode(ModeChoice("macvlan")), SilentProgress(), parts)
-    lab.folder.key.parent.mkdir(parents=True)
-    lab.folder.key.write_text("ours")
+    lab.folder.root.mkdir(parents=True)
+    lab.folder.secrets.write_text("ours")
     if kept_mode is not None:
         kind = replace(kind_of(lab), mode=kept_mode)
         with KeptLabs().adding(kind, "now") as folder:
-            (folder / lab.folder.key.name).write_text(key)
+            (folder / lab.folder.secrets.name).write_text(secrets)
     assert is_kept(lab) == (kept_mode == "macvlan")
     assert bring_mode(lab) is brought
     assert machines.taken == ([("machines", "mode-macvlan")] if brought else [])

@@ -41,7 +41,7 @@ def settings_of_ssh(config: Path, host: str) -> dict[str, str]:
 def test_ssh_reads_the_line_that_leads_into_the_lab(plan: Plan, root: Path) -> None:
     lab = lab_in(root / "a", plan)
     enclosure = Enclosure(lab.folder)
-    write_atomically(lab.folder.ssh_config, ssh_config_text(plan, lab.folder.key, enclosure))
+    write_atomically(lab.folder.ssh_config, ssh_config_text(plan, lab.key_files, enclosure))
     words = ["ssh", "-F", str(lab.folder.ssh_config), "k8s-node1", "true"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 255
@@ -76,6 +76,14 @@ def test_the_suite_still_shares_its_own(labs: list[Lab], tmp_path: Path) -> None
     config = tmp_path / "config"
     config.write_text(SHARING.format(folder=tmp_path) + f"Include {labs[0].folder.ssh_config}\n")
     assert settings_of_ssh(config, "k8s-node1")["controlpath"].startswith(f"{tmp_path}/")
+
+
+def test_a_lab_knows_its_own_nodes_alone(labs: list[Lab]) -> None:
+    for lab in labs:
+        said = settings_of_ssh(lab.folder.ssh_config, "k8s-node1")
+        assert said["userknownhostsfile"] == str(lab.folder.root / "keys" / "known_hosts")
+        assert said["identityfile"] == str(lab.folder.root / "keys" / "id_ecdsa")
+        assert said["stricthostkeychecking"] in ("true", "yes")
 
 
 def test_ansible_shares_connections_within_one_lab_only(labs: list[Lab]) -> None:
