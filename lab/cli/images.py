@@ -10,6 +10,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.cli.completion import complete_node
+from lab.cli.pull_through import through
 from lab.cli.tables import show_images
 from lab.operations.images import (
     Brought,
@@ -139,5 +140,7 @@ def _refuse_kept_on_some(keep: bool, nodes: tuple[str, ...]) -> None:
 def _tell(brought: Brought) -> None:
     click.echo(f"On {', '.join(brought.nodes)}: {', '.join(brought.names)}")
 
+
+image.add_command(through)
 
 COMMANDS = (image,)

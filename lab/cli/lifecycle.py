@@ -25,6 +25,7 @@ from lab.operations.up import UpRequest, bring_up
 @click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
 @click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
 @click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
+@click.option("--pull-through", is_flag=True, help="Let nodes pull images (see `lab image through`).")
 @json_option
 def up(
     *,
@@ -35,6 +36,7 @@ def up(
     cold: bool,
     images: tuple[str, ...],
     outside: bool,
+    pull_through: bool,
     as_json: bool,
 ) -> None:
     """Build a working cluster from nothing; continues where an earlier run stopped.
@@ -44,7 +46,8 @@ def up(
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     Example: lab up --topology underlay-3node --image nginx:1.25
     """
-    summary = bring_up(UpRequest(topology, mode, supply, name, cold, images, outside), console())
+    request = UpRequest(topology, mode, supply, name, cold, images, outside, pull_through)
+    summary = bring_up(request, console())
     if as_json:
         print_json(summary.as_json())
     else:

@@ -17,6 +17,7 @@ from lab.operations.boxes import BoxRow
 from lab.operations.cache import KeptRow
 from lab.operations.faults import FaultRow
 from lab.operations.images import ImageList
+from lab.operations.pull_through import ThroughRow
 from lab.operations.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus, OutsideRow
@@ -65,6 +66,8 @@ def show_status(status: LabStatus) -> None:
         click.echo(f"forwards {' and '.join(forward.listens)} to {forward.target} ({how})")
     if status.outside.state != Condition.CLOSED:
         click.echo(outside_line(status.outside))
+    if status.pull_through.state != Condition.CLOSED:
+        click.echo(through_line(status.pull_through))
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
     for note in status.notes:
@@ -83,6 +86,16 @@ def outside_line(row: OutsideRow) -> str:
     words = [f"--network {network}" for network in row.networks]
     words += [*(["--allow-host"] if row.allow_host else []), *(["--allow-lan"] if row.allow_lan else [])]
     return f"{line}\nwrong: outside: {row.broken}; `lab outside open {' '.join(words)}` mends it"
+
+
+def through_line(row: ThroughRow) -> str:
+    """Of pull-through."""
+    if row.state == Condition.CLOSED:
+        return "pull-through: closed"
+    line = f"pull-through: open; nodes pull images from {row.url}"
+    if not row.broken:
+        return line
+    return f"{line}\nwrong: pull-through: {row.broken}; `lab image through open` mends it"
 
 
 def _show_nodes(status: LabStatus) -> None:

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from lab.doors.off_limits import free_link_network, host_network
+from lab.doors.opening import first_process, read_opening
 from lab.doors.outside_rules import DEVICE, DNS_PORT, Link, closing_script, opening_rules
-from lab.foundation.environment import search_path
+from lab.doors.programs import require_installed
 from lab.foundation.errors import LabError
-from lab.foundation.journal import JOURNAL
 from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run
@@ -86,14 +85,7 @@ class WayOut:
     @property
     def opening(self) -> Opening | None:
         """How it was opened, whether or not all of it is there still; None when it is closed."""
-        try:
-            opening = _OPENING.validate_json(self._folder.outside.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (ValidationError, OSError) as error:
-            JOURNAL.warning("not the record of a door out: %s: %s", self._folder.outside, error)
-            return None
-        return opening if self._site.running and opening.host_side == self._first_process() else None
+        return read_opening(_OPENING, self._folder.outside, self._site)
 
     @property
     def broken(self) -> str:
@@ -127,7 +119,7 @@ class WayOut:
         inside += [plan.kubernetes.pod_cidr, plan.kubernetes.service_cidr]
         link = Link(free_link_network([*inside, *host.lans]))
         opening = Opening(
-            tuple(networks), allow_host, allow_lan, now, str(link.network), self._first_process()
+            tuple(networks), allow_host, allow_lan, now, str(link.network), first_process(self._site)
         )
         rules = opening_rules(
             [network.bridge for network in plans],
@@ -158,10 +150,6 @@ class WayOut:
             run(self._site.network_command(["sh", "-c", closing_script()]))
             self._forget_connections()
         self._folder.outside.unlink(missing_ok=True)
-
-    def _first_process(self) -> ProcessIdentity | None:
-        pid = self._site.init_pid
-        return ProcessIdentity.of(pid) if pid is not None else None
 
     def _forget_connections(self) -> None:
         """Who asked for names lately from one port, and goes on, is led by the rules of now too."""
@@ -237,14 +225,4 @@ class WayOut:
 
 def require_programs() -> None:
     """Raises LabError that names the packages of what is not installed."""
-    lacking = {program: package for program, package in PACKAGES.items() if not _installed(program)}
-    if lacking:
-        verb = "is" if len(lacking) == 1 else "are"
-        raise LabError(
-            f"{' and '.join(lacking)} {verb} not installed, and the door out needs it",
-            resolution=f"apt install {' '.join(lacking.values())}",
-        )
-
-
-def _installed(program: str) -> bool:
-    return shutil.which(program, path=search_path()) is not None
+    require_installed(PACKAGES, "the door out")

@@ -182,6 +182,11 @@ class LabFolder:
         return self.root / "outside.json"
 
     @property
+    def pull_through(self) -> Path:
+        """How pull-through was opened, while it is open."""
+        return self.root / "pull-through.json"
+
+    @property
     def secrets(self) -> Path:
         """Join token, certificate key; mode 0600."""
         return self.root / "secrets.json"

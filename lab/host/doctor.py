@@ -64,7 +64,10 @@ PROGRAMS = (
     Program("/usr/lib/go-1.19/bin/go", "golang-1.19-go"),
     Program("gcc", "gcc"),
 )
-FOR_ONE_COMMAND = {"lab outside": Program("slirp4netns", "slirp4netns")}
+FOR_ONE_COMMAND = {
+    "lab outside": Program("slirp4netns", "slirp4netns"),
+    "lab image through": Program("docker-registry", "docker-registry"),
+}
 """What no lab needs to run, by the command that needs it."""
 # Where Debian's packages of Ruby libraries register themselves.
 RUBY_SPECIFICATIONS = Path("/usr/share/rubygems-integration/all/specifications")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.foundation.errors import LabError
@@ -35,11 +35,19 @@ def recorded(program: Sequence[str], record: Path) -> list[str]:
 
 
 def start_recorded(
-    command: Sequence[str], record: Path, log: Path, *, files: Sequence[int] = ()
+    command: Sequence[str],
+    record: Path,
+    log: Path,
+    *,
+    files: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
 ) -> ProcessIdentity:
-    """Start what `recorded` made, with these open files. Raises LabError with its last words if it ended."""
+    """Start what `recorded` made, with these open files and the environment that `start_daemon` says.
+
+    Raises LabError with its last words if it ended.
+    """
     record.unlink(missing_ok=True)
-    start_daemon(command, log, files=files)
+    start_daemon(command, log, files=files, env=env)
 
     def started() -> ProcessIdentity:
         identity = ProcessIdentity.read(record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +41,7 @@ def serve_files(site: Site, address: str, files: Mapping[str, Path]) -> Iterator
         door = site.listen(address)
     except OSError as error:
         raise LabError(f"no file can be served at {address}", details=error.strerror) from error
-    server = _at(door, Handler)
+    server = server_on(door, Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
@@ -52,7 +52,7 @@ def serve_files(site: Site, address: str, files: Mapping[str, Path]) -> Iterator
         thread.join()
 
 
-def _at(door: socket.socket, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+def server_on(door: socket.socket, handler: Callable[..., BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
     """A server on a socket that listens already."""
     server = ThreadingHTTPServer(door.getsockname(), handler, bind_and_activate=False)
     server.socket.close()

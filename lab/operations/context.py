@@ -14,6 +14,7 @@ from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
 from lab.cluster.tuning import Settings, settings_of, tuning_of
 from lab.doors.outside import WayOut
+from lab.doors.through import PullThrough
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.progress import Progress
@@ -91,6 +92,15 @@ class Lab:
         if set(self.machine_states().values()) == {MachineState.PAUSED}:
             raise LabError(
                 f"the lab {self.folder.name} is paused", resolution=f"lab resume --name {self.folder.name}"
+            )
+
+    def require_up(self) -> None:
+        """The same, and when it has no cluster yet or none of its machines runs."""
+        self.require_awake()
+        if not self.folder.kubeconfig.exists() or MachineState.RUNNING not in self.machine_states().values():
+            raise LabError(
+                f"the lab {self.folder.name} is not up",
+                resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
 
     def require_images(self) -> None:
@@ -187,6 +197,11 @@ class Lab:
     def way_out(self) -> WayOut:
         """The door out of the lab, open or not."""
         return WayOut(self.site, self.folder)
+
+    @property
+    def pull_through(self) -> PullThrough:
+        """The door for images that nodes pull, open or not."""
+        return PullThrough(self.site, self.folder)
 
     @property
     def emulated(self) -> bool:

@@ -14,7 +14,6 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
 from lab.images.delivery import Failed, NodeStores
 from lab.images.stores import store_of
-from lab.machines.machines import MachineState
 from lab.operations.context import Lab
 from lab.state.records import locked
 from lab.supply import image_files
@@ -264,12 +263,7 @@ def raise_about(failed: Sequence[Failed], lacking: Sequence[LabError]) -> None:
 def _up(folder: LabFolder, progress: Progress) -> Lab:
     """The lab, whose machines run. Raises LabError when it is not up, or paused."""
     lab = Lab.open(folder, progress)
-    lab.require_awake()
-    if not folder.kubeconfig.exists() or MachineState.RUNNING not in lab.machine_states().values():
-        raise LabError(
-            f"the lab {folder.name} is not up",
-            resolution=f"lab up --topology {lab.plan.topology} --name {folder.name}",
-        )
+    lab.require_up()
     return lab
 
 

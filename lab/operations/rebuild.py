@@ -11,6 +11,7 @@ from lab.operations.context import Lab
 from lab.operations.faults import faults_after_revert
 from lab.operations.images import KeptImages
 from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_mode, go_back, mode_snapshot
+from lab.operations.pull_through import ThroughOpen
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary, summary_of
 from lab.operations.up_steps import BROUGHT_BACK, KEEP, OF_MODE, POD_NETWORK
@@ -56,7 +57,7 @@ def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSu
             times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:
             times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK, KEEP))
-        times += run_steps(lab, (KeptImages(),))
+        times += run_steps(lab, (KeptImages(), ThroughOpen(if_open=True)))
         return summary_of(lab, (*before, *times))
 
 

@@ -14,7 +14,9 @@ from lab.operations.context import Lab
 from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.faults import faults_after_revert, faults_in_machines
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
+from lab.operations.pull_through import ThroughOpen
 from lab.operations.snapshot_file import read_manifest, read_snapshot_file, write_snapshot_file
+from lab.operations.steps import run_steps
 from lab.state.records import SnapshotRecord, locked, now
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -75,6 +77,7 @@ def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
         with progress.step(f"restore {name}"):
             go_back(lab, name)
             faults_after_revert(lab, saved.faults)
+        run_steps(lab, (ThroughOpen(if_open=True),))
 
 
 def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:

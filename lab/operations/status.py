@@ -21,6 +21,7 @@ from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
+from lab.operations.pull_through import CLOSED_THROUGH, ThroughRow, through_row
 from lab.operations.starvation import starvation
 from lab.state.exercise import ExerciseRecord, read_exercise
 from lab.state.records import existing_labs, read_record
@@ -101,6 +102,7 @@ class LabStatus:
     exercise: str = ""
     """The name of the one that runs."""
     outside: OutsideRow = OutsideRow(Condition.CLOSED)
+    pull_through: ThroughRow = CLOSED_THROUGH
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -180,6 +182,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         forwards=tuple(map(_forward_row, running_forwards(lab.folder))),
         exercise=exercise.name if exercise else "",
         outside=outside_row(lab.way_out),
+        pull_through=through_row(lab.pull_through),
     )
 
 

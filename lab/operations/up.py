@@ -19,6 +19,8 @@ from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping import mode_snapshot
 from lab.operations.outside import DoorOut
 from lab.operations.parts import LocalParts
+from lab.operations.pull_through import ThroughOpen
+from lab.operations.pull_through import require_programs as require_programs_of_pulls
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
@@ -48,6 +50,8 @@ class UpRequest:
     """Images that nodes get at the end, beside the topology's own."""
     outside: bool = False
     """Open the door out, unless it is open."""
+    pull_through: bool = False
+    """Let nodes pull images by way of this host."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     outside = request.outside or topology.outside is Outside.NAT
     if outside:
         require_programs()
+    through = ThroughOpen(if_open=not (request.pull_through or topology.pull_through))
+    if not through.if_open:
+        require_programs_of_pulls()
     folder = lab_folder(topology.name if request.name is None else request.name)
     # A lab that lies too deep is refused before there is anything of it.
     EnclosureLayout.of(folder)
@@ -118,6 +125,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         after += run_steps(lab, (KeptImages(),))
         if outside:
             after += run_steps(lab, (DoorOut(),))
+        after += run_steps(lab, (through,))
         raise_about((), lacking)
         return summary_of(lab, (*before, *after))
 

@@ -171,6 +171,8 @@ class Topology(Frozen):
     mode_options: dict[str, Option] = {}
     supply: Supply = Supply.AUTO
     outside: Outside = Outside.CLOSED
+    pull_through: bool = False
+    """Whether nodes pull images by way of the host, as after `lab image through open`."""
     networks: Annotated[dict[DnsLabel, Network], Field(min_length=1)]
     """In the order of the nodes' NICs: eth0, eth1, ... The first has the role uplink."""
     nodes: Annotated[dict[DnsLabel, Node], Field(min_length=1)]

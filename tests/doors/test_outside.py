@@ -222,7 +222,7 @@ def test_a_program_that_is_not_installed_is_named_with_its_package(
         (tmp_path / program).write_text("")
         (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("lab.doors.outside.search_path", lambda: str(tmp_path))
+    monkeypatch.setattr("lab.doors.programs.search_path", lambda: str(tmp_path))
     door = WayOut(Enclosure(LabFolder(labs / "a")), LabFolder(labs / "a"))
     with pytest.raises(LabError, match="slirp4netns is not installed") as refused:
         door.open(plan, UPLINK, allow_host=False, allow_lan=False, now=NOW)

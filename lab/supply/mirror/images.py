@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from lab.supply.mirror.watch import GrowthWatch, bytes_below
 
 _WRONG_DIGEST = re.compile(r"[Dd]igest did not match|does not match.*digest")
 _LACKING = re.compile(r"manifest unknown|name unknown|not found|404|denied|unauthorized", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where an image is copied to: the folder, how skopeo names it, and skopeo's options for that."""
+
+    folder: Path
+    name: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,13 +51,26 @@ class ImageCopier:
         failed.
         """
         layout = self._layout(image)
+        target = _Target(layout, f"oci:{layout}:image")
+        found = self._from_one(image, lambda found: self._pull(found, target))
+        self._resolver.skopeo("copy", "--quiet", target.name, f"docker-archive:{archive}:{reference}")
+        return found
+
+    def copy_as_it_is(self, image: DownloadedImage, folder: Path) -> Resolved:
+        """Write the image into `folder` in skopeo's format `dir`; its manifest has the digest that it had.
+
+        Raises like `copy`.
+        """
+        target = _Target(folder, f"dir:{folder}", ("--preserve-digests",))
+        return self._from_one(image, lambda found: self._pull(found, target))
+
+    def _from_one(self, image: DownloadedImage, take: Callable[[Resolved], None]) -> Resolved:
+        """From the first source that gives it: `take` raises NextSourceError for one that does not."""
         refusals = []
         for source in self.mirrors.in_turn(image.image):
             try:
                 found = self._resolver.resolve(source, image.tags)
-                self._pull(found, layout)
-                words = ("--quiet", f"oci:{layout}:image", f"docker-archive:{archive}:{reference}")
-                self._resolver.skopeo("copy", *words)
+                take(found)
                 return found
             except NextSourceError as why:
                 refusals.append(f"{source.host}: {why}")
@@ -65,23 +88,25 @@ class ImageCopier:
     def _resolver(self) -> ImageResolver:
         return ImageResolver(self.architecture, self.stop)
 
-    def _pull(self, image: Resolved, layout: Path) -> None:
+    def _pull(self, image: Resolved, target: _Target) -> None:
+        layout = target.folder
         layout.mkdir(parents=True, exist_ok=True)
         there = bytes_below(layout)
         expected = max(0, image.size - there)
         self.meter.expect(expected)
         try:
-            self._pull_patiently(image, layout)
+            self._pull_patiently(image, target)
         finally:
             self.meter.expect(bytes_below(layout) - there - expected)
 
-    def _pull_patiently(self, image: Resolved, layout: Path) -> None:
+    def _pull_patiently(self, image: Resolved, target: _Target) -> None:
         """A source that breaks off is asked again as long as that helps."""
+        layout = target.folder
         patience = Patience(bytes_below(layout))
         while True:
             try:
                 with explain_full_disk(self.folder):
-                    self._copy_once(image, layout)
+                    self._copy_once(image, target)
                 return
             except ProcessFailedError as failed:
                 said = failed.completed.stderr
@@ -95,12 +120,13 @@ class ImageCopier:
                 raise NextSourceError(why)
             patience.pause(self.stop)
 
-    def _copy_once(self, image: Resolved, layout: Path) -> None:
+    def _copy_once(self, image: Resolved, target: _Target) -> None:
         source = image.source
-        words = ("--quiet", f"--src-tls-verify={verify(source)}", f"docker://{image.name}")
-        with GrowthWatch(layout, image.size, source, self.meter, self.stop) as watch:
+        tls = f"--src-tls-verify={verify(source)}"
+        words = ("--quiet", *target.options, tls, f"docker://{image.name}", target.name)
+        with GrowthWatch(target.folder, image.size, source, self.meter, self.stop) as watch:
             try:
-                self._resolver.skopeo("copy", *words, f"oci:{layout}:image", stop=watch.halt)
+                self._resolver.skopeo("copy", *words, stop=watch.halt)
             except StoppedError:
                 if not watch.verdict:
                     raise

@@ -28,6 +28,8 @@ class Resolved:
     digest: str
     size: int
     """Bytes of its blobs, as they are transferred."""
+    listed_in: str = ""
+    """The list of manifests, one for each kind of machine, that was resolved; "" where there was none."""
 
     @property
     def name(self) -> str:
@@ -60,13 +62,14 @@ class ImageResolver:
             digest = f"{DIGEST}{hashlib.sha256(said.encode()).hexdigest()}"
             if by_digest and digest != tag:
                 raise NextSourceError(f"its manifest {tag} has the digest {digest}")
-            if "manifests" in manifest:
+            listed_in = said if "manifests" in manifest else ""
+            if listed_in:
                 digest = self._for_this_machine(manifest["manifests"])
                 manifest = json.loads(self._inspect(source, f"@{digest}"))
             if "layers" not in manifest:
                 raise NextSourceError("its manifest has a format that is not known")
             blobs = [manifest["config"], *manifest["layers"]]
-            return Resolved(source, digest, sum(blob["size"] for blob in blobs))
+            return Resolved(source, digest, sum(blob["size"] for blob in blobs), listed_in)
         raise NextSourceError(why)
 
     def skopeo(self, verb: str, *words: str, **how: Any) -> str:
