@@ -122,10 +122,9 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         if after:
             after += run_steps(lab, (KEEP,))
         lacking = keep_wanted(lab, images)
-        after += run_steps(lab, (KeptImages(),))
+        after += run_steps(lab, (KeptImages(), through))
         if outside:
             after += run_steps(lab, (DoorOut(),))
-        after += run_steps(lab, (through,))
         raise_about((), lacking)
         return summary_of(lab, (*before, *after))
 

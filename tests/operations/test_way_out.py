@@ -149,7 +149,7 @@ def test_up_needs_its_programs_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LAB_HOME", str(tmp_path))
-    monkeypatch.setattr("lab.doors.outside.search_path", str)
+    monkeypatch.setattr("lab.doors.programs.search_path", str)
     monkeypatch.setattr(up, "run_steps", lambda *_: pytest.fail("nothing is to start"))
     with pytest.raises(LabError, match="slirp4netns"):
         bring_up(UpRequest("underlay-3node", name="b", outside=True), SilentProgress())
