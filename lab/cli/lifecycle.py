@@ -11,6 +11,7 @@ from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
 from lab.operations.status import lab_settings, lab_status, labs_overview
 from lab.operations.up import UpRequest, bring_up
+from lab.operations.wanted_doors import WantedDoors
 
 
 @click.command()
@@ -25,6 +26,7 @@ from lab.operations.up import UpRequest, bring_up
 @click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
 @click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
 @click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
+@click.option("--host-nic", metavar="NIC", help="Let this device be a port of the underlay (see `lab lan`).")
 @click.option("--pull-through", is_flag=True, help="Let nodes pull images (see `lab image through`).")
 @json_option
 def up(
@@ -37,6 +39,7 @@ def up(
     images: tuple[str, ...],
     outside: bool,
     pull_through: bool,
+    host_nic: str | None,
     as_json: bool,
 ) -> None:
     """Build a working cluster from nothing; continues where an earlier run stopped.
@@ -46,7 +49,8 @@ def up(
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     Example: lab up --topology underlay-3node --image nginx:1.25
     """
-    request = UpRequest(topology, mode, supply, name, cold, images, outside, pull_through)
+    doors = WantedDoors(outside, pull_through, host_nic)
+    request = UpRequest(topology, mode, supply, name, cold, images, doors)
     summary = bring_up(request, console())
     if as_json:
         print_json(summary.as_json())

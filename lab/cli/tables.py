@@ -18,6 +18,7 @@ from lab.operations.cache import KeptRow
 from lab.operations.faults import FaultRow
 from lab.operations.images import ImageList
 from lab.operations.pull_through import ThroughRow
+from lab.operations.real_lan import LanRow
 from lab.operations.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus, OutsideRow
@@ -68,6 +69,8 @@ def show_status(status: LabStatus) -> None:
         click.echo(outside_line(status.outside))
     if status.pull_through.state != Condition.CLOSED:
         click.echo(through_line(status.pull_through))
+    if status.lan.state != Condition.CLOSED:
+        click.echo(lan_line(status.lan))
     for problem in status.problems:
         click.secho(f"wrong: {problem}", fg="red")
     for note in status.notes:
@@ -96,6 +99,16 @@ def through_line(row: ThroughRow) -> str:
     if not row.broken:
         return line
     return f"{line}\nwrong: pull-through: {row.broken}; `lab image through open` mends it"
+
+
+def lan_line(row: LanRow) -> str:
+    """Of the door to a LAN."""
+    if row.state == Condition.CLOSED:
+        return "lan: closed"
+    line = f"lan: open; {row.device} of this host is a port of {row.network}"
+    if not row.broken:
+        return line
+    return f"{line}\nwrong: lan: {row.broken}; `lab lan open {row.device}` mends it"
 
 
 def _show_nodes(status: LabStatus) -> None:

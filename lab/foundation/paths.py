@@ -187,6 +187,11 @@ class LabFolder:
         return self.root / "pull-through.json"
 
     @property
+    def real_lan(self) -> Path:
+        """Which device of the host is a port of the underlay, while one is."""
+        return self.root / "real-lan.json"
+
+    @property
     def secrets(self) -> Path:
         """Join token, certificate key; mode 0600."""
         return self.root / "secrets.json"

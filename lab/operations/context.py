@@ -13,6 +13,7 @@ from lab.cluster.kubeadm import Membership
 from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
 from lab.cluster.tuning import Settings, settings_of, tuning_of
+from lab.doors.lan import RealLan
 from lab.doors.outside import WayOut
 from lab.doors.through import PullThrough
 from lab.foundation.errors import LabError, WrongUseError
@@ -100,6 +101,14 @@ class Lab:
         if not self.folder.kubeconfig.exists() or MachineState.RUNNING not in self.machine_states().values():
             raise LabError(
                 f"the lab {self.folder.name} is not up",
+                resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
+            )
+
+    def require_own_keys(self) -> None:
+        """Raises LabError when its nodes may be opened by a key that others have too."""
+        if not self.folder.known_hosts.exists():
+            raise LabError(
+                f"the nodes of the lab {self.folder.name} have no SSH keys of their own yet",
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
 
@@ -202,6 +211,11 @@ class Lab:
     def pull_through(self) -> PullThrough:
         """The door for images that nodes pull, open or not."""
         return PullThrough(self.site, self.folder)
+
+    @property
+    def real_lan(self) -> RealLan:
+        """The door to a real LAN, open or not."""
+        return RealLan(self.site, self.folder)
 
     @property
     def emulated(self) -> bool:

@@ -22,6 +22,7 @@ from lab.machines.machines import MachineState
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.pull_through import CLOSED_THROUGH, ThroughRow, through_row
+from lab.operations.real_lan import CLOSED_LAN, LanRow, lan_row
 from lab.operations.starvation import starvation
 from lab.state.exercise import ExerciseRecord, read_exercise
 from lab.state.records import existing_labs, read_record
@@ -103,6 +104,7 @@ class LabStatus:
     """The name of the one that runs."""
     outside: OutsideRow = OutsideRow(Condition.CLOSED)
     pull_through: ThroughRow = CLOSED_THROUGH
+    lan: LanRow = CLOSED_LAN
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -183,6 +185,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         exercise=exercise.name if exercise else "",
         outside=outside_row(lab.way_out),
         pull_through=through_row(lab.pull_through),
+        lan=lan_row(lab.real_lan),
     )
 
 

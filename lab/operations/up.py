@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.doors.outside import require_programs
 from lab.foundation import journal
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
@@ -17,21 +16,19 @@ from lab.operations.context import Lab
 from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping import mode_snapshot
-from lab.operations.outside import DoorOut
 from lab.operations.parts import LocalParts
-from lab.operations.pull_through import ThroughOpen
-from lab.operations.pull_through import require_programs as require_programs_of_pulls
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
 from lab.operations.up_steps import BROUGHT_BACK, CLUSTER, GROUND, KEEP, POD_NETWORK, WARM, AllReady
+from lab.operations.wanted_doors import NO_DOORS, WantedDoors
 from lab.state.exercise import note_return
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Outside, Supply
+from lab.topology.models import Supply
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -48,10 +45,8 @@ class UpRequest:
     """Build everything anew, though the cache holds a lab of this kind."""
     images: tuple[str, ...] = ()
     """Images that nodes get at the end, beside the topology's own."""
-    outside: bool = False
-    """Open the door out, unless it is open."""
-    pull_through: bool = False
-    """Let nodes pull images by way of this host."""
+    doors: WantedDoors = NO_DOORS
+    """Those that are open at the end, beside the topology's own."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +83,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode.check(plan)
     supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_of((*topology.images, *request.images))
-    outside = request.outside or topology.outside is Outside.NAT
-    if outside:
-        require_programs()
-    through = ThroughOpen(if_open=not (request.pull_through or topology.pull_through))
-    if not through.if_open:
-        require_programs_of_pulls()
+    doors = request.doors.with_those_of(topology)
+    doors.require_programs()
     folder = lab_folder(topology.name if request.name is None else request.name)
     # A lab that lies too deep is refused before there is anything of it.
     EnclosureLayout.of(folder)
@@ -105,7 +96,9 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             save_topology(folder, source)
             record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
         journal.keep_in(folder.log)
-        if (parts := LocalParts(folder)).site.running:
+        parts = LocalParts(folder)
+        doors.require_lan(plan, parts.site, folder)
+        if parts.site.running:
             refuse_during_exercise(folder, "repair what the student is to find")
         else:
             note_return(folder, "was made anew")
@@ -122,9 +115,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         if after:
             after += run_steps(lab, (KEEP,))
         lacking = keep_wanted(lab, images)
-        after += run_steps(lab, (KeptImages(), through))
-        if outside:
-            after += run_steps(lab, (DoorOut(),))
+        after += run_steps(lab, (KeptImages(), *doors.steps))
         raise_about((), lacking)
         return summary_of(lab, (*before, *after))
 

@@ -14,6 +14,7 @@ from lab.topology.models import (
     AddressRange,
     Allowance,
     Cidr,
+    DeviceName,
     Kubernetes,
     Network,
     NetworkRole,
@@ -34,6 +35,7 @@ class DraftNetwork:
     """With the default filled in; None only where it is not understood."""
     pod_range: AddressRange | None
     lan_host: IPv4Address | None
+    host_nic: str | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Draft:
 
 
 _ADDRESS: TypeAdapter[IPv4Address] = TypeAdapter(Address)
+_DEVICE: TypeAdapter[str] = TypeAdapter(DeviceName)
 _CIDR: TypeAdapter[IPv4Network] = TypeAdapter(Cidr)
 _RANGE: TypeAdapter[AddressRange] = TypeAdapter(AddressRange)
 _NETWORK_ROLE: TypeAdapter[NetworkRole] = TypeAdapter(NetworkRole)
@@ -95,6 +98,7 @@ def _network(name: str, given: Mapping[str, object]) -> DraftNetwork:
         gateway=gateway,
         pod_range=_understood(_RANGE, given.get("pod_range")),
         lan_host=_understood(_ADDRESS, given.get("lan_host")),
+        host_nic=_understood(_DEVICE, given.get("host_nic")),
     )
 
 

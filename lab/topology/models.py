@@ -20,6 +20,7 @@ Cidr = Annotated[IPv4Network, BeforeValidator(values.cidr)]
 LabelKey = Annotated[str, AfterValidator(values.label_key)]
 LabelValue = Annotated[str, AfterValidator(values.label_value)]
 ImageReference = Annotated[str, AfterValidator(values.image)]
+DeviceName = Annotated[str, AfterValidator(values.device)]
 Option = Annotated[bool | int | str, BeforeValidator(values.option)]
 
 
@@ -127,6 +128,9 @@ class Network(Frozen):
     lan_host: Address | None = None
     """Underlay only: address of the LAN host, the third party of the acceptance suite."""
     mtu: Annotated[int, Field(strict=True, ge=576, le=9000)] = 1500
+    host_nic: DeviceName | None = None
+    """Underlay only: the device of the host that is a port of the network, as after `lab lan open`. It is no
+    part of the plan: it is the same cluster."""
 
     @property
     def gateway_address(self) -> IPv4Address:
@@ -179,3 +183,8 @@ class Topology(Frozen):
     allow: tuple[Allowance, ...] = ()
     images: tuple[ImageReference, ...] = ()
     """Images that nodes get once the cluster is up. They are no part of the plan: it is the same cluster."""
+
+    @property
+    def host_nic(self) -> str | None:
+        """The device of the host that is a port of the underlay."""
+        return next((network.host_nic for network in self.networks.values() if network.host_nic), None)

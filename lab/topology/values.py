@@ -33,6 +33,13 @@ def dns_label(text: str) -> str:
     return text
 
 
+def device(text: str) -> str:
+    """The name of a network device: dev_valid_name of Linux, net/core/dev.c."""
+    if not re.fullmatch(r"[^\s/:]{1,15}", text) or text in (".", ".."):
+        raise ValueError("the name of a network device of this host, as `ip link` prints it")
+    return text
+
+
 def dns_domain(text: str) -> str:
     """Labels joined by dots."""
     if len(text) > DOMAIN_LENGTH:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -26,8 +26,9 @@ from lab.nodes.pool import Nodes
 from lab.operations import up
 from lab.operations.context import Lab
 from lab.operations.pull_through import ThroughOpen, ThroughRow, close_through, open_through, through_status
-from lab.operations.steps import run_steps
+from lab.operations.steps import run_steps as steps_of
 from lab.operations.up import UpRequest, bring_up
+from lab.operations.wanted_doors import WantedDoors
 from lab.state.records import LabRecord, lab_folder, save_topology, write_record
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.plan import NodePlan
@@ -97,9 +98,7 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
 
 
 @pytest.fixture
-def folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: KnowingNodes, door: Door
-) -> Iterator[LabFolder]:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: KnowingNodes, door: Door) -> LabFolder:
     monkeypatch.setenv("LAB_HOME", str(tmp_path))
     folder = lab_folder("a")
     save_topology(folder, find_topology("underlay-3node"))
@@ -147,7 +146,7 @@ def test_after_a_return_to_a_snapshot_nodes_are_told_again(
     row = opened(folder)
     nodes.told.clear()
     lab = Lab.open(folder, SilentProgress())
-    run_steps(lab, (ThroughOpen(if_open=True),))
+    steps_of(lab, (ThroughOpen(if_open=True),))
     assert set(nodes.told) == set(NODES)
     assert through_status(folder).url == row.url
 
@@ -155,7 +154,7 @@ def test_after_a_return_to_a_snapshot_nodes_are_told_again(
 def test_closed_it_stays_closed_after_a_return_and_no_node_is_asked(
     folder: LabFolder, nodes: KnowingNodes
 ) -> None:
-    run_steps(Lab.open(folder, SilentProgress()), (ThroughOpen(if_open=True),))
+    steps_of(Lab.open(folder, SilentProgress()), (ThroughOpen(if_open=True),))
     assert (nodes.told, nodes.asked) == ({}, 0)
 
 
@@ -188,9 +187,14 @@ def test_up_opens_it_where_it_is_wanted(
     topology = tmp_path / "topology.yaml"
     topology.write_text(find_topology("underlay-3node").read_text() + said)
     steps: list[object] = []
-    monkeypatch.setattr(up, "run_steps", lambda _, listed: steps.extend(listed) or ())
+
+    def run_steps(_: Lab, listed: Sequence[object]) -> tuple[()]:
+        steps.extend(listed)
+        return ()
+
+    monkeypatch.setattr(up, "run_steps", run_steps)
     monkeypatch.setattr(up, "summary_of", lambda *_: None)
-    request = UpRequest(str(topology), "macvlan", name="a", pull_through=asked)
+    request = UpRequest(str(topology), "macvlan", name="a", doors=WantedDoors(pull_through=asked))
     bring_up(request, SilentProgress())
     assert [each for each in steps if isinstance(each, ThroughOpen)] == [ThroughOpen(if_open=not wanted)]
 

@@ -18,6 +18,7 @@ from lab.operations.outside import DoorOut, OutsideRequest, close_outside, open_
 from lab.operations.status import OutsideRow
 from lab.operations.steps import run_steps
 from lab.operations.up import UpRequest, bring_up
+from lab.operations.wanted_doors import WantedDoors
 from lab.state.records import LabRecord, lab_folder, save_topology, write_record
 from lab.topology.plan import Plan
 from tests.conftest import TOPOLOGIES
@@ -52,7 +53,7 @@ def door(monkeypatch: pytest.MonkeyPatch) -> StandInDoor:
     monkeypatch.setattr(Lab, "way_out", door)
     monkeypatch.setattr(Lab, "require_running", lambda _: None)
     monkeypatch.setattr(outside, "require_programs", lambda: None)
-    monkeypatch.setattr(up, "require_programs", lambda: None)
+    monkeypatch.setattr("lab.doors.outside.require_programs", lambda: None)
     return door
 
 
@@ -140,7 +141,7 @@ def test_up_opens_it_last(
 
     monkeypatch.setattr(up, "run_steps", run_steps)
     monkeypatch.setattr(up, "summary_of", lambda *_: None)
-    bring_up(UpRequest(str(topology), "macvlan", name="a", outside=asked), SilentProgress())
+    bring_up(UpRequest(str(topology), "macvlan", name="a", doors=WantedDoors(asked)), SilentProgress())
     assert ("DoorOut" in steps) == wanted
     assert not wanted or steps[-1] == "DoorOut"
 
@@ -152,5 +153,5 @@ def test_up_needs_its_programs_before_anything_starts(
     monkeypatch.setattr("lab.doors.programs.search_path", str)
     monkeypatch.setattr(up, "run_steps", lambda *_: pytest.fail("nothing is to start"))
     with pytest.raises(LabError, match="slirp4netns"):
-        bring_up(UpRequest("underlay-3node", name="b", outside=True), SilentProgress())
+        bring_up(UpRequest("underlay-3node", name="b", doors=WantedDoors(outside=True)), SilentProgress())
     assert not lab_folder("b").root.exists()
