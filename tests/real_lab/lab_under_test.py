@@ -94,3 +94,23 @@ def failed_checks(since: float, most: int = 8) -> Iterator[str]:
         yield f"{check.topic}: {check.function} {check.parameter}: {check.own_words or check.evidence}"
     if failed[most:]:
         yield f"and {len(failed) - most} more checks failed"
+
+
+def opened_by_vagrants_key(lab: Lab, tmp: Path) -> list[str]:
+    """The nodes, with user, that let somebody in by the private key that Vagrant publishes."""
+    folder = folder_of(lab)
+    config = tmp / "ssh_config"
+    config.write_text((folder / "ssh_config").read_text().replace(f"{folder}/keys/id_ecdsa", f"{tmp}/key"))
+    (tmp / "key").write_bytes((folder / "vagrant" / "insecure_private_key").read_bytes())
+    (tmp / "key").chmod(0o600)
+    found = []
+    for node in vagrant_states(lab):
+        for user in ("root", "vagrant"):
+            words = ["ssh", "-F", config, "-o", "BatchMode=yes", "-l", user, node, "true"]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                found.append(f"{user}@{node}")
+            else:
+                # The node has answered, with the host key that is known, and refused.
+                assert "Permission denied (publickey)" in done.stderr
+    return found

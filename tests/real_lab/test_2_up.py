@@ -6,11 +6,12 @@ import json
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
-from tests.real_lab.lab_under_test import TOPOLOGY, Lab, folder_of, vagrant_states
+from tests.real_lab.lab_under_test import TOPOLOGY, Lab, folder_of, opened_by_vagrants_key, vagrant_states
 
 pytestmark = pytest.mark.real_lab
 
@@ -46,6 +47,13 @@ def test_a_second_up_has_nothing_to_do(lab: Lab) -> None:
 
 def test_vagrant_knows_the_nodes_from_a_plain_shell(lab: Lab) -> None:
     assert vagrant_states(lab) == dict.fromkeys(nodes(lab), "running")
+
+
+def test_the_key_that_vagrant_publishes_opens_no_node(lab: Lab, tmp_path: Path) -> None:
+    assert opened_by_vagrants_key(lab, tmp_path) == []
+    words = ["vagrant", "ssh", "k8s-node1", "--", "hostname"]
+    done = subprocess.run(words, cwd=folder_of(lab), capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "k8s-node1"
 
 
 def test_commands_reach_nodes_and_cluster(lab: Lab) -> None:

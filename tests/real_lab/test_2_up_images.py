@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lab.foundation.wait import Deadline, NotYetError, wait_for
 from tests.real_lab.lab_under_test import Lab
 
 pytestmark = pytest.mark.real_lab
 
 IMAGE = "lab-selftest:1"
+PULLED = f"quay.io/shop/web:{uuid.uuid4().hex}"
+"""Of this run alone, so that no cache has it."""
 NAMESPACE = "images"
 ON_ALL_NODES = {
     "spec": {
@@ -83,3 +88,58 @@ def test_it_runs_on_three_nodes_under_the_name_that_a_manifest_has(lab: Lab, nam
 def test_a_removed_image_is_gone(lab: Lab) -> None:
     lab("image", "remove", IMAGE)
     assert nodes_with_the_image(lab) == []
+
+
+@pytest.fixture
+def registry(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[subprocess.Popen[bytes]]:
+    """At this host's loopback, behind a mirror that is dead; it has the image as PULLED."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        host, dead = (f"127.0.0.1:{each.getsockname()[1]}" for each in (one, other))
+    settings = tmp_path / "registry.yml"
+    settings.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path / 'storage'}}}}}\n"
+        f"http: {{addr: '{host}'}}\n"
+    )
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(["docker-registry", "serve", settings], stdout=quiet, stderr=quiet) as server:
+        words = [
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--dest-tls-verify=false",
+            f"docker-archive:{archive}",
+        ]
+
+        def filled() -> None:
+            target = f"docker://{host}/{PULLED.partition('/')[2]}"
+            done = subprocess.run([*words, target], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise NotYetError(done.stderr)
+
+        wait_for(filled, what="the registry takes an image", deadline=Deadline(60), interval=0.2)
+        listed = [{"of": "quay.io", "at": f"http://{each}"} for each in (dead, host)]
+        (tmp_path / "lab").mkdir()
+        (tmp_path / "lab" / "mirrors.yaml").write_text(json.dumps({"only": True, "mirrors": listed}))
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        yield server
+        server.terminate()
+
+
+def test_nodes_pull_an_image_by_its_own_name_while_they_may(
+    lab: Lab, namespace: str, registry: subprocess.Popen[bytes]
+) -> None:
+    in_it = ("kubectl", "-n", namespace)
+    lab("image", "through", "open")
+    assert json.loads(lab("status", "--json"))["pull_through"]["state"] == "open"
+    for attempt in ("first", "again"):
+        lab(*in_it, "create", "deployment", attempt, f"--image={PULLED}")
+        lab(*in_it, "rollout", "status", f"deployment/{attempt}", "--timeout=300s")
+        lab(*in_it, "delete", "deployment", attempt, "--wait")
+        lab("image", "remove", PULLED)
+        # Without the registry it comes from the cache.
+        registry.terminate()
+        registry.wait()
+    lab("image", "through", "close")
+    assert json.loads(lab("status", "--json"))["pull_through"]["state"] == "closed"

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.real_lab.lab_under_test import TOPOLOGY, HostTrace, Lab, vagrant_states
+from tests.real_lab.lab_under_test import (
+    TOPOLOGY,
+    HostTrace,
+    Lab,
+    opened_by_vagrants_key,
+    vagrant_states,
+)
 
 pytestmark = pytest.mark.real_lab
 
@@ -27,6 +34,10 @@ def test_a_lab_of_the_same_kind_comes_from_the_cache(lab: Lab) -> None:
     nodes = {node["name"]: node["condition"] for node in json.loads(lab("status", "--json"))["nodes"]}
     assert set(nodes.values()) == {"Ready"}
     assert vagrant_states(lab) == dict.fromkeys(nodes, "running")
+
+
+def test_it_has_keys_of_its_own_all_the_same(lab: Lab, tmp_path: Path) -> None:
+    assert opened_by_vagrants_key(lab, tmp_path) == []
 
 
 def test_it_is_accepted(lab: Lab) -> None:
