@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.foundation.wait import Deadline, NotYetError, wait_for
 from tests.real_lab.lab_under_test import Lab
+from tests.supply.stand_ins import closed_host, real_registry
 
 pytestmark = pytest.mark.real_lab
 
@@ -95,36 +94,13 @@ def registry(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[subprocess.Popen[bytes]]:
     """At this host's loopback, behind a mirror that is dead; it has the image as PULLED."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        host, dead = (f"127.0.0.1:{each.getsockname()[1]}" for each in (one, other))
-    settings = tmp_path / "registry.yml"
-    settings.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path / 'storage'}}}}}\n"
-        f"http: {{addr: '{host}'}}\n"
-    )
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(["docker-registry", "serve", settings], stdout=quiet, stderr=quiet) as server:
-        words = [
-            "skopeo",
-            "--insecure-policy",
-            "copy",
-            "--dest-tls-verify=false",
-            f"docker-archive:{archive}",
-        ]
-
-        def filled() -> None:
-            target = f"docker://{host}/{PULLED.partition('/')[2]}"
-            done = subprocess.run([*words, target], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise NotYetError(done.stderr)
-
-        wait_for(filled, what="the registry takes an image", deadline=Deadline(60), interval=0.2)
-        listed = [{"of": "quay.io", "at": f"http://{each}"} for each in (dead, host)]
+    path = PULLED.partition("/")[2]
+    with real_registry(tmp_path, f"docker-archive:{archive}", path) as (host, server):
+        listed = [{"of": "quay.io", "at": f"http://{each}"} for each in (closed_host(), host)]
         (tmp_path / "lab").mkdir()
         (tmp_path / "lab" / "mirrors.yaml").write_text(json.dumps({"only": True, "mirrors": listed}))
         monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
         yield server
-        server.terminate()
 
 
 def test_nodes_pull_an_image_by_its_own_name_while_they_may(

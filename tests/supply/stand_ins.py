@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from lab.foundation.progress import SilentProgress
+from lab.foundation.wait import Deadline, NotYetError, wait_for
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -295,3 +296,34 @@ def _described(media_type: str, content: bytes) -> dict[str, object]:
 
 def _listed(manifest: bytes, architecture: str) -> dict[str, object]:
     return {**_described(MANIFEST, manifest), "platform": {"os": "linux", "architecture": architecture}}
+
+
+@contextmanager
+def real_registry(folder: Path, source: str, name: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """docker-registry on the loopback, with the image that skopeo finds at `source`; its host and process.
+
+    `name` is the image's there: PATH:TAG.
+    """
+    host, settings = closed_host(), folder / "registry.yml"
+    settings.write_text(
+        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
+        f"http: {{addr: '{host}'}}\n"
+    )
+    server = subprocess.Popen(
+        ["docker-registry", "serve", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    words = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", source]
+
+    def filled() -> None:
+        done = subprocess.run(
+            [*words, f"docker://{host}/{name}"], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise NotYetError(done.stderr)
+
+    try:
+        wait_for(filled, what="the registry takes an image", deadline=Deadline(60), interval=0.2)
+        yield host, server
+    finally:
+        server.terminate()
+        server.wait()

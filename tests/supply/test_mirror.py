@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import socket
-import subprocess
 import tarfile
 import threading
 import time
@@ -21,7 +20,6 @@ from urllib3.exceptions import NameResolutionError
 from lab.foundation.errors import LabError
 from lab.foundation.process import StoppedError
 from lab.foundation.progress import SilentProgress
-from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.supply.catalogue import DownloadedImage
 from lab.supply.mirror import files, meter, mirrors, patience, watch
 from lab.supply.mirror.files import Downloader
@@ -38,6 +36,7 @@ from tests.supply.stand_ins import (
     StandIn,
     closed_host,
     own_network,
+    real_registry,
     silent_host,
 )
 
@@ -324,30 +323,10 @@ def test_an_image_that_no_registry_has_is_an_error_that_names_them_all(
 
 
 def test_an_image_comes_from_a_real_registry(image: SmallImage, notes: Notes, tmp_path: Path) -> None:
-    host = closed_host()
-    settings = tmp_path / "registry.yml"
-    settings.write_text(
-        f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {tmp_path / 'storage'}}}}}\n"
-        f"http: {{addr: '{host}'}}\n"
-    )
-    server = subprocess.Popen(
-        ["docker-registry", "serve", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        image.write(tmp_path / "image")
-        name = f"docker://{host}/google_containers/coredns:v1.8.6"
-        words = ["skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", f"dir:{tmp_path}/image"]
-
-        def filled() -> None:
-            done = subprocess.run([*words, name], capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise NotYetError(done.stderr)
-
-        wait_for(filled, what="the registry takes an image", deadline=Deadline(30), interval=0.2)
+    image.write(tmp_path / "image")
+    source = f"dir:{tmp_path}/image"
+    with real_registry(tmp_path, source, "google_containers/coredns:v1.8.6") as (host, _):
         assert copy(of_registries(notes, host), tmp_path).digest == image.digest
-    finally:
-        server.terminate()
-        server.wait()
 
 
 class Shares:
