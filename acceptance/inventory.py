@@ -46,6 +46,9 @@ class Kubernetes(_Entry):
     dns_address: IPv4Address
     api_service_address: IPv4Address
     api_address: IPv4Address
+    api_port: int = 6443
+    load_balancer: str | None = None
+    """Of a cluster with several control planes, which `api_address` leads to."""
 
 
 class AddressRange(_Entry):

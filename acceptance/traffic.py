@@ -34,6 +34,7 @@ class Traffic:
     """Whose the addresses on the wire are, and what the expectations allow there."""
 
     nodes: frozenset[IPv4Address]
+    """With the API's address, which one of them has."""
     services: IPv4Network
     pods: tuple[PodRange, ...]
     udp_ports: frozenset[int]
@@ -45,7 +46,8 @@ class Traffic:
         lan_host = inventory.lan_host
         watched = [group for group in expectations.groups if group.wire is not None]
         return Traffic(
-            frozenset(address for node in inventory.nodes for address in node.addresses),
+            frozenset(address for node in inventory.nodes for address in node.addresses)
+            | {inventory.kubernetes.api_address},
             inventory.kubernetes.service_cidr,
             tuple(_ranges(inventory, watched)),
             NODE_UDP_PORTS | {lan_host.udp_port} if lan_host is not None else NODE_UDP_PORTS,

@@ -15,6 +15,7 @@ from lab.cluster.tuning import STATIC_PODS, Kind, Part, Settings
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
 from lab.supply.software import REGISTRY
+from lab.topology.models import LoadBalancer, NodeRole
 from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import API_PORT
 
@@ -45,9 +46,9 @@ def init_configuration(
                 "groups": ["system:bootstrappers:kubeadm:default-node-token"],
             }
         ],
-        "localAPIEndpoint": {"advertiseAddress": str(node.internal_address), "bindPort": API_PORT},
+        "localAPIEndpoint": _listening(node),
         "nodeRegistration": _registration(node, runtime, settings),
-        **({"patches": {"directory": PATCHES}} if control_plane_patches(settings) else {}),
+        **_patches(plan, node, settings),
     }
     return _documents(init, _cluster(plan, settings), _kubelet(settings), _kube_proxy())
 
@@ -55,11 +56,11 @@ def init_configuration(
 def join_configuration(
     plan: Plan, node: NodePlan, runtime: ContainerRuntime, secrets: ClusterSecrets, settings: Settings
 ) -> str:
-    """What `kubeadm join --config` reads on a worker."""
+    """What `kubeadm join --config` reads on a worker, or on a control plane that is not the first."""
     discovery = {
         "bootstrapToken": {
             "token": secrets.token,
-            "apiServerEndpoint": plan.kubernetes.api.authority,
+            "apiServerEndpoint": plan.api_on_nodes.authority,
             "caCertHashes": [discovery_hash(secrets.authority.certificate)],
         },
         "timeout": JOIN_LIMIT,
@@ -71,8 +72,34 @@ def join_configuration(
             "kind": "JoinConfiguration",
             "discovery": discovery,
             "nodeRegistration": _registration(node, runtime, settings),
+            **(_hosting(plan, node, settings) if node.role is NodeRole.CONTROL_PLANE else {}),
         }
     )
+
+
+def _hosting(plan: Plan, node: NodePlan, settings: Settings) -> Document:
+    return {"controlPlane": {"localAPIEndpoint": _listening(node)}, **_patches(plan, node, settings)}
+
+
+def _listening(node: NodePlan) -> Document:
+    return {"advertiseAddress": str(node.internal_address), "bindPort": API_PORT}
+
+
+def _patches(plan: Plan, node: NodePlan, settings: Settings) -> Document:
+    patched = control_plane_patches(settings) or own_patches(plan, node)
+    return {"patches": {"directory": PATCHES}} if patched else {}
+
+
+def own_patches(plan: Plan, node: NodePlan) -> tuple[NodeFile, ...]:
+    """Changes to static pods of that control plane alone.
+
+    Where nginx has the port on loopback, the API server listens at the node's address only.
+    """
+    if plan.load_balancer is not LoadBalancer.LOCAL_NGINX:
+        return ()
+    argument = f"--bind-address={node.internal_address}"
+    patch = [{"op": "add", "path": "/spec/containers/0/command/-", "value": argument}]
+    return (NodeFile(f"{PATCHES}/{Part.API_SERVER}-address+json.yaml", yaml.safe_dump(patch)),)
 
 
 def control_plane_patches(settings: Settings) -> tuple[NodeFile, ...]:
@@ -113,6 +140,7 @@ def _cluster(plan: Plan, settings: Settings) -> Document:
         "kind": "ClusterConfiguration",
         "clusterName": "kubernetes",
         "kubernetesVersion": kubernetes.version,
+        **({"controlPlaneEndpoint": plan.api_on_nodes.authority} if plan.load_balancer else {}),
         "imageRepository": REGISTRY,
         "networking": {
             "podSubnet": str(kubernetes.pod_cidr),

@@ -7,7 +7,6 @@ Names, subjects and usages are those of kubeadm's certs and kubeconfig phases
 from __future__ import annotations
 
 import base64
-from ipaddress import IPv4Address
 
 import yaml
 
@@ -15,10 +14,9 @@ from lab.cluster.pki import KeyPair, Subject, issue, public_half
 from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.topology.models import IpAddress
-from lab.topology.plan import NodePlan, Plan
+from lab.topology.plan import LOOPBACK, ApiEndpoint, NodePlan, Plan
 
 PKI = "/etc/kubernetes/pki"
-LOOPBACK = IPv4Address("127.0.0.1")
 ADMINS = "system:masters"
 COMPONENT_CERTIFICATE = "/etc/kubernetes/lab/serving/tls.crt"
 COMPONENT_KEY = "/etc/kubernetes/lab/serving/tls.key"
@@ -36,7 +34,7 @@ def control_plane_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> 
 
 def admin_kubeconfig(plan: Plan, secrets: ClusterSecrets) -> str:
     """A kubeconfig with all rights, for the host side; it is valid before the API server answers."""
-    return _kubeconfig(plan, secrets, Subject("kubernetes-admin", (ADMINS,), client=True))
+    return _kubeconfig(plan.kubernetes.api, secrets, Subject("kubernetes-admin", (ADMINS,), client=True))
 
 
 def kubelet_serving_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
@@ -116,17 +114,19 @@ def _kubeconfigs(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[N
         "kubelet": Subject(f"system:node:{node.name}", ("system:nodes",), client=True),
     }
     return tuple(
-        NodeFile(f"/etc/kubernetes/{name}.conf", _kubeconfig(plan, secrets, subject), SECRET_MODE)
+        NodeFile(
+            f"/etc/kubernetes/{name}.conf", _kubeconfig(plan.api_on_nodes, secrets, subject), SECRET_MODE
+        )
         for name, subject in users.items()
     )
 
 
-def _kubeconfig(plan: Plan, secrets: ClusterSecrets, subject: Subject) -> str:
+def _kubeconfig(api: ApiEndpoint, secrets: ClusterSecrets, subject: Subject) -> str:
     pair = issue(secrets.authority, subject)
     cluster, user = "kubernetes", subject.common_name
     context = f"{user}@{cluster}"
     endpoint = {
-        "server": plan.kubernetes.api.url,
+        "server": api.url,
         "certificate-authority-data": _base64(secrets.authority.certificate),
     }
     document = {

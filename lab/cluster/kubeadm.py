@@ -17,8 +17,9 @@ from lab.cluster.configuration import (
     dns_patch,
     init_configuration,
     join_configuration,
+    own_patches,
 )
-from lab.cluster.credentials import component_serving_files, control_plane_files, kubelet_serving_files
+from lab.cluster.credentials import PKI, component_serving_files, control_plane_files, kubelet_serving_files
 from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import Kind, Part, Settings
 from lab.foundation.progress import StepContext
@@ -26,7 +27,9 @@ from lab.nodes.connection import Command, NodeCommandError, Script
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import ContainerRuntime
-from lab.topology.plan import NodePlan
+from lab.topology.models import NodeRole
+from lab.topology.plan import NodePlan, Plan
+from lab.topology.planner import API_PORT
 
 MARK = f"{LAB}/joined"
 LOG = "/var/log/lab-kubeadm.log"
@@ -38,6 +41,7 @@ TRIES = 3
 TOO_SLOW = re.compile(
     r"Client\.Timeout exceeded|context deadline exceeded|timed out waiting for the condition"
     r"|etcdserver: request timed out|did not complete within the allotted timeout"
+    r"|etcdserver: leader changed|etcdserver: no leader|connect: connection refused|: EOF\b"
 )
 """What kubeadm says when the API server is too slow for it. It gives a change of a node ten seconds, and asks
 once: PatchNodeOnce in kubeadm's app/util/apiclient/idempotency.go, v1.24.10."""
@@ -63,6 +67,18 @@ SKIPPED_IN_INIT = (
     "kubeconfig",
     *(f"control-plane/{component}" for component in STARTED_LATE),
 )
+
+
+SKIPPED_IN_HOSTING_JOIN = (
+    *SKIPPED_IN_JOIN,
+    "control-plane-prepare/download-certs",
+    "control-plane-prepare/certs",
+    "control-plane-prepare/kubeconfig",
+)
+"""Of a control plane that joins: its files come from the host, too."""
+
+SERVING_TRIES = 300
+"""A second and an answer each."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,17 @@ def join_workers(nodes: Nodes, membership: Membership, at: StepContext, tell: Te
     )
 
 
+def join_control_planes(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
+    """Run `kubeadm join` on the control planes that are not the first, one after another.
+
+    etcd takes one new member at a time, and has no quorum from when it knows of the second until that one
+    runs. Each serves the API when the next begins. `tell` hears of a run that is repeated. Raises
+    NodeCommandError with the end of kubeadm's output.
+    """
+    for node in nodes.plan.other_control_planes:
+        _run(nodes, node, join_script(nodes, node, membership), at, tell)
+
+
 def _run(nodes: Nodes, node: NodePlan, script: Script, at: StepContext, tell: Tell) -> None:
     """Run kubeadm, and again when the API server was too slow for it."""
     for following in range(2, TRIES + 2):
@@ -122,10 +149,8 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
     settings, of_dns = membership.settings, dns_patch(membership.settings)
     files = (
         NodeFile(CONFIGURATION, init_configuration(plan, membership.runtime, secrets, settings), 0o600),
-        *control_plane_patches(settings),
         *((of_dns,) if of_dns else ()),
-        *control_plane_files(plan, node, secrets),
-        *component_serving_files(secrets),
+        *_hosting_files(plan, node, membership),
         *kubelet_serving_files(plan, node, secrets),
     )
     command = f"init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
@@ -142,13 +167,36 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
 
 
 def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
+    """For a worker, or a control plane that is not the first."""
     plan, secrets, runtime, settings = nodes.plan, membership.secrets, membership.runtime, membership.settings
+    hosts = node.role is NodeRole.CONTROL_PLANE
     files = (
         NodeFile(CONFIGURATION, join_configuration(plan, node, runtime, secrets, settings), 0o600),
+        *(_hosting_files(plan, node, membership) if hosts else ()),
         *kubelet_serving_files(plan, node, secrets),
     )
-    command = f"join --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_JOIN)}"
-    return Script(_attempt(command, files, membership), f"kubeadm join on {node.name}")
+    skipped = SKIPPED_IN_HOSTING_JOIN if hosts else SKIPPED_IN_JOIN
+    command = f"join --config {CONFIGURATION} --skip-phases {','.join(skipped)}"
+    text = _attempt(
+        command,
+        files,
+        membership,
+        again=_LEAVE_ETCD if hosts else "",
+        before=_weigh_units(settings) if hosts else "",
+        afterwards=_wait_for_own_server(node) if hosts else "",
+    )
+    return Script(text, f"kubeadm join on {node.name}")
+
+
+def _hosting_files(plan: Plan, node: NodePlan, membership: Membership) -> tuple[NodeFile, ...]:
+    """What a control plane has and a worker has not."""
+    secrets = membership.secrets
+    return (
+        *control_plane_patches(membership.settings),
+        *own_patches(plan, node),
+        *control_plane_files(plan, node, secrets),
+        *component_serving_files(secrets),
+    )
 
 
 def _attempt(
@@ -156,18 +204,22 @@ def _attempt(
     files: tuple[NodeFile, ...],
     membership: Membership,
     *,
+    again: str = "",
     before: str = "",
     meanwhile: str = "",
     afterwards: str = "",
 ) -> str:
-    """Run `before` and kubeadm, beside it `meanwhile`, and `afterwards` when it ended well."""
+    """Run `before` and kubeadm, beside it `meanwhile`, and `afterwards` when it ended well.
+
+    `again` comes first where an earlier run was broken off.
+    """
     # kubeadm writes to a file and not to the connection, so that it goes on when the connection breaks.
     return f"""\
 exec 9>/run/lab-kubeadm.lock
 flock 9
 if [ "$(cat {MARK} 2>/dev/null)" = {membership.secrets.identity} ]; then exit 0; fi
 if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
-{remove_cluster_script(membership.runtime)}fi
+{again}{remove_cluster_script(membership.runtime)}fi
 {write_files(files)}\
 mkdir -p {STATIC_PODS}
 {before}\
@@ -201,6 +253,25 @@ if grep -q 'healthy after' {LOG}; then
 fi
 """
 """kubeadm says `The API server is healthy after` or `All control plane components are healthy after`."""
+
+
+_LEAVE_ETCD = f"""\
+if [ -e {STATIC_PODS}/etcd.yaml ]; then
+  kubeconfig=/etc/kubernetes/admin.conf
+  timeout 120 kubeadm reset phase remove-etcd-member --kubeconfig $kubeconfig > {LOG} 2>&1 || true
+fi
+"""
+"""A member that lost its disk may not come back as the same one: etcd would end with a panic."""
+
+
+def _wait_for_own_server(node: NodePlan) -> str:
+    """Bash lines; kubeadm ends before the new API server answers."""
+    url = f"https://{node.internal_address}:{API_PORT}/readyz"
+    return f"""\
+ready() {{ curl --silent --fail --max-time 20 --cacert {PKI}/ca.crt {url} > /dev/null; }}
+for try in $(seq {SERVING_TRIES}); do ready && break; sleep 1; done
+ready || {{ echo "the API server of {node.name} is not ready" >> {LOG}; {_GIVE_UP}; }}
+"""
 
 
 _PATCH_DNS = f"""\

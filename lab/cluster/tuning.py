@@ -89,12 +89,15 @@ class Settings:
         return {each.name: each.value for each in self.all if (each.part, each.kind) == (part, kind)}
 
 
-def settings_of(kubernetes: KubernetesPlan, runtime: ContainerRuntime, *, emulated: bool) -> Settings:
+def settings_of(
+    kubernetes: KubernetesPlan, runtime: ContainerRuntime, *, emulated: bool, control_planes: int = 1
+) -> Settings:
     """The settings of a cluster whose guests are emulated, or run with KVM."""
     tuning = tuning_of(kubernetes, emulated=emulated)
     if tuning is Tuning.STOCK:
         return Settings(tuning, EVERY_LAB)
-    return Settings(tuning, (*EVERY_LAB, *_SLOW_HOST, *_evictions(kubernetes.version, runtime)))
+    slow = _SLOW_HOST if control_planes == 1 else (*_of_any_number(_SLOW_HOST), *SEVERAL_ON_A_SLOW_HOST)
+    return Settings(tuning, (*EVERY_LAB, *slow, *_evictions(kubernetes.version, runtime)))
 
 
 def tuning_of(kubernetes: KubernetesPlan, *, emulated: bool) -> Tuning:
@@ -255,6 +258,26 @@ _SLOW_HOST = (
         "many fire at once, and the node wakes less often: a third of an idle lab's processor time",
     ),
 )
+
+ONLY_ALONE = frozenset({"leader-elect", "unsafe-no-fsync"})
+"""Wrong with several control planes: one of them leads, and an etcd member must not forget what it said."""
+
+_LEASE = "a lease is lost only by a program that is gone, not by one that is late"
+
+SEVERAL_ON_A_SLOW_HOST = tuple(
+    Setting(part, Kind.ARGUMENT, name, value, own, _LEASE)
+    for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER)
+    for name, value, own in (
+        ("leader-elect-lease-duration", "60s", "15s"),
+        ("leader-elect-renew-deadline", "40s", "10s"),
+        ("leader-elect-retry-period", "10s", "2s"),
+    )
+)
+"""Under emulation, in place of those that hold for one control plane only."""
+
+
+def _of_any_number(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
+    return tuple(each for each in settings if each.name not in ONLY_ALONE)
 
 
 def _evictions(version: str, runtime: ContainerRuntime) -> tuple[Setting, ...]:

@@ -196,8 +196,8 @@ def _pod(plan: Plan, image: str, backend: Backend) -> Json:
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             # The API by its endpoint, not by its service: no daemon waits for kube-proxy's first rules.
-            {"name": "KUBERNETES_SERVICE_HOST", "value": str(plan.kubernetes.api.address)},
-            {"name": "KUBERNETES_SERVICE_PORT", "value": str(plan.kubernetes.api.port)},
+            {"name": "KUBERNETES_SERVICE_HOST", "value": str(plan.api_on_nodes.address)},
+            {"name": "KUBERNETES_SERVICE_PORT", "value": str(plan.api_on_nodes.port)},
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "50Mi"}},
         "securityContext": {

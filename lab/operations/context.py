@@ -230,7 +230,12 @@ class Lab:
     @property
     def settings(self) -> Settings:
         """In what the cluster differs from kubeadm's own."""
-        return settings_of(self.plan.kubernetes, self.runtime, emulated=self.emulated)
+        return settings_of(
+            self.plan.kubernetes,
+            self.runtime,
+            emulated=self.emulated,
+            control_planes=len(self.plan.control_planes),
+        )
 
     @property
     def machines(self) -> Machines:

@@ -14,7 +14,7 @@ from lab.modes.mode import Images
 from lab.operations.context import Lab
 from lab.operations.up_steps import AllReady
 from lab.topology.models import AddressRange, Taint
-from lab.topology.plan import KubernetesPlan, NetworkPlan, NicPlan, NodePlan
+from lab.topology.plan import KubernetesPlan, NetworkPlan, NicPlan, NodePlan, Plan
 
 SHARED_NAME_LENGTH = 10 + 1 + 16
 """Ansible's name of a shared connection, and what OpenSSH appends while it makes one (muxserver_listen)."""
@@ -57,7 +57,7 @@ class Inventory:
             "ssh_config": str(self.lab.folder.ssh_config),
             "network_namespace": self.network_namespace.as_json() if self.network_namespace else None,
             "lan_host": self._lan_host(),
-            "kubernetes": _kubernetes(plan.kubernetes, self.runtime),
+            "kubernetes": {**_kubernetes(plan.kubernetes, self.runtime), **_balanced(plan)},
             "networks": [_network(network) for network in plan.networks],
             "nodes": [_node(node) for node in plan.nodes],
             "probe_image": self.probe_image,
@@ -125,6 +125,14 @@ def _kubernetes(kubernetes: KubernetesPlan, runtime: str) -> dict[str, str]:
         "api_service_address": str(kubernetes.api_service_address),
         "api_address": str(kubernetes.api.address),
     }
+
+
+def _balanced(plan: Plan) -> dict[str, str | int]:
+    """How several control planes are reached; empty where there is one."""
+    balancer = plan.load_balancer
+    if balancer is None:
+        return {}
+    return {"load_balancer": balancer.value, "api_port": plan.kubernetes.api.port}
 
 
 def _network(network: NetworkPlan) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from lab.foundation.errors import LabError
 from lab.nodes.connection import Script
 from lab.operations.context import Lab
+from lab.topology.plan import NodePlan
 
 ROUNDS = 20000
 WORK = Script(
@@ -25,9 +27,9 @@ LIMIT = 20.0
 """Seconds after which a node has not answered."""
 
 
-def starvation(lab: Lab) -> tuple[str, ...]:
-    """One line when the machines are starved; none when they are not, or when no node could be asked."""
-    seconds = lab.nodes.on_each(lab.plan.nodes, lambda node: _work(lab, node.name))
+def starvation(lab: Lab, running: Sequence[NodePlan]) -> tuple[str, ...]:
+    """One line when these machines are starved; none when they are not, or when no node could be asked."""
+    seconds = lab.nodes.on_each(running, lambda node: _work(lab, node.name))
     slow = {
         name: each for name, each in seconds.items() if each is not None and each >= STARVED * USUAL_SECONDS
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from lab.operations.real_lan import CLOSED_LAN, LanRow, lan_row
 from lab.operations.starvation import starvation
 from lab.state.exercise import ExerciseRecord, read_exercise
 from lab.state.records import existing_labs, read_record
+from lab.topology.plan import NodePlan
 
 API_LIMIT = 20.0
 """Seconds in which even a busy API server without KVM lists its nodes; people wait for the answer."""
@@ -94,7 +95,8 @@ class LabStatus:
     problems: tuple[str, ...]
     """What is wrong in the cluster and with machines that run and do not answer, one line each.
 
-    Empty while there is no cluster, while a machine does not run, and during an exercise.
+    Empty while there is no cluster, during an exercise, and while a machine does not run; of several control
+    planes, while none does.
     """
     notes: tuple[str, ...] = ()
     """What users have put into the cluster that has no effect in its mode, one line each; or the exercise."""
@@ -145,14 +147,15 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     """The state of the lab; with `seen_well`, problems are not looked for: the caller saw there are none."""
     plan = lab.plan
     machines = lab.machine_states()
-    asked = lab.folder.kubeconfig.exists() and set(machines.values()) == {MachineState.RUNNING}
+    asked = lab.folder.kubeconfig.exists() and _may_answer(lab, machines)
     exercise = read_exercise(lab.folder)
     if not asked:
         cluster = _Cluster({}, _stalled(lab, machines))
     elif exercise is not None:
         cluster = _untold(lab, exercise)
     else:
-        cluster = _cluster(lab, seen_well=seen_well)
+        running = [node for node in plan.nodes if machines[node.name] is MachineState.RUNNING]
+        cluster = _cluster(lab, running, seen_well=seen_well)
     nodes = []
     for node in plan.nodes:
         seen = cluster.nodes.get(node.name)
@@ -187,6 +190,14 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         pull_through=through_row(lab.pull_through),
         lan=lan_row(lab.real_lan),
     )
+
+
+def _may_answer(lab: Lab, machines: Mapping[str, MachineState]) -> bool:
+    """Whether all machines run; of several control planes one that runs is enough to be asked."""
+    running = {name for name, state in machines.items() if state is MachineState.RUNNING}
+    if not lab.plan.other_control_planes:
+        return len(running) == len(machines)
+    return any(node.name in running for node in lab.plan.control_planes)
 
 
 def outside_row(way_out: WayOut) -> OutsideRow:
@@ -284,16 +295,16 @@ def _untold(lab: Lab, exercise: ExerciseRecord) -> _Cluster:
     return _Cluster(nodes, (), (note,))
 
 
-def _cluster(lab: Lab, *, seen_well: bool) -> _Cluster:
+def _cluster(lab: Lab, running: Sequence[NodePlan], *, seen_well: bool) -> _Cluster:
     """An API server that does not list its nodes in time is not asked a second time."""
     try:
         nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
     except LabError as error:
-        return _Cluster({}, (error.brief, *starvation(lab), *_silent(lab, {})))
+        return _Cluster({}, (error.brief, *starvation(lab, running), *_silent(lab, running, {})))
     if seen_well:
         return _Cluster(nodes, ())
     problems, notes = _seen_in_api(lab, nodes)
-    return _Cluster(nodes, (*problems, *starvation(lab), *_silent(lab, nodes)), notes)
+    return _Cluster(nodes, (*problems, *starvation(lab, running), *_silent(lab, running, nodes)), notes)
 
 
 def _seen_in_api(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -312,10 +323,10 @@ def _seen_in_api(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[tuple[str, .
     return problems, notes
 
 
-def _silent(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[str, ...]:
-    """Those that are not Ready, whose machine runs, and whose system does not answer any more."""
+def _silent(lab: Lab, running: Sequence[NodePlan], nodes: Mapping[str, NodeState]) -> tuple[str, ...]:
+    """Those `running` that are not Ready and whose system does not answer any more."""
     ready = {name for name, seen in nodes.items() if seen.ready}
-    suspects = [node for node in lab.plan.nodes if node.name not in ready]
+    suspects = [node for node in running if node.name not in ready]
     reasons = lab.nodes.on_each(suspects, lambda node: lab.nodes[node.name].why_silent(GREETING_LIMIT))
     return tuple(
         f"the machine of {node} runs, its sshd does not answer: {why}; "

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lab.cluster.credentials import admin_kubeconfig
-from lab.cluster.kubeadm import init_control_plane, is_member, join_workers
 from lab.cluster.labels import label_nodes, nodes_labelled
 from lab.cluster.readiness import (
     is_ready,
-    wait_serving,
     wait_unschedulable,
     wait_until_well,
 )
 from lab.foundation.errors import LabError
-from lab.foundation.files import link_or_copy, write_atomically
+from lab.foundation.files import link_or_copy
 from lab.foundation.paths import cache_root
 from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline
@@ -24,6 +21,7 @@ from lab.modes.install import install_mode, mode_installed
 from lab.modes.mode import Images
 from lab.nodes.images import bring_images, have_images
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
+from lab.operations.cluster_steps import Balancers, InitControlPlane, JoinControlPlanes, JoinWorkers
 from lab.operations.context import Lab
 from lab.operations.keeping import (
     CLUSTER_SNAPSHOT,
@@ -45,7 +43,6 @@ from lab.topology.models import Supply
 
 KVM_LIMIT = 30.0
 BOOT_LIMIT = 600.0
-SERVING_LIMIT = 1200.0
 REFUSAL_LIMIT = 300.0
 READY_LIMIT = 1800.0
 """Seconds; an idle machine without KVM needs about a tenth of them."""
@@ -181,34 +178,6 @@ class PrepareNodes:
         prepare_nodes(lab.nodes, lab.node_needs, at)
 
 
-class InitControlPlane:
-    name = "kubeadm init"
-
-    def done(self, lab: Lab) -> bool:
-        return lab.folder.kubeconfig.exists() and is_member(
-            lab.nodes, lab.plan.first_control_plane, lab.membership
-        )
-
-    def run(self, lab: Lab, at: StepContext) -> None:
-        init_control_plane(lab.nodes, lab.membership, at, lab.progress.note)
-        write_atomically(lab.folder.kubeconfig, admin_kubeconfig(lab.plan, lab.membership.secrets), 0o600)
-        wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
-
-
-class JoinWorkers:
-    name = "kubeadm join"
-
-    def done(self, lab: Lab) -> bool:
-        return all(
-            lab.nodes.on_each(
-                lab.plan.workers, lambda node: is_member(lab.nodes, node, lab.membership)
-            ).values()
-        )
-
-    def run(self, lab: Lab, at: StepContext) -> None:
-        join_workers(lab.nodes, lab.membership, at, lab.progress.note)
-
-
 class LabelNodes:
     """Labels of the topology. They come after the mode's objects, which may be seen waiting for them."""
 
@@ -312,7 +281,9 @@ CLUSTER: tuple[Step, ...] = (
     Boot(),
     LanHostUp(),
     PrepareNodes(),
+    Balancers(),
     InitControlPlane(),
+    JoinControlPlanes(),
     JoinWorkers(),
     KeepCluster(),
 )

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from lab.topology.cluster_checks import check_cluster_cidrs
+from lab.topology.control_plane_checks import check_control_planes
 from lab.topology.draft import Draft, DraftNetwork, DraftNode
 from lab.topology.findings import Problem, closest, did_you_mean, one_of
-from lab.topology.models import NetworkRole, NodeRole
+from lab.topology.host_address import host_address
+from lab.topology.models import NetworkRole
 from lab.topology.ranges import impossible_range
 from lab.topology.values import LABEL_LENGTH
 
@@ -60,7 +62,7 @@ def check(draft: Draft) -> Iterator[Problem]:
         yield from _pod_range(network, len(draft.nodes))
         yield from _lan_host(network)
     yield from _overlapping_networks(draft)
-    yield from _node_roles(draft)
+    yield from check_control_planes(draft)
     yield from _node_network(draft)
     yield from _node_addresses(draft)
     yield from _duplicate_addresses(draft)
@@ -133,28 +135,7 @@ def _network(network: DraftNetwork) -> Iterator[Problem]:
             " the gateway and the nodes need addresses",
         )
     elif network.gateway is not None:
-        yield from _host_address(network, "the gateway", network.gateway, (*where, "gateway"))
-
-
-def _host_address(
-    network: DraftNetwork, what: str, address: IPv4Address, path: tuple[str, ...]
-) -> Iterator[Problem]:
-    """Problems of an address that a host is to have on the network."""
-    cidr = network.cidr
-    if cidr is None:
-        return
-    if address not in cidr:
-        yield Problem(
-            path, f"found {what} {address}, expected an address in {cidr}, the network '{network.name}'"
-        )
-    elif address == cidr.network_address:
-        yield Problem(
-            path, f"found {what} {address}, the network address of {cidr}, expected a host's address"
-        )
-    elif address == cidr.broadcast_address:
-        yield Problem(
-            path, f"found {what} {address}, the broadcast address of {cidr}, expected a host's address"
-        )
+        yield from host_address(network, "the gateway", network.gateway, (*where, "gateway"))
 
 
 def _pod_range(network: DraftNetwork, nodes: int) -> Iterator[Problem]:
@@ -191,7 +172,7 @@ def _lan_host(network: DraftNetwork) -> Iterator[Problem]:
     if address is None or network.role not in (None, NetworkRole.UNDERLAY):
         return
     path = ("networks", network.name, "lan_host")
-    yield from _host_address(network, "the LAN host", address, path)
+    yield from host_address(network, "the LAN host", address, path)
     if address == network.gateway:
         yield Problem(
             path, f"found {address}, which is the gateway, expected an address of the LAN host's own"
@@ -213,22 +194,6 @@ def _overlapping_networks(draft: Draft) -> Iterator[Problem]:
                     " expected a range of its own",
                 )
         before.append(network)
-
-
-def _node_roles(draft: Draft) -> Iterator[Problem]:
-    roles = [node.role for node in draft.nodes.values()]
-    control_planes = [node.name for node in draft.nodes.values() if node.role is NodeRole.CONTROL_PLANE]
-    if roles and not control_planes and None not in roles:
-        yield Problem(
-            ("nodes",),
-            "found no node with the role 'control-plane', expected exactly one",
-            at_key=True,
-        )
-    for name in control_planes[1:]:
-        yield Problem(
-            ("nodes", name, "role"),
-            f"found a second control plane, expected exactly one, which is '{control_planes[0]}'",
-        )
 
 
 def _node_network(draft: Draft) -> Iterator[Problem]:
@@ -278,7 +243,7 @@ def _missing_addresses(draft: Draft, node: DraftNode) -> Iterator[Problem]:
 def _node_address(
     node: DraftNode, network: DraftNetwork, address: IPv4Address, path: tuple[str, ...]
 ) -> Iterator[Problem]:
-    yield from _host_address(network, "the address", address, path)
+    yield from host_address(network, "the address", address, path)
     if address == network.gateway:
         yield Problem(
             path, f"found {address}, which is the gateway of '{network.name}', expected a free address"

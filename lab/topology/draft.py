@@ -16,6 +16,7 @@ from lab.topology.models import (
     Cidr,
     DeviceName,
     Kubernetes,
+    LoadBalancer,
     Network,
     NetworkRole,
     NodeRole,
@@ -55,6 +56,11 @@ class Draft:
     pod_cidr: IPv4Network | None
     service_cidr: IPv4Network | None
     node_network: str | None
+    load_balancer: LoadBalancer | None
+    """With the default filled in."""
+    api_address: IPv4Address | None
+    given: frozenset[str]
+    """The keys that `kubernetes` has, understood or not."""
     allow: frozenset[Allowance]
 
 
@@ -64,6 +70,7 @@ _CIDR: TypeAdapter[IPv4Network] = TypeAdapter(Cidr)
 _RANGE: TypeAdapter[AddressRange] = TypeAdapter(AddressRange)
 _NETWORK_ROLE: TypeAdapter[NetworkRole] = TypeAdapter(NetworkRole)
 _NODE_ROLE: TypeAdapter[NodeRole] = TypeAdapter(NodeRole)
+_LOAD_BALANCER: TypeAdapter[LoadBalancer] = TypeAdapter(LoadBalancer)
 _ALLOWANCE: TypeAdapter[Allowance] = TypeAdapter(Allowance)
 _NAME: TypeAdapter[str] = TypeAdapter(str)
 
@@ -82,6 +89,9 @@ def draft_of(value: object) -> Draft:
         pod_cidr=_given_or_default(_CIDR, kubernetes, "pod_cidr"),
         service_cidr=_given_or_default(_CIDR, kubernetes, "service_cidr"),
         node_network=_given_or_default(_NAME, kubernetes, "node_network"),
+        load_balancer=_given_or_default(_LOAD_BALANCER, kubernetes, "load_balancer"),
+        api_address=_understood(_ADDRESS, kubernetes.get("api_address")),
+        given=frozenset(key for key, value in kubernetes.items() if value is not None),
         allow=frozenset(word for word in words if word is not None),
     )
 

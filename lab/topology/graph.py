@@ -202,8 +202,11 @@ def _addresses(nic: NicPlan) -> str:
 
 
 def _count(plan: Plan) -> str:
-    workers = len(plan.workers)
-    return f"One control plane and {workers} worker{'' if workers == 1 else 's'}" if workers else "One node"
+    hosts, workers = len(plan.control_planes), len(plan.workers)
+    if not workers:
+        return "One node" if hosts == 1 else f"{hosts} nodes, all of them control planes"
+    of_hosts = "One control plane" if hosts == 1 else f"{hosts} control planes"
+    return f"{of_hosts} and {workers} worker{'' if workers == 1 else 's'}"
 
 
 def _short(name: str) -> str:

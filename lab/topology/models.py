@@ -53,6 +53,15 @@ class Tuning(StrEnum):
     """Less work while nothing happens, and more patience."""
 
 
+class LoadBalancer(StrEnum):
+    """What leads to a control plane that works, where a cluster has several."""
+
+    KEEPALIVED_HAPROXY = "keepalived-haproxy"
+    """An address that moves between the control planes (VRRP), and HAProxy behind it on each of them."""
+    LOCAL_NGINX = "local-nginx"
+    """nginx on the loopback of every node, as kubespray and kubeasz have it. No address of its own."""
+
+
 class Supply(StrEnum):
     """Where the software of a lab comes from."""
 
@@ -165,6 +174,10 @@ class Kubernetes(Frozen):
     dns_domain: Annotated[str, AfterValidator(values.dns_domain)] = "cluster.local"
     node_network: str = "underlay"
     """The network whose addresses are the nodes' internal addresses and the API's advertised one."""
+    load_balancer: LoadBalancer = LoadBalancer.KEEPALIVED_HAPROXY
+    """Of a cluster with several control planes."""
+    api_address: Annotated[Address | None, Field(examples=["172.31.7.100"])] = None
+    """On the node network: the address by which several control planes are reached, and no node's own."""
 
 
 class Topology(Frozen):

@@ -11,12 +11,15 @@ from lab.topology.models import (
     AddressRange,
     IpAddress,
     IpInterface,
+    LoadBalancer,
     NetworkRole,
     NodeRole,
     Runtime,
     Taint,
     Tuning,
 )
+
+LOOPBACK = IPv4Address("127.0.0.1")
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,40 @@ class Plan:
 
     @property
     def control_planes(self) -> tuple[NodePlan, ...]:
-        """In the order of the file; a topology may have only one so far."""
+        """In the order of the file: one, or an odd number."""
         return tuple(node for node in self.nodes if node.role is NodeRole.CONTROL_PLANE)
 
     @property
     def first_control_plane(self) -> NodePlan:
         """The node that makes the cluster, which all others join."""
         return self.control_planes[0]
+
+    @property
+    def other_control_planes(self) -> tuple[NodePlan, ...]:
+        """Those that join the first, one after another; empty where there is only one."""
+        return self.control_planes[1:]
+
+    @property
+    def load_balancer(self) -> LoadBalancer | None:
+        """What leads to a control plane that works; None where there is only one.
+
+        Where nodes have it on their loopback, the endpoint has the control planes' own addresses.
+        """
+        if not self.other_control_planes:
+            return None
+        own = {node.internal_address for node in self.control_planes}
+        return (
+            LoadBalancer.LOCAL_NGINX
+            if self.kubernetes.api.address in own
+            else LoadBalancer.KEEPALIVED_HAPROXY
+        )
+
+    @property
+    def api_on_nodes(self) -> ApiEndpoint:
+        """The endpoint as programs on nodes are told it; `kubernetes.api` is for those elsewhere."""
+        if self.load_balancer is LoadBalancer.LOCAL_NGINX:
+            return replace(self.kubernetes.api, addresses=(LOOPBACK,))
+        return self.kubernetes.api
 
     @property
     def workers(self) -> tuple[NodePlan, ...]:

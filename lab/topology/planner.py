@@ -26,6 +26,9 @@ API_SERVICE_INDEX = 1
 API_PORT = 6443
 """Where an API server listens: kubeadm's default (KubernetesAPIBindPort)."""
 
+BALANCED_PORT = 8443
+"""Where HAProxy listens, on the machines of the API servers: as in kubeadm's docs/ha-considerations.md."""
+
 
 def make_plan(topology: Topology) -> Plan:
     """The address plan of a topology that `load_topology` has accepted."""
@@ -90,13 +93,15 @@ def _kubernetes(topology: Topology) -> KubernetesPlan:
 
 
 def _api_endpoint(topology: Topology) -> ApiEndpoint:
-    """The API is reached at the one control plane's address, so that is the endpoint's too."""
+    """The address of the load balancer, or those of the control planes where they are reached directly."""
     wanted = topology.kubernetes
-    control_plane = next(node for node in topology.nodes.values() if node.role is NodeRole.CONTROL_PLANE)
+    control_planes = [node for node in topology.nodes.values() if node.role is NodeRole.CONTROL_PLANE]
+    own = tuple(node.addresses[wanted.node_network] for node in control_planes)
+    common = wanted.api_address
     service = "kubernetes.default.svc"
     return ApiEndpoint(
-        addresses=(control_plane.addresses[wanted.node_network],),
-        port=API_PORT,
+        addresses=own if common is None else (common,),
+        port=API_PORT if common is None else BALANCED_PORT,
         names=("kubernetes", "kubernetes.default", service, f"{service}.{wanted.dns_domain}"),
     )
 

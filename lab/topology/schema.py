@@ -12,6 +12,7 @@ from lab.topology.findings import KeyPath, Problem, closest, did_you_mean, one_o
 from lab.topology.models import (
     Allowance,
     Kubernetes,
+    LoadBalancer,
     Network,
     NetworkRole,
     Node,
@@ -30,6 +31,7 @@ WORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (Topology, "outside"): tuple(Outside),
     (Topology, "allow"): tuple(Allowance),
     (Kubernetes, "runtime"): tuple(Runtime),
+    (Kubernetes, "load_balancer"): tuple(LoadBalancer),
     (Network, "role"): tuple(NetworkRole),
     (Node, "role"): tuple(NodeRole),
     (Taint, "effect"): get_args(Taint.model_fields["effect"].annotation),

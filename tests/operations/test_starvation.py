@@ -44,11 +44,11 @@ def lab(plan: Plan, *seconds: float | None) -> Lab:
 
 @pytest.mark.parametrize("ratio", [0.1, 1.0, STARVED - 0.1])
 def test_slow_is_not_starved(plan: Plan, ratio: float) -> None:
-    assert starvation(lab(plan, USUAL_SECONDS, USUAL_SECONDS * ratio, None)) == ()
+    assert starvation(lab(plan, USUAL_SECONDS, USUAL_SECONDS * ratio, None), plan.nodes) == ()
 
 
 def test_the_slowest_machine_is_named(plan: Plan) -> None:
-    (said,) = starvation(lab(plan, USUAL_SECONDS * 7, USUAL_SECONDS * 9, None))
+    (said,) = starvation(lab(plan, USUAL_SECONDS * 7, USUAL_SECONDS * 9, None), plan.nodes)
     assert said.startswith("the machines are starved: k8s-node1 works 9 times slower than usual, the host")
 
 

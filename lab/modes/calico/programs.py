@@ -39,8 +39,8 @@ def daemons(plan: Plan, images: Images, environment: dict[str, str], *, speaks_b
     name = {"name": "NODENAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
     api = {
         # The API by its endpoint, not by its service: no daemon waits for kube-proxy's first rules.
-        "KUBERNETES_SERVICE_HOST": str(plan.kubernetes.api.address),
-        "KUBERNETES_SERVICE_PORT": str(plan.kubernetes.api.port),
+        "KUBERNETES_SERVICE_HOST": str(plan.api_on_nodes.address),
+        "KUBERNETES_SERVICE_PORT": str(plan.api_on_nodes.port),
     }
     install: Json = {
         "name": "install-cni",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -110,7 +110,7 @@ def _api(lab: Lab) -> ClusterApi:
     """Raises LabError when nobody can answer there."""
     if not lab.folder.kubeconfig.exists():
         raise LabError("there is no cluster yet")
-    _require_machine(lab, lab.plan.first_control_plane)
+    _require_one_of(lab, lab.plan.control_planes)
     return lab.api
 
 
@@ -121,9 +121,15 @@ def _why_silent(lab: Lab, node: NodePlan) -> str | None:
 
 
 def _require_machine(lab: Lab, node: NodePlan) -> None:
-    state = lab.machine_states()[node.name]
-    if state is not MachineState.RUNNING:
-        raise LabError(f"the machine of {node.name} is {state.value}")
+    _require_one_of(lab, (node,))
+
+
+def _require_one_of(lab: Lab, nodes: Sequence[NodePlan]) -> None:
+    """Raises LabError, about the first, when the machine of none of them runs."""
+    states = lab.machine_states()
+    if all(states[node.name] is not MachineState.RUNNING for node in nodes):
+        first = nodes[0].name
+        raise LabError(f"the machine of {first} is {states[first].value}")
 
 
 def _secrets_in(lab: Lab | None, gathered: Gathered) -> frozenset[str]:

@@ -44,6 +44,14 @@ KUBERNETES_PACKAGES = (
 )
 """What kubeadm's preflight looks for, and what kube-proxy and the CNI plugins call."""
 
+LOAD_BALANCERS = (
+    "haproxy",
+    "keepalived",
+    "libnginx-mod-stream",
+    "nginx",
+)
+"""Installed and disabled: only the nodes of a lab with several control planes start one."""
+
 TOOLS = (
     "busybox-static",
     "ca-certificates",
@@ -94,7 +102,9 @@ def settle_runtime(runtime: Runtime, software: Software) -> Runtime:
 
 def packages(runtime: Runtime) -> tuple[str, ...]:
     """The Debian packages asked for, sorted; their dependencies come with them."""
-    return tuple(sorted({*SYSTEM_PACKAGES, *KUBERNETES_PACKAGES, *TOOLS, *RUNTIME_PACKAGES[runtime]}))
+    return tuple(
+        sorted({*SYSTEM_PACKAGES, *KUBERNETES_PACKAGES, *LOAD_BALANCERS, *TOOLS, *RUNTIME_PACKAGES[runtime]})
+    )
 
 
 def base_key(runtime: Runtime) -> str:

@@ -34,7 +34,7 @@ rm -f /etc/hostname /var/lib/dbus/machine-id
 # --- units: networkd in, everything a short-lived node has no use for out
 systemctl --quiet enable systemd-networkd.service systemd-network-generator.service ssh.service \
     kubelet.service lab-timer-slack.service
-systemctl --quiet disable ipvsadm.service
+systemctl --quiet disable ipvsadm.service haproxy.service keepalived.service nginx.service
 if [ -e /etc/systemd/system/cri-docker.service ]; then
     systemctl --quiet enable cri-docker.service docker.service
 fi

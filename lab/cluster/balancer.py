@@ -1,0 +1,252 @@
+"""What leads to an API server that works, on the nodes of a cluster with several: files and units.
+
+HAProxy: https://docs.haproxy.org/2.6/configuration.html. keepalived: keepalived.conf(5). nginx:
+https://nginx.org/en/docs/stream/ngx_stream_proxy_module.html. All are Debian's, and disabled in the box.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.foundation.progress import StepContext
+from lab.nodes.connection import Command, Script
+from lab.nodes.files import NodeFile, write_files
+from lab.nodes.pool import Nodes
+from lab.topology.models import LoadBalancer, Tuning
+from lab.topology.plan import LOOPBACK, NodePlan, Plan
+from lab.topology.planner import API_PORT
+
+MARK = "/etc/lab/load-balancer"
+CHECK = "/usr/local/sbin/lab-api-reachable"
+STATE_PORT = 8404
+"""Where HAProxy says on loopback whether it knows an API server that is ready: with status 200 or 503."""
+
+FIRST_PRIORITY = 150
+FAILED = 50
+"""What a holder of the address loses whose HAProxy knows no API server: more than between any two of them."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How soon something counts as dead; seconds, and how many times in a row."""
+
+    check_every: int
+    check_limit: int
+    failures: int
+    connect: int
+    advert_every: int
+    """Of VRRP: after three that are missing, and a part of one, another control plane takes the address."""
+
+
+PATIENCE: Mapping[Tuning, Patience] = {
+    Tuning.STOCK: Patience(check_every=2, check_limit=2, failures=2, connect=1, advert_every=1),
+    Tuning.SLOW_HOST: Patience(check_every=4, check_limit=10, failures=3, connect=5, advert_every=2),
+}
+
+UNITS: Mapping[LoadBalancer, tuple[str, ...]] = {
+    LoadBalancer.KEEPALIVED_HAPROXY: ("haproxy.service", "keepalived.service"),
+    LoadBalancer.LOCAL_NGINX: ("nginx.service",),
+}
+
+
+def balancing_nodes(plan: Plan) -> tuple[NodePlan, ...]:
+    """The nodes that have a load balancer of the API."""
+    match plan.load_balancer:
+        case LoadBalancer.KEEPALIVED_HAPROXY:
+            return plan.control_planes
+        case LoadBalancer.LOCAL_NGINX:
+            return plan.nodes
+    return ()
+
+
+def start_balancers(nodes: Nodes, tuning: Tuning, at: StepContext) -> None:
+    """Configure and start them on all nodes that have one; they wait for the first API server.
+
+    Raises LabError when a unit does not start.
+    """
+    plan = nodes.plan
+    at.doing(f"{plan.load_balancer} on {len(balancing_nodes(plan))} nodes")
+    nodes.on_each(
+        balancing_nodes(plan), lambda node: nodes[node.name].run(balancer_script(plan, node, tuning))
+    )
+
+
+def balancers_started(nodes: Nodes, tuning: Tuning) -> bool:
+    """True when every node that needs one has been given it as the plan says now."""
+
+    def started(node: NodePlan) -> bool:
+        found = nodes[node.name].run(Command(("cat", MARK)), check=False)
+        return found.status == 0 and found.stdout.strip() == _digest(_work(nodes.plan, node, tuning))
+
+    return all(nodes.on_each(balancing_nodes(nodes.plan), started).values())
+
+
+def balancer_script(plan: Plan, node: NodePlan, tuning: Tuning) -> Script:
+    """What one node needs; it may run again at any time."""
+    work = _work(plan, node, tuning)
+    mark = write_files((NodeFile(MARK, f"{_digest(work)}\n"),))
+    return Script(work + mark, f"load balancer of the API on {node.name}")
+
+
+def balancer_files(plan: Plan, node: NodePlan, tuning: Tuning) -> tuple[NodeFile, ...]:
+    """The configuration of the load balancer on that node, which is one of `balancing_nodes`."""
+    patience = PATIENCE[tuning]
+    if plan.load_balancer is LoadBalancer.LOCAL_NGINX:
+        return (NodeFile("/etc/nginx/nginx.conf", _nginx(plan, patience)),)
+    return (
+        NodeFile("/etc/haproxy/haproxy.cfg", _haproxy(plan, patience)),
+        NodeFile("/etc/keepalived/keepalived.conf", _keepalived(plan, node, patience)),
+        NodeFile(CHECK, _CHECK, 0o755),
+    )
+
+
+def _work(plan: Plan, node: NodePlan, tuning: Tuning) -> str:
+    assert plan.load_balancer is not None
+    units = " ".join(UNITS[plan.load_balancer])
+    return (
+        write_files(balancer_files(plan, node, tuning))
+        + f"systemctl --quiet enable {units}\n"
+        + f"systemctl restart {units}\n"
+    )
+
+
+def _haproxy(plan: Plan, patience: Patience) -> str:
+    # Connections may be silent as long as they like: watches are for minutes, `kubectl exec` for hours.
+    # A server's death is told by the checks, and what is open to it is cut then.
+    #
+    # When no server is ready (etcd without quorum), one that listens at least says why.
+    api = plan.kubernetes.api
+    return f"""\
+global
+    log stdout format raw daemon notice
+    user haproxy
+    group haproxy
+    stats socket /run/haproxy.sock mode 600 level admin
+
+defaults
+    mode tcp
+    log global
+    option redispatch 1
+    retries 3
+    timeout connect {patience.connect}s
+    timeout check {patience.check_limit}s
+    timeout client 24h
+    timeout server 24h
+    default-server inter {patience.check_every}s fall {patience.failures} rise 1
+
+frontend api
+    bind :{api.port}
+    use_backend listening if {{ nbsrv(ready) eq 0 }}
+    default_backend ready
+
+backend ready
+    balance leastconn
+    option httpchk GET /readyz
+    http-check expect status 200
+    default-server check check-ssl verify none on-marked-down shutdown-sessions
+{_haproxy_servers(plan)}
+backend listening
+    balance leastconn
+    default-server check
+{_haproxy_servers(plan)}
+frontend state
+    mode http
+    bind {LOOPBACK}:{STATE_PORT}
+    timeout client 5s
+    monitor-uri /
+    monitor fail if {{ nbsrv(ready) eq 0 }}
+"""
+
+
+def _haproxy_servers(plan: Plan) -> str:
+    return "".join(f"    server {name} {address}\n" for name, address in _servers(plan))
+
+
+def _keepalived(plan: Plan, node: NodePlan, patience: Patience) -> str:
+    place = [each.name for each in plan.control_planes].index(node.name)
+    address, device = plan.kubernetes.api.address, node.nic_on(plan.node_network).device
+    return f"""\
+global_defs {{
+    router_id {node.name}
+    script_user root
+    enable_script_security
+    vrrp_garp_master_refresh 30
+}}
+
+vrrp_script api {{
+    script "{CHECK}"
+    interval {patience.check_every}
+    timeout {patience.check_limit}
+    fall {patience.failures}
+    rise 1
+    weight -{FAILED}
+}}
+
+vrrp_instance api {{
+    state BACKUP
+    interface {device}
+    virtual_router_id {_router(plan)}
+    priority {FIRST_PRIORITY - place}
+    advert_int {patience.advert_every}
+    virtual_ipaddress {{
+        {address}/32 dev {device}
+    }}
+    track_script {{
+        api
+    }}
+}}
+"""
+
+
+def _router(plan: Plan) -> int:
+    """1 to 255; labs have networks of their own, so that it is alone there."""
+    return int(plan.kubernetes.api.address) % 255 + 1
+
+
+_CHECK = f"""\
+#!/bin/sh
+# Whether this node's HAProxy runs and knows an API server that is ready: keepalived asks.
+exec busybox wget -q -T 5 -O /dev/null http://{LOOPBACK}:{STATE_PORT}/
+"""
+
+
+def _nginx(plan: Plan, patience: Patience) -> str:
+    # nginx without a licence has no checks of its own: a connection that fails goes to the next server, and
+    # the one that failed is left alone for a while.
+    patient = f"max_fails={patience.failures} fail_timeout={patience.check_every * patience.failures}s"
+    servers = "".join(f"        server {address} {patient};\n" for _, address in _servers(plan))
+    return f"""\
+user www-data;
+worker_processes 1;
+pid /run/nginx.pid;
+error_log stderr notice;
+include /etc/nginx/modules-enabled/*.conf;
+
+events {{
+    worker_connections 1024;
+}}
+
+stream {{
+    upstream api {{
+        least_conn;
+{servers}    }}
+
+    server {{
+        listen {LOOPBACK}:{API_PORT};
+        proxy_pass api;
+        proxy_connect_timeout {patience.connect}s;
+        proxy_timeout 24h;
+        proxy_socket_keepalive on;
+    }}
+}}
+"""
+
+
+def _servers(plan: Plan) -> Sequence[tuple[str, str]]:
+    return [(node.name, f"{node.internal_address}:{API_PORT}") for node in plan.control_planes]
+
+
+def _digest(work: str) -> str:
+    return hashlib.sha256(work.encode()).hexdigest()
