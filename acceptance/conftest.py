@@ -14,6 +14,7 @@ import pytest
 
 from acceptance import not_judged
 from acceptance.cluster import Api
+from acceptance.control_planes import planes_of
 from acceptance.diagnosis import Topic
 from acceptance.evidence import AfterReboot, Evidence
 from acceptance.expectations import Expectations, Way, load_expectations
@@ -29,6 +30,7 @@ from acceptance.questions import question_keys, replacement_senders
 from acceptance.report import CAUSE, OWN_WORDS, known_causes, late_answers, matrix_table, own_words
 from acceptance.shell import SshConnections
 
+OF_SEVERAL = "test_control_planes.py"
 POD_SECONDS = 180.0
 SLOW_RUNTIMES = {"cri-dockerd": 420.0}
 """Seconds too, by the container runtime: docker takes longer to start a pod."""
@@ -136,6 +138,13 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What several control planes must be like is asked only where there are several."""
+    inventory = config.stash.get(_INVENTORY, None)
+    alone = inventory is not None and not planes_of(inventory)
+    return True if alone and collection_path.name == OF_SEVERAL else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     inventory = metafunc.config.stash.get(_INVENTORY, None)
     if inventory is None:
@@ -155,6 +164,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("pinged", paths, ids=[pair.label for pair in paths])
     if "node" in metafunc.fixturenames:
         metafunc.parametrize("node", inventory.nodes, ids=[node.name for node in inventory.nodes])
+    if "control_plane" in metafunc.fixturenames:
+        planes = planes_of(inventory)
+        metafunc.parametrize("control_plane", planes, ids=[node.name for node in planes])
     if "topic" in metafunc.fixturenames:
         metafunc.parametrize("topic", tuple(Topic), ids=[topic.value for topic in Topic])
     if "asked" in metafunc.fixturenames:

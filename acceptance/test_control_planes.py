@@ -1,0 +1,112 @@
+"""Several control planes: the API by every way to it, what is served, etcd, and who has the common address.
+
+Nothing here is collected for a lab with one control plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from acceptance.control_planes import (
+    COMPONENTS,
+    LOCAL_PROXY,
+    EtcdSight,
+    PlaneSight,
+    content_hashes,
+    endpoint_on_nodes,
+    look,
+    planes_of,
+)
+from acceptance.inventory import Inventory, Node
+from acceptance.problems import Problem
+from acceptance.report import SEEN, Record
+from acceptance.shell import Shell, SshConnections
+
+Shells = Mapping[str, Shell]
+Sights = Mapping[str, PlaneSight | Problem]
+
+
+@pytest.fixture(scope="session")
+def shells(inventory: Inventory, ssh: SshConnections) -> Shells:
+    return {node.name: ssh.to(node.name) for node in planes_of(inventory)}
+
+
+@pytest.fixture(scope="session")
+def sights(inventory: Inventory, shells: Shells) -> Sights:
+    """What every control plane said, asked once."""
+    return look(inventory, shells)
+
+
+def _seen(sights: Sights, name: str) -> PlaneSight:
+    sight = sights[name]
+    if isinstance(sight, Problem):
+        pytest.fail(f"{name} could not be asked: {sight}", pytrace=False)
+    return sight
+
+
+def _etcd(sights: Sights, name: str) -> EtcdSight:
+    etcd = _seen(sights, name).etcd
+    if isinstance(etcd, Problem):
+        pytest.fail(f"etcd on {name} does not answer: {etcd}", pytrace=False)
+    return etcd
+
+
+def test_api_by_every_way(control_plane: Node, sights: Sights) -> None:
+    """The load balancer and each API server by itself, from every control plane."""
+    ways = _seen(sights, control_plane.name).ways
+    assert {way: reason for way, reason in ways.items() if reason} == {}
+
+
+def test_served_certificate(control_plane: Node, sights: Sights) -> None:
+    """What the API server serves, not what lies on the disk, is good for each name and address of all."""
+    names = _seen(sights, control_plane.name).names
+    assert {name: reason for name, reason in names.items() if reason} == {}
+
+
+def test_components_use_the_load_balancer(
+    control_plane: Node, sights: Sights, inventory: Inventory, record_property: Record
+) -> None:
+    """As their connections are: a component that goes to one server by itself stays with it when it dies."""
+    wanted, peers = endpoint_on_nodes(inventory), _seen(sights, control_plane.name).peers
+    wrong = {name: sorted(to) for name, to in peers.items() if to != {wanted}}
+    assert not wrong, f"on {control_plane.name}, expected {wanted}: {wrong}"
+    record_property(SEEN, f"{', '.join(name for name in COMPONENTS if name in peers)}: {wanted}")
+    assert "kubelet" in peers, f"kubelet on {control_plane.name} has no connection to the API"
+
+
+def test_one_has_the_common_address(inventory: Inventory, sights: Sights, record_property: Record) -> None:
+    if inventory.kubernetes.load_balancer == LOCAL_PROXY:
+        return  # each node has its own
+    holders = [name for name in sights if _seen(sights, name).has_common_address]
+    record_property(SEEN, ", ".join(holders))
+    assert len(holders) == 1, f"{inventory.kubernetes.api_address} is on {', '.join(holders) or 'no node'}"
+
+
+def test_etcd_members(control_plane: Node, sights: Sights) -> None:
+    """Every control plane has one that has been started, and nobody else."""
+    members = sorted(_etcd(sights, control_plane.name).members.values())
+    assert members == sorted(sights), f"etcd on {control_plane.name} knows the members {members}"
+
+
+def test_etcd_leader(sights: Sights, record_property: Record) -> None:
+    """All members follow the same one."""
+    seen = {name: _etcd(sights, name) for name in sights}
+    said = {name: (etcd.members.get(etcd.leader, "nobody"), etcd.term) for name, etcd in seen.items()}
+    leaders = set(said.values())
+    record_property(SEEN, ", ".join(f"{leader} in term {term}" for leader, term in sorted(leaders)))
+    assert len(leaders) == 1, f"leader and term as the members say: {said}"
+    assert next(iter(leaders))[0] in sights
+
+
+def test_etcd_alarms(control_plane: Node, sights: Sights) -> None:
+    assert _etcd(sights, control_plane.name).alarms == ()
+
+
+def test_etcd_content_is_the_same(sights: Sights, shells: Shells) -> None:
+    """Compared at one revision that all members have."""
+    hashes = content_hashes(sights, shells)
+    problems = {name: str(found) for name, found in hashes.items() if isinstance(found, Problem)}
+    assert not problems
+    assert len(set(hashes.values())) == 1, f"hashes of all keys: {hashes}"

@@ -1,0 +1,196 @@
+"""What the suite makes of the answers of several control planes; of one it asks nothing of that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from acceptance import test_control_planes as checks
+from acceptance.conftest import pytest_ignore_collect
+from acceptance.control_planes import (
+    EtcdSight,
+    PlaneSight,
+    content_hashes,
+    endpoint_on_nodes,
+    etcd_sight,
+    look,
+    peers,
+    planes_of,
+)
+from acceptance.inventory import Inventory
+from acceptance.problems import Problem
+from acceptance.shell import BATCH_TIMEOUT, LocalShell, Output, Shell
+
+NAMES = ("m1", "m2", "m3")
+MEMBERS = {str(index): name for index, name in enumerate(NAMES, 1)}
+SOCKETS = """\
+0 0 172.31.7.101:40000 172.31.7.100:8443 users:(("kubelet",pid=1,fd=9))
+0 0 172.31.7.101:40001 172.31.7.100:8443 users:(("kube-controller",pid=2,fd=9))
+0 0 [::ffff:172.31.7.101]:40002 [::ffff:172.31.7.102]:6443 users:(("kube-scheduler",pid=3,fd=9))
+0 0 172.31.7.101:40003 172.31.7.102:6443 users:(("haproxy",pid=4,fd=9))
+0 0 172.31.7.101:40004 172.31.7.102:2380 users:(("kubelet",pid=1,fd=10))
+0 0 172.31.7.101:6443 172.31.7.102:40000
+"""
+
+
+def inventory_of(hosts: int, **kubernetes: object) -> Inventory:
+    known = {
+        "version": "v1.24.10",
+        "runtime": "containerd",
+        "pod_cidr": "10.200.0.0/16",
+        "service_cidr": "10.96.0.0/16",
+        "dns_domain": "cluster.local",
+        "dns_address": "10.96.0.10",
+        "api_service_address": "10.96.0.1",
+        "api_address": "172.31.7.100",
+    }
+    nodes = [
+        {
+            "name": name,
+            "role": "control-plane" if index < hosts else "worker",
+            "internal_address": f"172.31.7.10{index + 1}",
+            "nics": [
+                {
+                    "network": "underlay",
+                    "device": "eth1",
+                    "mac": f"52:54:00:00:00:0{index}",
+                    "address": f"172.31.7.10{index + 1}/21",
+                }
+            ],
+        }
+        for index, name in enumerate(NAMES)
+    ]
+    return Inventory.model_validate(
+        {
+            "name": "a",
+            "mode": "flannel-vxlan",
+            "kubeconfig": "/kubeconfig",
+            "ssh_config": "/ssh_config",
+            "kubernetes": {**known, **kubernetes},
+            "networks": [],
+            "nodes": nodes,
+            "probe_image": "agnhost",
+        }
+    )
+
+
+@pytest.fixture
+def several() -> Inventory:
+    return inventory_of(3, load_balancer="keepalived-haproxy", api_port=8443)
+
+
+def member(leader: str = "1", term: int = 4, **changes: Any) -> EtcdSight:
+    return EtcdSight(leader, term, 100, changes.get("members", MEMBERS), changes.get("alarms", ()))
+
+
+def sights_of(*etcds: EtcdSight, holders: tuple[str, ...] = ("m1",)) -> Mapping[str, PlaneSight | Problem]:
+    return {
+        name: PlaneSight({}, {}, name in holders, etcd, {"kubelet": frozenset({"172.31.7.100:8443"})})
+        for name, etcd in zip(NAMES, etcds, strict=True)
+    }
+
+
+def ignore(key: str, value: object) -> None:
+    """In place of pytest's record."""
+
+
+def test_one_control_plane_is_not_asked(several: Inventory) -> None:
+    alone = inventory_of(1)
+    assert planes_of(alone) == ()
+    for inventory, ignored in ((alone, True), (several, None)):
+        config: Any = SimpleNamespace(stash=SimpleNamespace(get=lambda *_, inventory=inventory: inventory))
+        assert pytest_ignore_collect(Path("test_control_planes.py"), config) is ignored
+        assert pytest_ignore_collect(Path("test_nodes.py"), config) is None
+
+
+def test_where_programs_find_the_api(several: Inventory) -> None:
+    assert endpoint_on_nodes(several) == "172.31.7.100:8443"
+    assert endpoint_on_nodes(inventory_of(3, load_balancer="local-nginx")) == "127.0.0.1:6443"
+
+
+def test_connections_by_component() -> None:
+    assert peers(SOCKETS, {6443, 8443}) == {
+        "kubelet": {"172.31.7.100:8443"},
+        "kube-controller": {"172.31.7.100:8443"},
+        "kube-scheduler": {"172.31.7.102:6443"},
+    }
+
+
+def test_answers_of_etcd() -> None:
+    status = {"header": {"raft_term": "7", "revision": "12"}, "leader": "2"}
+    listed = {"members": [{"ID": "1", "name": "m1"}, {"ID": "2"}]}
+    alarmed = {"alarms": [{"memberID": "1", "alarm": "NOSPACE"}]}
+    outputs = [Output(0, json.dumps(each), "") for each in (status, listed, alarmed)]
+    assert etcd_sight(*outputs) == EtcdSight("2", 7, 12, {"1": "m1", "2": ""}, ("NOSPACE",))
+    refused = Output(7, "", "connection refused")
+    assert etcd_sight(outputs[0], refused, outputs[2]) == Problem("connection refused")
+
+
+class Refusing:
+    name = "m1"
+
+    def bash(self, script: str, timeout: float = BATCH_TIMEOUT) -> str:
+        """Everything fails; the commands are run by a real shell."""
+        stand_ins = "curl() { echo 'no connection' >&2; return 7; }; ip() { :; }; ss() { :; }\n"
+        return LocalShell("m1").bash(stand_ins + script, timeout)
+
+
+def test_a_control_plane_where_nothing_answers(several: Inventory) -> None:
+    shells: dict[str, Shell] = {name: Refusing() for name in NAMES}
+    sights = look(several, shells)
+    sight = sights["m2"]
+    assert isinstance(sight, PlaneSight)
+    assert sight.ways == {
+        "172.31.7.100:8443": "no connection",
+        **{f"172.31.7.10{index}:6443": "no connection" for index in (1, 2, 3)},
+    }
+    assert {"172.31.7.100", "m3", "kubernetes.default.svc.cluster.local"} <= sight.names.keys()
+    assert sight.etcd == Problem("no connection")
+    assert not sight.has_common_address
+    assert set(content_hashes(sights, shells)) == set(NAMES)
+
+
+def test_right_sights_pass(several: Inventory) -> None:
+    sights = sights_of(member(), member(), member())
+    checks.test_one_has_the_common_address(several, sights, ignore)
+    checks.test_etcd_leader(sights, ignore)
+    for node in several.nodes:
+        checks.test_etcd_members(node, sights)
+        checks.test_etcd_alarms(node, sights)
+        checks.test_api_by_every_way(node, sights)
+        checks.test_served_certificate(node, sights)
+        checks.test_components_use_the_load_balancer(node, sights, several, ignore)
+
+
+def test_wrong_sights_fail(several: Inventory) -> None:
+    for holders in ((), ("m1", "m2")):
+        with pytest.raises(AssertionError, match=r"172\.31\.7\.100 is on"):
+            checks.test_one_has_the_common_address(
+                several, sights_of(member(), member(), member(), holders=holders), ignore
+            )
+    for odd in (member("2"), member(term=5), member("")):
+        with pytest.raises(AssertionError, match="leader and term"):
+            checks.test_etcd_leader(sights_of(member(), member(), odd), ignore)
+    lacking = sights_of(member(), member(members={"1": "m1"}), member(alarms=("NOSPACE",)))
+    with pytest.raises(AssertionError):
+        checks.test_etcd_members(several.nodes[1], lacking)
+    with pytest.raises(AssertionError):
+        checks.test_etcd_alarms(several.nodes[2], lacking)
+    astray = PlaneSight(
+        {"172.31.7.102:6443": "refused"},
+        {"m3": "no such name"},
+        True,
+        Problem("refused"),
+        {"kubelet": frozenset({"172.31.7.102:6443"})},
+    )
+    sights = {"m1": astray}
+    for check in (checks.test_api_by_every_way, checks.test_served_certificate):
+        with pytest.raises(AssertionError):
+            check(several.nodes[0], sights)
+    with pytest.raises(AssertionError, match=r"expected 172\.31\.7\.100:8443"):
+        checks.test_components_use_the_load_balancer(several.nodes[0], sights, several, ignore)
