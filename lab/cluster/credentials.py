@@ -7,6 +7,7 @@ Names, subjects and usages are those of kubeadm's certs and kubeconfig phases
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import yaml
 
@@ -15,6 +16,7 @@ from lab.cluster.secrets import ClusterSecrets
 from lab.nodes.files import NodeFile
 from lab.topology.models import IpAddress
 from lab.topology.plan import LOOPBACK, ApiEndpoint, NodePlan, Plan
+from lab.topology.planner import API_PORT
 
 PKI = "/etc/kubernetes/pki"
 ADMINS = "system:masters"
@@ -33,8 +35,13 @@ def control_plane_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> 
 
 
 def admin_kubeconfig(plan: Plan, secrets: ClusterSecrets) -> str:
-    """A kubeconfig with all rights, for the host side; it is valid before the API server answers."""
-    return _kubeconfig(plan.kubernetes.api, secrets, Subject("kubernetes-admin", (ADMINS,), client=True))
+    """A kubeconfig with all rights, for the host side; it is valid before the API server answers.
+
+    Of several control planes each has a context of its name too, past the load balancer.
+    """
+    api, subject = plan.kubernetes.api, Subject("kubernetes-admin", (ADMINS,), client=True)
+    servers = {node.name: _server(node) for node in plan.control_planes} if plan.load_balancer else {}
+    return _kubeconfig(api, secrets, subject, servers)
 
 
 def kubelet_serving_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
@@ -121,18 +128,23 @@ def _kubeconfigs(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[N
     )
 
 
-def _kubeconfig(api: ApiEndpoint, secrets: ClusterSecrets, subject: Subject) -> str:
+def _server(node: NodePlan) -> str:
+    return ApiEndpoint((node.internal_address,), API_PORT, ()).url
+
+
+def _kubeconfig(
+    api: ApiEndpoint, secrets: ClusterSecrets, subject: Subject, others: Mapping[str, str] | None = None
+) -> str:
+    """`others` are URLs by the names of contexts that are there beside the current one."""
     pair = issue(secrets.authority, subject)
     cluster, user = "kubernetes", subject.common_name
     context = f"{user}@{cluster}"
-    endpoint = {
-        "server": api.url,
-        "certificate-authority-data": _base64(secrets.authority.certificate),
-    }
+    servers = {cluster: api.url, **(others or {})}
+    trusted = {"certificate-authority-data": _base64(secrets.authority.certificate)}
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": cluster, "cluster": endpoint}],
+        "clusters": [{"name": name, "cluster": {"server": url, **trusted}} for name, url in servers.items()],
         "users": [
             {
                 "name": user,
@@ -142,7 +154,10 @@ def _kubeconfig(api: ApiEndpoint, secrets: ClusterSecrets, subject: Subject) -> 
                 },
             }
         ],
-        "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
+        "contexts": [
+            {"name": context if name == cluster else name, "context": {"cluster": name, "user": user}}
+            for name in servers
+        ],
         "current-context": context,
     }
     return yaml.safe_dump(document, sort_keys=False, width=10_000)

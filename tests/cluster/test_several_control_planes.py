@@ -224,3 +224,17 @@ def test_one_control_plane_lets_nobody_join_as_one(plan: Plan) -> None:
     assert plan.other_control_planes == ()
     changed = dataclasses.replace(plan, nodes=plan.nodes[:1])
     assert changed.load_balancer is None
+
+
+def test_each_control_plane_can_be_asked_past_the_load_balancer(
+    plan: Plan, balanced: Plan, secrets: ClusterSecrets
+) -> None:
+    (alone,) = yaml.safe_load(admin_kubeconfig(plan, secrets))["contexts"]
+    assert alone["name"] == "kubernetes-admin@kubernetes"
+    config = yaml.safe_load(admin_kubeconfig(balanced, secrets))
+    assert config["current-context"] == "kubernetes-admin@kubernetes"
+    servers = {each["name"]: each["cluster"]["server"] for each in config["clusters"]}
+    of_context = {each["name"]: servers[each["context"]["cluster"]] for each in config["contexts"]}
+    assert of_context["kubernetes-admin@kubernetes"] == "https://172.31.7.100:8443"
+    assert of_context["k8s-master3"] == "https://172.31.7.103:6443"
+    assert len(of_context) == 4
