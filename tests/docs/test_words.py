@@ -12,7 +12,11 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 ENGLISH = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
-TWINS = ((ENGLISH, CHINESE), (ROOT / "docs" / "exercises.md", ROOT / "docs" / "exercises.zh-CN.md"))
+TWINS = (
+    (ENGLISH, CHINESE),
+    (ROOT / "docs" / "exercises.md", ROOT / "docs" / "exercises.zh-CN.md"),
+    (ROOT / "docs" / "ha.md", ROOT / "docs" / "ha.zh-CN.md"),
+)
 """Pages in both languages that say the same."""
 RECORDS = (ROOT / "docs" / "faults.md", ROOT / "docs" / "performance.md")
 """Written by programs; they quote what was said on the day of a run."""
