@@ -94,7 +94,10 @@ def content_hashes(
     ]
     if not revisions:
         return {name: Problem("no member of etcd said its revision") for name in sights}
-    command = Command("hash", _etcd("maintenance/hashkv", {"revision": min(revisions)}))
+    # The second is the path in etcd 3.5.
+    paths = ("maintenance/hashkv", "maintenance/hash")
+    script = " || ".join(f"{_etcd(path, {'revision': min(revisions)})} 2>/dev/null" for path in paths)
+    command = Command("hash", script)
     with ThreadPoolExecutor(len(sights)) as pool:
         return dict(zip(sights, pool.map(lambda name: _hash(shells[name], command), sights), strict=True))
 
@@ -112,6 +115,8 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
     ways = {way: f"{_ASK} https://{way}/readyz" for way in _ways(inventory)}
     names = {name: _served(name, node) for name in _names(inventory)}
     others = {
+        # One after another: all at once, handshakes alone would keep the API servers from answering.
+        "names": "".join(f"echo {name} $({script} 2>&1)\n" for name, script in names.items()),
         "status": _etcd("maintenance/status", {}),
         "members": _etcd("cluster/member/list", {}),
         "alarms": _etcd("maintenance/alarm", {"action": "GET"}),
@@ -120,7 +125,6 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
     }
     commands = [
         *(Command(f"way {way}", script) for way, script in ways.items()),
-        *(Command(f"name {name}", script) for name, script in names.items()),
         *(Command(key, script) for key, script in others.items()),
     ]
     try:
@@ -129,7 +133,7 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
         return Problem(str(error))
     return PlaneSight(
         {way: _reason(outputs[f"way {way}"]) for way in ways},
-        {name: _reason(outputs[f"name {name}"]) for name in names},
+        _of_names(names, outputs["names"].stdout),
         bool(outputs["holder"].stdout.strip()),
         etcd_sight(outputs["status"], outputs["members"], outputs["alarms"]),
         peers(outputs["sockets"].stdout, {SERVER_PORT, inventory.kubernetes.api_port}),
@@ -154,7 +158,13 @@ def _names(inventory: Inventory) -> Iterable[str]:
 def _served(name: str, node: Node) -> str:
     """Asks that node's own API server as if it were called so: curl verifies what is served."""
     own = f"{name}:{SERVER_PORT}:{node.internal_address}:{SERVER_PORT}"
-    return f"{_ASK} --connect-to {own} https://{name}:{SERVER_PORT}/readyz"
+    return f"{_ASK} --connect-to {own} https://{name}:{SERVER_PORT}/version"
+
+
+def _of_names(names: Iterable[str], said: str) -> Mapping[str, str]:
+    """By name what curl said of it, from lines of name and error; nothing where all is right."""
+    errors = {name: error for name, _, error in (line.partition(" ") for line in said.splitlines())}
+    return {name: errors.get(name, "it was not asked") for name in names}
 
 
 def _etcd(path: str, question: Mapping[str, object]) -> str:
