@@ -114,7 +114,7 @@ def _work(plan: Plan, node: NodePlan, tuning: Tuning) -> str:
 
 def _haproxy(plan: Plan, patience: Patience) -> str:
     # Connections may be silent as long as they like: watches are for minutes, `kubectl exec` for hours.
-    # A server's death is told by the checks, and what is open to it is cut then.
+    # A dead server is told by the checks, or by two clients that cannot connect; what is open to it is cut.
     #
     # When no server is ready (etcd without quorum), one that listens at least says why.
     api = plan.kubernetes.api
@@ -134,7 +134,8 @@ defaults
     timeout check {patience.check_limit}s
     timeout client 24h
     timeout server 24h
-    default-server inter {patience.check_every}s fall {patience.failures} rise 1
+    default-server inter {patience.check_every}s fastinter 1s fall {patience.failures} rise 1
+    default-server check observe layer4 error-limit 2 on-error mark-down
 
 frontend api
     bind :{api.port}
@@ -145,11 +146,10 @@ backend ready
     balance leastconn
     option httpchk GET /readyz
     http-check expect status 200
-    default-server check check-ssl verify none on-marked-down shutdown-sessions
+    default-server check-ssl verify none on-marked-down shutdown-sessions
 {_haproxy_servers(plan)}
 backend listening
     balance leastconn
-    default-server check
 {_haproxy_servers(plan)}
 frontend state
     mode http

@@ -264,14 +264,24 @@ ONLY_ALONE = frozenset({"leader-elect", "unsafe-no-fsync"})
 
 _LEASE = "a lease is lost only by a program that is gone, not by one that is late"
 
-SEVERAL_ON_A_SLOW_HOST = tuple(
-    Setting(part, Kind.ARGUMENT, name, value, own, _LEASE)
-    for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER)
-    for name, value, own in (
-        ("leader-elect-lease-duration", "60s", "15s"),
-        ("leader-elect-renew-deadline", "40s", "10s"),
-        ("leader-elect-retry-period", "10s", "2s"),
-    )
+SEVERAL_ON_A_SLOW_HOST = (
+    Setting(
+        Part.API_SERVER,
+        Kind.ARGUMENT,
+        "etcd-healthcheck-timeout",
+        "10s",
+        "2s",
+        "the load balancer takes one that says it is not ready out of use, and it need only be late",
+    ),
+    *(
+        Setting(part, Kind.ARGUMENT, name, value, own, _LEASE)
+        for part in (Part.CONTROLLER_MANAGER, Part.SCHEDULER)
+        for name, value, own in (
+            ("leader-elect-lease-duration", "60s", "15s"),
+            ("leader-elect-renew-deadline", "40s", "10s"),
+            ("leader-elect-retry-period", "10s", "2s"),
+        )
+    ),
 )
 """Under emulation, in place of those that hold for one control plane only."""
 

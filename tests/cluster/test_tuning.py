@@ -101,8 +101,9 @@ def rows(settings: tuple[Setting, ...]) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("control_planes", [1, 3])
 @pytest.mark.parametrize("runtime", [Containerd(), CriDockerd()])
-def test_the_page_lists_all_settings(plan: Plan, runtime: ContainerRuntime) -> None:
+def test_the_page_lists_all_settings(plan: Plan, runtime: ContainerRuntime, control_planes: int) -> None:
     lines = PAGE.read_text().splitlines()
-    settings = settings_of(plan.kubernetes, runtime, emulated=True)
+    settings = settings_of(plan.kubernetes, runtime, emulated=True, control_planes=control_planes)
     assert [row for row in rows(settings.all) if row not in lines] == []
