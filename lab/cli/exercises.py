@@ -33,18 +33,28 @@ def exercise() -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write it here (default: NAME.exercise in the current folder).",
 )
-def make(recipe: str, target: Path | None) -> None:
+@click.option(
+    "--key",
+    "key_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Your key for `lab mark` (default: NAME.key in the current folder); one that is there stays.",
+)
+def make(recipe: str, target: Path | None, key_file: Path | None) -> None:
     """Check a teacher's recipe (YAML, or the name of one of the project) and write the file for students.
 
-    The file hides what is wrong at a glance. It is not encrypted.
+    The file hides what is wrong at a glance. It is not encrypted. The key opens what students hand in: it is
+    for you alone.
 
     \b
     Example: lab exercise make exercise-2.yaml
     Example: lab exercise make exercise-2.yaml --to handout/exercise-2.exercise
     """
-    made, path = make_exercise(recipe, target)
-    click.echo(f"wrote {path}: {len(made.faults)} in the pool, {made.draw} for each student")
-    click.echo(f"digest {made.digest}")
+    made = make_exercise(recipe, target, key_file)
+    exercise = made.exercise
+    click.echo(f"wrote {made.path}: {len(exercise.faults)} in the pool, {exercise.draw} for each student")
+    click.echo(f"digest {exercise.digest}")
+    click.echo(f"{made.key} opens what is handed in: keep it, and give it to nobody")
 
 
 @exercise.command()

@@ -57,11 +57,15 @@ class Exercise:
     """For a healthy lab that was mended by hand."""
     reveal: bool
     """Whether the end of the exercise tells its faults."""
+    public_key: str = ""
+    """The teacher's, in base64, for hand-ins; empty for a recipe that no teacher has made a file of."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all of it: the same for all who have the same exercise."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 over all of it but the key: the same for all who have the same exercise."""
+        said = asdict(self)
+        del said["public_key"]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def student_id(text: str) -> str:

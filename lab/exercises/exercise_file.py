@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from lab.exercises.exercise import Exercise
-from lab.foundation.errors import LabError, WrongUseError, refused_by_system
+from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.files import read_at_most
 from lab.foundation.seal import seal, unseal
 from lab.foundation.strict import STRICT, problems_of
 
@@ -58,12 +59,7 @@ def read_exercise_file(path: Path) -> Exercise:
     Raises WrongUseError for a file that is none, LabError for one that was changed on its way.
     """
     try:
-        with path.open("rb") as content:
-            raw = content.read(MAXIMUM_BYTES)
-    except OSError as error:
-        raise refused_by_system(f"cannot read {path}", error) from error
-    try:
-        file = _FILE.validate_json(raw)
+        file = _FILE.validate_json(read_at_most(path, MAXIMUM_BYTES))
     except ValidationError as error:
         raise WrongUseError(
             f"{path} is no exercise",

@@ -42,16 +42,16 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> Non
         raise
 
 
-def write_output(path: Path, content: str) -> None:
+def write_output(path: Path, content: str, *, private: bool = False) -> None:
     """Write what a user asked for into the file that they named, as UTF-8: a file whole or not at all.
 
-    It belongs to the user who called sudo. Devices and pipes, such as /dev/stdout, stay what they are. Raises
-    LabError when it cannot be written.
+    It belongs to the user who called sudo; with `private` nobody else may read it. Devices and pipes, such as
+    /dev/stdout, stay what they are. Raises LabError when it cannot be written.
     """
     if not path.parent.is_dir():
         raise LabError(f"cannot write {path}: there is no folder {path.parent}", resolution="make it first")
     if path.is_file() or not path.exists():
-        write_atomically(path.resolve(), content)
+        write_atomically(path.resolve(), content, 0o600 if private else 0o644)
         give_to_caller(path.resolve())
         return
     try:
@@ -99,6 +99,15 @@ def give_to_caller(path: Path) -> None:
 def is_plain_file(path: Path) -> bool:
     """Whether a file itself is there: no link to one, no pipe or device, which may be read without end."""
     return path.is_file() and not path.is_symlink()
+
+
+def read_at_most(path: Path, largest: int) -> bytes:
+    """The first `largest` bytes of the file. Raises LabError when it cannot be read."""
+    try:
+        with path.open("rb") as content:
+            return content.read(largest)
+    except OSError as error:
+        raise refused_by_system(f"cannot read {path}", error) from error
 
 
 def sha256_of(path: Path) -> str:

@@ -15,6 +15,8 @@ from lab.exercises.exercise_file import (
     unsealed_exercise,
 )
 from lab.exercises.recipe import find_recipe, load_recipe, shipped_recipes
+from lab.exercises.teacher_key import SUFFIX as KEY_SUFFIX
+from lab.exercises.teacher_key import TeacherKey, key_file_text, read_key_file
 from lab.faults.registry import fault_named
 from lab.foundation import journal
 from lab.foundation.errors import LabError, WrongUseError
@@ -48,6 +50,15 @@ class ExerciseRow:
 
 
 @dataclass(frozen=True)
+class Made:
+    """An exercise for students, and what the teacher keeps."""
+
+    exercise: Exercise
+    path: Path
+    key: Path
+
+
+@dataclass(frozen=True)
 class Started:
     """An exercise that a student may begin to work on."""
 
@@ -70,16 +81,27 @@ def exercise_rows() -> tuple[ExerciseRow, ...]:
     return tuple(_row(load_recipe(path)) for path in shipped_recipes().values())
 
 
-def make_exercise(recipe: str, target: Path | None) -> tuple[Exercise, Path]:
-    """Write the file for students, by default NAME.exercise in the current folder.
+def make_exercise(recipe: str, target: Path | None, key_file: Path | None) -> Made:
+    """Write the file for students and the teacher's key, by default both in the current folder.
 
-    Raises RecipeError with all that is wrong in the recipe, WrongUseError when there is none, LabError when
-    the file cannot be written.
+    A key of the same exercise that is there stays, so that it opens all hand-ins. Raises RecipeError with all
+    that is wrong in the recipe, WrongUseError when there is none or a key of another exercise in the way,
+    LabError when a file cannot be written.
     """
     exercise = load_recipe(find_recipe(recipe))
     path = target or Path(f"{exercise.name}{SUFFIX}")
-    write_output(path, exercise_file_text(exercise))
-    return exercise, path
+    key_path = key_file or Path(f"{exercise.name}{KEY_SUFFIX}")
+    key = read_key_file(key_path) if key_path.exists() else TeacherKey.new(exercise)
+    if key.exercise.digest != exercise.digest:
+        raise WrongUseError(
+            f"{key_path} is the key of another version of the exercise: digest {key.exercise.digest[:12]}",
+            details="hand-ins of that version can be opened by it alone",
+            resolution="keep it under another name, or give this one another name with --key",
+        )
+    if not key_path.exists():
+        write_output(key_path, key_file_text(key), private=True)
+    write_output(path, exercise_file_text(key.exercise))
+    return Made(key.exercise, path, key_path)
 
 
 def open_exercise(file_or_name: str) -> Exercise:

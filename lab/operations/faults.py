@@ -116,7 +116,7 @@ def clear_faults(folder: LabFolder, name: str | None, progress: Progress) -> tup
                 _clear(lab, injected, progress)
                 cleared.append(injected)
         if cleared and not read_faults(folder):
-            _wait_until_well(lab, progress)
+            wait_until_lab_is_well(lab, progress)
         return tuple(cleared)
 
 
@@ -159,7 +159,8 @@ def _clear(lab: Lab, injected: InjectedFault, progress: Progress) -> None:
     write_faults(lab.folder, [each for each in read_faults(lab.folder) if each.name != injected.name])
 
 
-def _wait_until_well(lab: Lab, progress: Progress) -> None:
+def wait_until_lab_is_well(lab: Lab, progress: Progress) -> None:
+    """Wait until all is ready and answers. Raises TimedOutError."""
     with progress.step("nodes Ready, pods of the system ready") as at:
         wait_until_well(lab.api, lab.plan, lab.mode_setup.workloads, at, Deadline(HEALTHY_LIMIT))
 

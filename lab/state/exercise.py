@@ -37,6 +37,8 @@ class ExerciseRecord:
     ready: bool = False
     """True once all its faults are in."""
     returns: tuple[Return, ...] = ()
+    before: str = ""
+    """JUnit XML of the first check, sealed; empty until there was one."""
 
 
 _RECORD = TypeAdapter(ExerciseRecord)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +22,8 @@ from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.machines.machines import MachineState
-from lab.operations import context, exercises, faults, testing
+from lab.nodes.connection import Result, Script
+from lab.operations import context, exercises, faults, replaying, testing
 from lab.operations.context import Lab
 from lab.operations.faults import faults_after_revert
 from lab.operations.up import UpRequest
@@ -30,7 +33,7 @@ from lab.topology.loader import load_topology
 from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import make_plan
 from scripts.fault_table.words import line_that_names
-from tests.operations.test_status import DIGEST, StandInApi, StandInNodes, node
+from tests.operations.test_status import DIGEST, StandInApi, StandInNode, StandInNodes, node
 from tests.stand_in_site import PaperParts, put_box
 
 SHIPPED = {name: load_recipe(path) for name, path in shipped_recipes().items()}
@@ -81,6 +84,38 @@ class RunningMachines:
         return {node.name: MachineState.RUNNING for node in self.plan.nodes}
 
 
+@dataclass(frozen=True)
+class BashNode(StandInNode):
+    """Its scripts run in bash here; WRONG is what makes the suite fail. There is no kubelet."""
+
+    lab: ExerciseLab
+
+    def run(self, what: Script, *, check: bool = True, timeout: float) -> Result:
+        environment = {"PATH": os.environ["PATH"], "WRONG": str(self.lab.wrong)}
+        text = what.text.replace("kubelet --version", "echo Kubernetes v1.24.10")
+        done = subprocess.run(
+            ["bash", "-c", text],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=check,
+        )
+        return Result(self.name, done.returncode, done.stdout, done.stderr)
+
+    def put_text(self, path: str, content: str, mode: int) -> None:
+        Path(path).write_text(content)
+        self.lab.scripts_put(self.name)
+
+
+@dataclass
+class BashNodes(StandInNodes):
+    lab: ExerciseLab
+
+    def __getitem__(self, name: str) -> BashNode:
+        return BashNode(name, self.lab)
+
+
 @dataclass
 class ExerciseLab:
     """The lab, and what is done to it; the current folder is an empty one."""
@@ -91,6 +126,8 @@ class ExerciseLab:
     done: list[str] = field(default_factory=list)
     breaks: type[BaseException] | None = None
     """What the next fault that is put in is ended by."""
+    scripts_put: Callable[[str], None] = lambda node: None
+    """Told of each node that a student's script was written to."""
 
     def __post_init__(self) -> None:
         self.home.mkdir()
@@ -103,6 +140,8 @@ class ExerciseLab:
         self.monkeypatch.setattr(exercises, "bring_up", self._bring_up)
         self.monkeypatch.setattr(exercises, "rebuild_lab", self._rebuild)
         self.monkeypatch.setattr(testing, "SUITE", self._suite())
+        self.monkeypatch.setattr(replaying, "wait_until_lab_is_well", lambda lab, progress: None)
+        self.monkeypatch.setattr(replaying, "PATH", str(self.home / "handed-in.sh"))
 
     @property
     def folder(self) -> LabFolder:
@@ -135,7 +174,7 @@ class ExerciseLab:
     def _parts(self, folder: LabFolder) -> PaperParts:
         plan = make_plan(load_topology(folder.topology))
         nodes = [node(each.name) for each in plan.nodes]
-        return PaperParts(folder, RunningMachines(plan), StandInNodes(), StandInApi(*nodes))
+        return PaperParts(folder, RunningMachines(plan), BashNodes(self), StandInApi(*nodes))
 
     def _fault(self, name: str) -> Fault:
         real = fault_named(name)

@@ -75,7 +75,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: list[bool]) -
     monkeypatch.setattr(faults, "fault_named", {fault.name: fault for fault in everything}.__getitem__)
     monkeypatch.setattr(faults, "_at_work", Lab.open)
     monkeypatch.setattr(faults, "_site", lambda lab, at: None)
-    monkeypatch.setattr(faults, "_wait_until_well", lambda lab, progress: DONE.append("well"))
+    monkeypatch.setattr(faults, "wait_until_lab_is_well", lambda lab, progress: DONE.append("well"))
     return folder
 
 

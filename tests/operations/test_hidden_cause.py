@@ -14,6 +14,7 @@ from lab.cli.main import cli
 from lab.exercises.exercise import PoolEntry, drawn
 from lab.faults.registry import FAULTS
 from lab.foundation.errors import LabError
+from lab.foundation.seal import unseal
 from lab.operations import health
 from lab.operations.status import lab_status
 from lab.operations.tracing import without_reasons
@@ -51,6 +52,7 @@ SHOWN: tuple[tuple[str, ...], ...] = (
     ("exercise", "check"),
     ("exercise", "check", "--json"),
     ("exercise", "start", "coursework-1", "--student", "1", "--name", "a"),
+    ("handin", "{home}/report.md", "--found", "cluster", "I do not know", "--to", "{home}/mine.handin"),
 )
 
 
@@ -62,8 +64,12 @@ def files_of(folder: Path) -> dict[str, str]:
 def test_no_command_and_no_file_tells_the_fault(name: str, entry: str, exercise_lab: ExerciseLab) -> None:
     student = student_with(SHIPPED[name], entry)
     hidden = drawn(SHIPPED[name], student)
+    home = exercise_lab.home
+    file, key, report = (home / each for each in ("a.exercise", "a.key", "report.md"))
+    exercise_lab.run("exercise", "make", name, "--to", str(file), "--key", str(key))
+    report.write_text("# I have seen nothing yet\n")
     status, said = exercise_lab.run(
-        "exercise", "start", name, "--student", student, "--name", "a", "--verbose"
+        "exercise", "start", str(file), "--student", student, "--name", "a", "--verbose"
     )
     assert (status, causes_in(said, hidden)) == (0, [])
     assert [fault.name for fault in read_faults(exercise_lab.folder)] == [each.fault for each in hidden]
@@ -73,8 +79,13 @@ def test_no_command_and_no_file_tells_the_fault(name: str, entry: str, exercise_
         assert f"the exercise {name} runs in the lab a, and this command would" in said
         assert "lab exercise check" in said
     for words in SHOWN:
-        _, said = exercise_lab.run(*words)
+        _, said = exercise_lab.run(*(word.format(home=home) for word in words))
         assert causes_in(said, hidden) == [], words
+    record = read_exercise(exercise_lab.folder)
+    assert record is not None
+    assert causes_in(unseal(record.before), hidden) != []
+    for each in (file, key, home / "mine.handin"):
+        assert causes_in(each.read_text(), hidden) == [], each
     told = {path: causes_in(text, hidden) for path, text in files_of(exercise_lab.folder.root).items()}
     assert {path: causes for path, causes in told.items() if causes} == {}
     # The suite leaves neither report nor cache.
