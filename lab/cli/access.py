@@ -25,7 +25,7 @@ def _open(name: str | None) -> Lab:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @name_option
 def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
-    """Log in on NODE, or run a shell command there.
+    """Log in on NODE, or run a shell command there. `lan-host` is the machine of the LAN that is no node.
 
     \b
     Example: lab ssh k8s-node1
@@ -38,10 +38,11 @@ def ssh(name: str | None, node: str, words: tuple[str, ...]) -> None:
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
 @name_option
 def exec_command(name: str | None, node: str, words: tuple[str, ...]) -> None:
-    """Run a command on NODE; its arguments are passed on unchanged.
+    """Run a command on NODE, or on lan-host with the programs of this host; its arguments reach it unchanged.
 
     \b
     Example: lab exec k8s-node1 -- ip route
+    Example: lab exec lan-host -- curl http://172.31.6.1:8080/
     """
     become_ssh(_open(name), node, words, quote=True)
 

@@ -44,6 +44,15 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(command)
 
 
+def discard_option(command: F) -> F:
+    """--discard, for commands after which what was made in the cluster is not there any more."""
+    return click.option(
+        "--discard",
+        is_flag=True,
+        help="Discard what you made in the cluster; without this, a save point is taken before (`undo`).",
+    )(command)
+
+
 def supply_option(command: F) -> F:
     """--supply, or LAB_SUPPLY; the value may be None."""
     return click.option(

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import console, json_option, name_option, print_json, show_rows, supply_option, the_lab
+from lab.cli.common import (
+    console,
+    discard_option,
+    json_option,
+    name_option,
+    print_json,
+    show_rows,
+    supply_option,
+    the_lab,
+)
 from lab.cli.tables import show_rows as show_table
 from lab.operations.exercise_check import Verdict, check_exercise
 from lab.operations.exercises import (
@@ -64,16 +73,17 @@ def make(recipe: str, target: Path | None, key_file: Path | None) -> None:
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: its topology's name)."
 )
-def start(file: str, student: str, supply: str | None, name: str | None) -> None:
+@discard_option
+def start(*, file: str, student: str, supply: str | None, name: str | None, discard: bool) -> None:
     """Start the exercise in FILE, or one of the project, in your own lab, which is built if there is none.
 
-    A lab of that name is rebuilt, which discards what you created in it.
+    A lab of that name is rebuilt; what you made in it is listed, and kept in the save point `undo`.
 
     \b
     Example: lab exercise start exercise-2.exercise --student 2023001
     Example: lab exercise start coursework-1 --student 2023001
     """
-    started = start_exercise(open_exercise(file), student, name, supply, console())
+    started = start_exercise(open_exercise(file), student, name, supply, console(), discard=discard)
     work = started.exercise
     click.echo(f"{work.name}: {work.title}\n\n{work.text}\n")
     click.echo(f"Student {started.student}, {work.points} points, digest {work.digest[:12]}")

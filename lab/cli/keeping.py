@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import console, json_option, name_option, show_rows, the_lab
+from lab.cli.common import console, discard_option, json_option, name_option, show_rows, the_lab
 from lab.cli.tables import show_kept, show_snapshots
 from lab.operations.cache import kept_rows, prune_kept
 from lab.operations.filling import fill_cache, modes_for
@@ -42,14 +42,17 @@ def save(snapshot: str, note: str, name: str | None) -> None:
 
 @snapshots.command()
 @snapshot_argument
+@discard_option
 @name_option
-def restore(snapshot: str, name: str | None) -> None:
+def restore(*, snapshot: str, name: str | None, discard: bool) -> None:
     """Restore all nodes to a save point, with the current time.
+
+    What you made in the cluster is listed, and kept in the save point `undo` (`redo` if you restore `undo`).
 
     \b
     Example: lab snapshot restore before-exercise-2
     """
-    restore_snapshot(the_lab(name), snapshot, console())
+    restore_snapshot(the_lab(name), snapshot, console(), discard=discard)
 
 
 @snapshots.command("list")
@@ -139,8 +142,9 @@ def prune(gib: float | None) -> None:
 
 @cache.command()
 @click.option("--modes", required=True, metavar="M,N", help="These modes, or `all` that the lab can have.")
+@discard_option
 @name_option
-def fill(name: str | None, modes: str) -> None:
+def fill(*, name: str | None, modes: str, discard: bool) -> None:
     """Install modes ahead, in the lab that runs; afterwards it is a clean cluster in the mode it had.
 
     Later `lab up`, `lab rebuild --mode` and `lab test --all-modes` take them from the cache.
@@ -150,7 +154,7 @@ def fill(name: str | None, modes: str) -> None:
     """
     folder, progress = the_lab(name), console()
     wanted = modes_for(folder, progress) if modes == "all" else tuple(modes.split(","))
-    filled = fill_cache(folder, wanted, progress)
+    filled = fill_cache(folder, wanted, progress, discard=discard)
     click.echo(f"{len(filled)} installed, {len(wanted) - len(filled)} were in the cache")
 
 

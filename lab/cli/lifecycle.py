@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import click
 
-from lab.cli.common import console, json_option, name_option, print_json, show_rows, supply_option, the_lab
+from lab.cli.common import (
+    console,
+    discard_option,
+    json_option,
+    name_option,
+    print_json,
+    show_rows,
+    supply_option,
+    the_lab,
+)
 from lab.cli.tables import show_labs, show_settings, show_status, show_summary
 from lab.operations.down import take_down
 from lab.operations.logs import log_files, print_log
@@ -25,6 +34,11 @@ from lab.operations.wanted_doors import WantedDoors
 )
 @click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
 @click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
+@click.option(
+    "--until",
+    type=click.Choice(["cluster"]),
+    help="End there: all nodes have joined, and there is no pod network. Without it, `lab up` goes on.",
+)
 @click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
 @click.option("--host-nic", metavar="NIC", help="Let this device be a port of the underlay (see `lab lan`).")
 @click.option("--pull-through", is_flag=True, help="Let nodes pull images (see `lab image through`).")
@@ -37,6 +51,7 @@ def up(
     name: str | None,
     cold: bool,
     images: tuple[str, ...],
+    until: str | None,
     outside: bool,
     pull_through: bool,
     host_nic: str | None,
@@ -48,9 +63,10 @@ def up(
     Example: lab up --topology underlay-3node --mode flannel-vxlan
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     Example: lab up --topology underlay-3node --image nginx:1.25
+    Example: lab up --topology course-exact --until cluster
     """
     doors = WantedDoors(outside, pull_through, host_nic)
-    request = UpRequest(topology, mode, supply, name, cold, images, doors)
+    request = UpRequest(topology, mode, supply, name, cold, images, doors, until == "cluster")
     summary = bring_up(request, console())
     if as_json:
         print_json(summary.as_json())
@@ -71,14 +87,17 @@ def down(name: str | None) -> None:
 
 @click.command()
 @click.option("--mode", metavar="M", help="Switch to this network mode (default: the lab's current mode).")
+@discard_option
 @name_option
-def rebuild(mode: str | None, name: str | None) -> None:
+def rebuild(*, mode: str | None, name: str | None, discard: bool) -> None:
     """Return to a clean cluster from a snapshot; with --mode, in another network mode.
+
+    What you made in the cluster is listed, and kept in the save point `undo`.
 
     \b
     Example: lab rebuild --mode flannel-vxlan
     """
-    show_summary(rebuild_lab(the_lab(name), mode, console()))
+    show_summary(rebuild_lab(the_lab(name), mode, console(), discard=discard))
 
 
 @click.command()

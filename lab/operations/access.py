@@ -10,6 +10,7 @@ from typing import NoReturn
 from lab.foundation.environment import search_path
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.process import become
+from lab.host.lan_host import NAME as LAN_HOST
 from lab.operations.context import Lab
 
 _FOR_A_SHELL = frozenset(" \t\n;|&<>$`")
@@ -29,18 +30,24 @@ def ssh_config(lab: Lab) -> str:
 
 
 def become_ssh(lab: Lab, node: str, words: Sequence[str], *, quote: bool) -> NoReturn:
-    """Replace this process with ssh to the node, as root.
+    """Replace this process with ssh to the node, as root, or with a program on the LAN host.
 
     With `quote` the words reach the node as they are; without, they are a command line for its shell.
     Raises WrongUseError for a node that the lab does not have, and for shell text in place of words.
     """
-    lab.node_named(node)
+    lan_host = lab.lan_host if node == LAN_HOST else None
+    if lan_host is None:
+        lab.node_named(node)
     if quote and len(words) == 1 and _FOR_A_SHELL.intersection(words[0]):
         raise WrongUseError(
             f"{words[0]!r} is no program on {node}",
             details="`lab exec` hands words on as they are: the first is the program, no shell reads them",
             resolution=f"lab ssh {node} {shlex.quote(words[0])}",
         )
+    if lan_host is not None:
+        lab.require_running()
+        line = list(words) if quote else ["sh", "-c", " ".join(words)] if words else [_user_shell()]
+        become(lan_host.command(line), told=line[:1])
     lab.require_awake()
     ssh = ["ssh", "-F", str(lab.folder.ssh_config), node]
     become([*ssh, *(map(shlex.quote, words) if quote else words)], told=ssh)
@@ -60,7 +67,7 @@ def become_kubectl(lab: Lab, words: Sequence[str]) -> NoReturn:
 def become_shell(lab: Lab) -> NoReturn:
     """Replace this process with the user's shell inside the lab's network, kubectl on its PATH."""
     lab.require_running()
-    user_shell = [os.environ.get("SHELL", "/bin/sh")]
+    user_shell = [_user_shell()]
     become(
         lab.site.network_command(user_shell),
         told=user_shell,
@@ -70,6 +77,10 @@ def become_shell(lab: Lab) -> NoReturn:
             "PATH": f"{lab.folder.programs}:{search_path()}",
         },
     )
+
+
+def _user_shell() -> str:
+    return os.environ.get("SHELL", "/bin/sh")
 
 
 def kubeconfig_text(lab: Lab) -> str:

@@ -25,6 +25,7 @@ from lab.foundation.journal import Silence
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
+from lab.operations.discarding import keep_what_was_made
 from lab.operations.exercise_objects import apply_objects
 from lab.operations.faults import put_fault
 from lab.operations.rebuild import rebuild_lab
@@ -118,13 +119,20 @@ def open_exercise(file_or_name: str) -> Exercise:
 
 
 def start_exercise(
-    exercise: Exercise, student: str, name: str | None, supply: str | None, progress: Progress
+    exercise: Exercise,
+    student: str,
+    name: str | None,
+    supply: str | None,
+    progress: Progress,
+    *,
+    discard: bool = True,
 ) -> Started:
     """Bring the lab into the state of the exercise and put the student's faults in, which nothing tells.
 
-    A lab that is there goes back to the clean cluster in the mode of the exercise. A start that was ended in
-    the middle may be repeated. Raises WrongUseError while an exercise runs and for a lab of another topology,
-    LabError when something fails.
+    A lab that is there goes back to the clean cluster in the mode of the exercise; without `discard`, what
+    users have made in it is told and kept before. A start that was ended in the middle may be repeated.
+    Raises WrongUseError while an exercise runs and for a lab of another topology, LabError when something
+    fails.
     """
     number = student_id(student)
     faults = drawn(exercise, number)
@@ -134,6 +142,8 @@ def start_exercise(
         folder = lab_folder(name or load_topology(source).name)
         _refuse_second(folder)
         remove_exercise(folder)
+        if not discard and read_record(folder) is not None:
+            keep_what_was_made(folder, "lab exercise start", progress)
         _clean_cluster(folder, source, exercise.mode, supply, progress)
     lab = Lab.open(folder, progress)
     if exercise.objects:

@@ -9,6 +9,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.modes.registry import MODES
 from lab.operations.context import Lab
+from lab.operations.discarding import keep_what_was_made
 from lab.operations.keeping import is_kept
 from lab.operations.rebuild import rebuild_lab
 from lab.state.records import locked
@@ -28,11 +29,14 @@ def modes_for(folder: LabFolder, progress: Progress) -> tuple[str, ...]:
     return tuple(able)
 
 
-def fill_cache(folder: LabFolder, modes: Sequence[str], progress: Progress) -> tuple[str, ...]:
+def fill_cache(
+    folder: LabFolder, modes: Sequence[str], progress: Progress, *, discard: bool = True
+) -> tuple[str, ...]:
     """Install each of the modes that the cache lacks, in this lab; returns those.
 
-    At the end the lab is a clean cluster in the mode that it had. Raises WrongUseError for a mode that there
-    is not or that the lab cannot have, before anything is done; LabError when one does not come up.
+    At the end the lab is a clean cluster in the mode that it had; without `discard`, what users have made is
+    told and kept before. Raises WrongUseError for a mode that there is not or that the lab cannot have,
+    before anything is done; LabError when one does not come up or what was made cannot be kept.
     """
     lab = Lab.open(folder, SilentProgress())
     lab.require_running()
@@ -44,6 +48,8 @@ def fill_cache(folder: LabFolder, modes: Sequence[str], progress: Progress) -> t
     try:
         for choice in wanted:
             if _lacks(folder, choice):
+                if not (discard or filled):
+                    keep_what_was_made(folder, "lab cache fill", progress)
                 rebuild_lab(folder, str(choice), progress)
                 filled.append(str(choice))
     finally:

@@ -54,7 +54,7 @@ def take_mode_snapshot(lab: Lab) -> None:
     """
     name = mode_snapshot(lab.plan.choice)
     others = [each for each in lab.machines.snapshots_by_age() if mode_of_snapshot(each) and each != name]
-    while not (room := _has_room(lab)) and others:
+    while not (room := has_room(lab)) and others:
         oldest = others.pop(0)
         lab.machines.remove_snapshot(oldest)
         lab.progress.note(
@@ -66,7 +66,7 @@ def take_mode_snapshot(lab: Lab) -> None:
         lab.progress.note(f"the disk is nearly full: no snapshot of the mode {lab.plan.choice} was taken")
 
 
-def _has_room(lab: Lab) -> bool:
+def has_room(lab: Lab) -> bool:
     """Whether all memory of the nodes can be written down and the disk still has `DISK_LEFT_GIB`."""
     needed_mib = sum(node.memory_mib for node in lab.plan.nodes) + DISK_LEFT_GIB * 1024
     return shutil.disk_usage(lab.folder.root).free >= needed_mib * 2**20
@@ -115,13 +115,14 @@ def keep(lab: Lab, snapshots: tuple[str, ...]) -> None:
         raise LabError(f"cannot keep the lab {lab.folder.name}: {error.strerror}") from error
 
 
-def bring_back(lab: Lab, kept: KeptLab) -> None:
+def bring_back(lab: Lab, kept: KeptLab, *, with_mode: bool) -> None:
     """Make this lab from the kept one, as it was when it was kept.
 
-    A kept lab in another mode than the wanted one is brought back as the cluster without pod network.
+    A kept lab in another mode than the wanted one is brought back as the cluster without pod network, and so
+    is every one if not `with_mode`.
     """
     with KeptLabs().in_use(kept) as source:
-        same = kept.kind == kind_of(lab)
+        same = with_mode and kept.kind == kind_of(lab)
         snapshots = (CLUSTER_SNAPSHOT, *([mode_snapshot(lab.plan.choice)] if same else []))
         lab.machines.bring_back(source / MACHINES, snapshots)
     go_back(lab, snapshots[-1])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
+from lab.operations.discarding import keep_what_was_made
 from lab.operations.faults import faults_after_revert
 from lab.operations.images import KeptImages
 from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_mode, go_back, mode_snapshot
@@ -39,15 +40,22 @@ class GoBack:
         faults_after_revert(lab, ())
 
 
-def rebuild_lab(folder: LabFolder, mode: str | None, progress: Progress) -> UpSummary:
+def rebuild_lab(
+    folder: LabFolder, mode: str | None, progress: Progress, *, discard: bool = True
+) -> UpSummary:
     """Go back to the clean cluster in the mode, by default the one the lab has.
 
     In a mode for the first time, the lab takes the snapshot of that mode from the cache if a lab of the same
     cluster has left one there. Without one it goes back to the cluster without pod network, installs the
     mode, and keeps it in the cache.
 
-    Raises LabError when the lab has no such snapshot, WrongUseError when the mode cannot run in it.
+    Without `discard`, what users have made is told and kept before. Raises LabError when the lab has no such
+    snapshot or what was made cannot be kept, WrongUseError when the mode cannot run in it.
     """
+    if not discard:
+        if mode is not None:
+            Lab.open(folder, progress).require_able(ModeChoice.parse(mode))
+        keep_what_was_made(folder, "lab rebuild", progress)
     with locked(folder):
         lab = Lab.open(folder, progress)
         lab.require_running()

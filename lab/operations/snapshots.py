@@ -11,6 +11,7 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
+from lab.operations.discarding import REDO, UNDO, keep_what_was_made, remember_snapshot
 from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.faults import faults_after_revert, faults_in_machines
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
@@ -60,14 +61,18 @@ def save_snapshot(folder: LabFolder, name: str, note: str, progress: Progress) -
             take_snapshot(lab, name)
         faults, images = faults_in_machines(folder), lab.record.images_on_demand
         made = SnapshotRecord(name, lab.record.mode, lab.record.ready, now(), note, faults, images)
-        _remember(lab, made)
+        remember_snapshot(lab, made)
 
 
-def restore_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
+def restore_snapshot(folder: LabFolder, name: str, progress: Progress, *, discard: bool = True) -> None:
     """Bring all nodes back to the instant of that name, with the present time.
 
-    Raises WrongUseError when there is none, LabError when the lab does not run.
+    Without `discard`, what users have made is told and kept before. Raises WrongUseError when there is no
+    such snapshot, LabError when the lab does not run or what was made cannot be kept.
     """
+    if not discard:
+        _require(_running(folder, progress), name)
+        keep_what_was_made(folder, f"lab snapshot restore {name}", progress, going_to=name)
     with locked(folder):
         lab = _running(folder, progress)
         _require(lab, name)
@@ -117,7 +122,7 @@ def import_snapshot(folder: LabFolder, file: Path, name: str | None, progress: P
         _check_name(here.name)
         _require_free(lab, here.name)
         read_snapshot_file(lab, file, here.name, progress)
-        _remember(lab, here)
+        remember_snapshot(lab, here)
     return here.name
 
 
@@ -141,11 +146,6 @@ def _require_free(lab: Lab, name: str) -> None:
         )
 
 
-def _remember(lab: Lab, snapshot: SnapshotRecord) -> None:
-    others = tuple(record for record in lab.record.snapshots if record.name != snapshot.name)
-    lab.update(replace(lab.record, snapshots=(*others, snapshot)))
-
-
 def _saved(lab: Lab, name: str) -> SnapshotRecord:
     """What the lab was at the instant of that snapshot, its own ones included."""
     saved = next((record for record in lab.record.snapshots if record.name == name), None)
@@ -165,7 +165,7 @@ def _row(name: str, saved: SnapshotRecord | None) -> SnapshotRow:
 
 
 def _is_automatic(name: str) -> bool:
-    return name == CLUSTER_SNAPSHOT or bool(mode_of_snapshot(name))
+    return name in (CLUSTER_SNAPSHOT, UNDO, REDO) or bool(mode_of_snapshot(name))
 
 
 def _require(lab: Lab, name: str) -> None:

@@ -15,6 +15,7 @@ from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
+from lab.operations.discarding import keep_what_was_made
 from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.suite_page import Check, DrawnPath, ModeRun, Outcome, judged, read_checks, render_page
@@ -54,13 +55,19 @@ class SuiteRun:
 
 
 def run_acceptance(
-    folder: LabFolder, modes: Sequence[str], arguments: Sequence[str], progress: ConsoleProgress
+    folder: LabFolder,
+    modes: Sequence[str],
+    arguments: Sequence[str],
+    progress: ConsoleProgress,
+    *,
+    discard: bool = True,
 ) -> tuple[SuiteRun, ...]:
     """Run the suite in each of the modes; with none, in the mode that the lab has.
 
     The lab is rebuilt in a mode unless that is the only one and it came up in it. The JUnit XML of each
     mode lands in the folder `reports` of the current directory, and the page with all modes so far.
-    Raises WrongUseError for a mode that there is not, and during an exercise.
+    Without `discard`, what users have made is told and kept before the first rebuild. Raises WrongUseError
+    for a mode that there is not, and during an exercise; LabError when what was made cannot be kept.
     """
     refuse_during_exercise(folder, "name the causes")
     wanted = [ModeChoice.parse(mode) for mode in modes]
@@ -69,6 +76,8 @@ def run_acceptance(
     lab = Lab.open(folder, SilentProgress())
     present = lab.plan.choice
     as_it_is = not wanted or (wanted == [present] and lab.record.ready)
+    if not (as_it_is or discard):
+        keep_what_was_made(folder, "lab test --mode", progress)
     page = Path("reports") / f"acceptance-{folder.name}.html"
     runs: list[SuiteRun] = []
     for choice in wanted or [present]:

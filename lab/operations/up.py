@@ -15,12 +15,22 @@ from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
 from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
-from lab.operations.keeping import mode_snapshot
+from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.parts import LocalParts
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
-from lab.operations.up_steps import BROUGHT_BACK, CLUSTER, GROUND, KEEP, POD_NETWORK, WARM, AllReady
+from lab.operations.up_steps import (
+    BROUGHT_BACK,
+    CLUSTER,
+    GROUND,
+    KEEP,
+    POD_NETWORK,
+    UNTIL_CLUSTER,
+    WARM,
+    WARM_CLUSTER,
+    AllReady,
+)
 from lab.operations.wanted_doors import NO_DOORS, WantedDoors
 from lab.state.exercise import note_return
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
@@ -47,6 +57,8 @@ class UpRequest:
     """Images that nodes get at the end, beside the topology's own."""
     doors: WantedDoors = NO_DOORS
     """Those that are open at the end, beside the topology's own."""
+    until_cluster: bool = False
+    """End when the cluster stands, before there is a pod network."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +120,18 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
         lab.update(record)
+        if request.until_cluster:
+            _refuse_pod_network(lab)
         before = run_steps(lab, GROUND)
-        after = () if request.cold else run_steps(lab, (WARM,))
-        whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
-        after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
-        if after:
-            after += run_steps(lab, (KEEP,))
+        if request.until_cluster:
+            after = () if request.cold else run_steps(lab, (WARM_CLUSTER,))
+            after += run_steps(lab, UNTIL_CLUSTER)
+        else:
+            after = () if request.cold else run_steps(lab, (WARM,))
+            whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
+            after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
+            if after:
+                after += run_steps(lab, (KEEP,))
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(), *doors.steps))
         raise_about((), lacking)
@@ -133,6 +151,16 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
         raise WrongUseError(
             f"the lab {name} is in mode {lab.record.mode}, not {plan.choice}",
             resolution=f"lab rebuild --mode {plan.choice} --name {name}",
+        )
+
+
+def _refuse_pod_network(lab: Lab) -> None:
+    """Raises WrongUseError when the lab has gone further than the cluster without one."""
+    if lab.record.ready and lab.site.running:
+        name = lab.folder.name
+        raise WrongUseError(
+            f"the lab {name} has a pod network already",
+            resolution=f"`lab snapshot restore {CLUSTER_SNAPSHOT} --name {name}` goes back to before it",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lab.cluster.labels import label_nodes, nodes_labelled
 from lab.cluster.readiness import (
@@ -125,10 +125,13 @@ class PrivateLibvirt:
         lab.site.start()
 
 
+@dataclass(frozen=True)
 class BringBack:
     """A lab of the same kind that was kept earlier, in place of what follows."""
 
-    name = "machines from the cache"
+    with_mode: bool
+    """Whether it may have its pod network already."""
+    name: str = "machines from the cache"
 
     def done(self, lab: Lab) -> bool:
         return lab.folder.kubeconfig.exists() or KeptLabs().find(kind_of(lab)) is None
@@ -137,7 +140,7 @@ class BringBack:
         kept = KeptLabs().find(kind_of(lab))
         assert kept is not None
         lab.update(replace(lab.record, ready=False))
-        bring_back(lab, kept)
+        bring_back(lab, kept, with_mode=self.with_mode)
 
 
 class Boot:
@@ -274,8 +277,9 @@ OF_MODE: Step = ModeImages()
 GROUND: tuple[Step, ...] = (Software(), OF_MODE, Accelerator(), PrivateLibvirt())
 """What a lab is made of, and where it will live: software comes from outside."""
 
-WARM: Step = BringBack()
+WARM: Step = BringBack(with_mode=True)
 """Run before the others; what it brings, they need not do."""
+WARM_CLUSTER: Step = BringBack(with_mode=False)
 
 CLUSTER: tuple[Step, ...] = (
     Boot(),
@@ -290,6 +294,9 @@ CLUSTER: tuple[Step, ...] = (
 """From there on nothing outside the lab is reached."""
 
 POD_NETWORK: tuple[Step, ...] = (ImagesOnNodes(), InstallMode(), LabelNodes(), AllReady(), KeepMode())
+
+UNTIL_CLUSTER: tuple[Step, ...] = (*CLUSTER, ImagesOnNodes())
+"""Without a pod network, and with the images for one."""
 
 BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
 """What a lab needs that came back in its mode, from the cache or from its own snapshot."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,35 @@ def test_a_paused_lab_says_so_and_does_not_hang(lab: Lab, monkeypatch: pytest.Mo
     assert refused.value.resolution == "lab resume --name a"
     with pytest.raises(LabError, match="the lab a is paused"):
         become_kubectl(lab, ["get", "nodes"])
+
+
+def test_the_lan_host_runs_programs_of_this_host(
+    lab: Lab, became: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnIt:
+        def command(self, words: list[str]) -> list[str]:
+            return ["on-the-lan-host", *words]
+
+    with pytest.raises(WrongUseError, match="has no node lan-host"):
+        become_ssh(lab, "lan-host", ["curl"], quote=True)
+    monkeypatch.setattr(Lab, "lan_host", property(lambda lab: OnIt()))
+    monkeypatch.setattr(access, "become", _ends(became))
+    for words, quote in ((["curl", "http://a b"], True), (["ip a; ip r"], False)):
+        with pytest.raises(SystemExit):
+            become_ssh(lab, "lan-host", words, quote=quote)
+    assert became == [
+        ["on-the-lan-host", "curl", "http://a b"],
+        ["on-the-lan-host", "sh", "-c", "ip a; ip r"],
+    ]
+    with pytest.raises(WrongUseError, match="is no program on lan-host"):
+        become_ssh(lab, "lan-host", ["ip a; ip r"], quote=True)
+
+
+def _ends(became: list[list[str]]) -> Callable[..., None]:
+    """As a process does that becomes another one: nothing comes after it."""
+
+    def become(words: list[str], told: list[str]) -> None:
+        became.append(words)
+        raise SystemExit
+
+    return become
