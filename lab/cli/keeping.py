@@ -8,6 +8,7 @@ import click
 
 from lab.cli.common import console, discard_option, json_option, name_option, show_rows, the_lab
 from lab.cli.tables import show_kept, show_snapshots
+from lab.foundation.progress import seconds_text
 from lab.operations.cache import kept_rows, prune_kept
 from lab.operations.filling import fill_cache, modes_for
 from lab.operations.snapshots import (
@@ -86,12 +87,17 @@ def remove(snapshot: str, name: str | None) -> None:
 def export(snapshot: str, file: Path, name: str | None) -> None:
     """Write a save point to one file, for another lab of the same topology.
 
-    The file contains the cluster's keys: anyone who has it can access the cluster.
+    The file contains the cluster's keys: anyone who has it can access the cluster. It fits some hosts only:
+    the command says which, and `import` refuses it elsewhere.
 
     \b
     Example: lab snapshot export before-exercise-2 exercise-2.snapshot
     """
-    export_snapshot(the_lab(name), snapshot, file, console())
+    progress = console()
+    origin = export_snapshot(the_lab(name), snapshot, file, progress)
+    took = sum(step.seconds for step in progress.times)
+    click.echo(f"{file}: {file.stat().st_size / 2**20:.0f} MiB in {seconds_text(took)}")
+    click.echo(f"It fits {origin.fits}.")
 
 
 @snapshots.command("import")

@@ -22,6 +22,7 @@ from lab.foundation.files import is_plain_file
 from lab.foundation.process import Completed, ProcessFailedError
 from lab.foundation.progress import Progress
 from lab.foundation.strict import STRICT, problems_of
+from lab.host.processor import UNKNOWN, Processor
 from lab.machines.layers import Layers
 from lab.machines.snapshots import Snapshots
 from lab.operations.context import Lab
@@ -52,6 +53,8 @@ class Origin:
     accelerator: str
     counter_khz: int
     """The host's time stamp counter: an emulated guest measures time with it."""
+    processor: Processor = UNKNOWN
+    """The host's: with KVM, guests see it."""
 
     @classmethod
     def of(cls, lab: Lab) -> Self:
@@ -62,6 +65,7 @@ class Origin:
             record.box_digest,
             record.accelerator,
             record.counter_khz,
+            Processor.of_this_host(),
         )
 
     def refusals(self, here: Origin) -> tuple[str, ...]:
@@ -75,12 +79,26 @@ class Origin:
             reasons.append(f"its machines are made from box {self.box[:12]}, those here from {here.box[:12]}")
         if self.accelerator != here.accelerator:
             reasons.append(f"its machines run with {self.accelerator}, those here with {here.accelerator}")
+        elif self.accelerator == "kvm":
+            reasons += self.processor.refusals(here.processor)
         elif self.accelerator == "qemu" and not _close(self.counter_khz, here.counter_khz):
             reasons.append(
                 f"its host's time stamp counter runs at {self.counter_khz} kHz, this host's at "
                 f"{here.counter_khz} kHz: the clocks of emulated machines would go wrong"
             )
         return tuple(reasons)
+
+    @property
+    def fits(self) -> str:
+        """Which machines a snapshot of this origin is for."""
+        if self.accelerator == "kvm":
+            host = f"KVM works and the processor is {self.processor}, with all of its features switched on"
+        else:
+            host = (
+                "guests are emulated, whatever the processor, and the time stamp counter runs at "
+                f"{self.counter_khz} kHz, give or take {CLOCK_TOLERANCE:.1%}"
+            )
+        return f"a lab of the topology {self.topology} and the box {self.box[:12]}, on a host where {host}"
 
 
 def _close(one: int, other: int) -> bool:

@@ -16,7 +16,7 @@ from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.faults import faults_after_revert, faults_in_machines
 from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
 from lab.operations.pull_through import ThroughOpen
-from lab.operations.snapshot_file import read_manifest, read_snapshot_file, write_snapshot_file
+from lab.operations.snapshot_file import Origin, read_manifest, read_snapshot_file, write_snapshot_file
 from lab.operations.steps import run_steps
 from lab.state.records import SnapshotRecord, locked, now
 
@@ -98,15 +98,15 @@ def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
         lab.update(replace(lab.record, snapshots=others))
 
 
-def export_snapshot(folder: LabFolder, name: str, target: Path, progress: Progress) -> None:
-    """Write the snapshot into one file, for another lab of the same plan.
+def export_snapshot(folder: LabFolder, name: str, target: Path, progress: Progress) -> Origin:
+    """Write the snapshot into one file, for another lab of the same plan; returns what that must be like.
 
     Raises WrongUseError when there is none of that name, LabError when the file cannot be written.
     """
     with locked(folder):
         lab = _running(folder, progress)
         _require(lab, name)
-        write_snapshot_file(lab, _saved(lab, name), target, progress)
+        return write_snapshot_file(lab, _saved(lab, name), target, progress).origin
 
 
 def import_snapshot(folder: LabFolder, file: Path, name: str | None, progress: Progress) -> str:

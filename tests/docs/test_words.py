@@ -14,8 +14,10 @@ ENGLISH = ROOT / "README.md"
 CHINESE = ROOT / "README.zh-CN.md"
 TWINS = (
     (ENGLISH, CHINESE),
-    (ROOT / "docs" / "exercises.md", ROOT / "docs" / "exercises.zh-CN.md"),
-    (ROOT / "docs" / "ha.md", ROOT / "docs" / "ha.zh-CN.md"),
+    *(
+        (ROOT / "docs" / f"{name}.md", ROOT / "docs" / f"{name}.zh-CN.md")
+        for name in ("exercises", "ha", "teachers")
+    ),
 )
 """Pages in both languages that say the same."""
 RECORDS = (ROOT / "docs" / "faults.md", ROOT / "docs" / "performance.md")

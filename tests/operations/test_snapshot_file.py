@@ -16,6 +16,7 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import Completed
 from lab.foundation.progress import SilentProgress
+from lab.host.processor import Processor
 from lab.machines.layers import disk_path, volume_name
 from lab.machines.snapshots import memory_file, write_manifest
 from lab.operations import snapshot_file
@@ -139,6 +140,48 @@ def test_a_lab_of_another_kind_refuses_it(
         take(other, file)
     assert reason in str(refused.value)
     assert machines.store.all() == ()
+
+
+def test_with_kvm_another_processor_refuses_it(
+    lab: Lab, other: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (lab, other):
+        each.update(replace(each.record, accelerator="kvm"))
+    intel, amd = Processor("Intel i7", "GenuineIntel/6/142/10", ()), Processor("Ryzen", "AMD/23/96/1", ())
+    monkeypatch.setattr(Processor, "of_this_host", lambda: intel)
+    file = tmp_path / "kvm.snapshot"
+    manifest = write_snapshot_file(lab, SAVED, file, SilentProgress())
+    assert "on a host where KVM works and the processor is Intel i7 (GenuineIntel" in manifest.origin.fits
+    monkeypatch.setattr(Processor, "of_this_host", lambda: amd)
+    with pytest.raises(WrongUseError, match="does not fit the lab b") as refused:
+        take(other, file)
+    assert "saw the processor Intel i7" in str(refused.value)
+    assert_nothing_came(other)
+    monkeypatch.setattr(Processor, "of_this_host", lambda: intel)
+    take(other, file)
+    assert [each.name for each in other.machines.store.all()] == ["theirs"]
+
+
+def test_emulated_it_fits_any_processor(other: Lab, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "emulated, whatever the processor, and the time stamp counter" in read_manifest(file).origin.fits
+    monkeypatch.setattr(Processor, "of_this_host", lambda: Processor("Ryzen", "AMD/23/96/1", ()))
+    take(other, file)
+    assert [each.name for each in other.machines.store.all()] == ["theirs"]
+
+
+def test_a_file_of_before_does_not_say_its_processor(
+    lab: Lab, other: Lab, file: Path, tmp_path: Path
+) -> None:
+    def forget(folder: Path) -> None:
+        manifest = json.loads((folder / NAME).read_text())
+        del manifest["origin"]["processor"]
+        manifest["origin"]["accelerator"] = "kvm"
+        (folder / NAME).write_text(json.dumps(manifest))
+
+    other.update(replace(other.record, accelerator="kvm"))
+    with pytest.raises(WrongUseError) as refused:
+        take(other, repack(file, forget, tmp_path))
+    assert "it does not say which processor its machines saw" in str(refused.value)
 
 
 def test_a_lab_of_another_plan_refuses_it(other: Lab, file: Path) -> None:
