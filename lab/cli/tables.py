@@ -44,9 +44,16 @@ def show_summary(summary: UpSummary) -> None:
     times.add_row("all", seconds_text(total), "")
     _print(times)
     name = summary.status.name
+    if summary.until_cluster:
+        first = (
+            "lab kubectl apply -f FILE",
+            "install a pod network yourself; `lab up` again does it for you",
+        )
+    else:
+        first = ("lab test", "prove what this pod network really does")
     click.echo("What to do next:")
     for command, what in (
-        ("lab test", "prove what this pod network really does"),
+        first,
         ("lab kubectl get pods -A -o wide", "look around in the cluster"),
         (f"lab ssh {summary.status.nodes[0].name}", "log in on a node"),
         ("lab shell", "a shell inside the lab's network"),

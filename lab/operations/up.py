@@ -67,16 +67,21 @@ class UpSummary:
 
     status: LabStatus
     times: tuple[StepTime, ...]
+    until_cluster: bool = False
+    """Whether there is no pod network, as was asked for."""
 
     def as_json(self) -> dict[str, Any]:
         steps = [dataclasses.asdict(step) for step in self.times]
         return {"lab": self.status.as_json(), "steps": steps}
 
 
-def summary_of(lab: Lab, times: tuple[StepTime, ...]) -> UpSummary:
-    """The lab after these steps; problems are not looked for when one of them saw that all is ready."""
-    seen_well = any(step.name == AllReady.name for step in times)
-    return UpSummary(status_of(lab, seen_well=seen_well), times)
+def summary_of(lab: Lab, times: tuple[StepTime, ...], *, until_cluster: bool = False) -> UpSummary:
+    """The lab after these steps; problems are not looked for when one of them saw that all is ready.
+
+    Nor are they with `until_cluster`: nodes are not Ready, and pods wait.
+    """
+    seen_well = until_cluster or any(step.name == AllReady.name for step in times)
+    return UpSummary(status_of(lab, seen_well=seen_well), times, until_cluster)
 
 
 def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
@@ -135,7 +140,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(), *doors.steps))
         raise_about((), lacking)
-        return summary_of(lab, (*before, *after))
+        return summary_of(lab, (*before, *after), until_cluster=request.until_cluster)
 
 
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:

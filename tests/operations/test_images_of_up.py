@@ -42,7 +42,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactor
     monkeypatch.setattr(Lab, "change_mode", lambda lab, mode: None)
     for module in (up, rebuild):
         monkeypatch.setattr(module, "run_steps", run_steps)
-        monkeypatch.setattr(module, "summary_of", lambda lab, times: None)
+        monkeypatch.setattr(module, "summary_of", lambda lab, times, **_: None)
     return names
 
 
