@@ -89,6 +89,8 @@ def start(*, file: str, student: str, supply: str | None, name: str | None, disc
     click.echo(f"Student {started.student}, {work.points} points, digest {work.digest[:12]}")
     click.echo("lab exercise check says what fails; lab exercise stop ends it. lab rebuild and lab snapshot")
     click.echo("restore cost the points.")
+    if work.public_key:
+        click.echo("lab handin REPORT.md writes what you hand in, before lab exercise stop.")
 
 
 @exercise.command()

@@ -57,6 +57,14 @@ def test_it_holds_what_was_found_and_both_reports(lab: ExerciseLab) -> None:
     assert node.up_seconds > 0
 
 
+def test_a_start_from_a_teachers_file_says_how_to_hand_in(exercise_lab: ExerciseLab) -> None:
+    exercise_lab.run("exercise", "make", "large-answers")
+    assert "lab handin REPORT.md" in exercise_lab.run(*START)[1]
+    exercise_lab.run("exercise", "stop")
+    said = exercise_lab.run("exercise", "start", "large-answers", "--student", "1")[1]
+    assert "lab handin" not in said
+
+
 def test_untouched_it_claims_nothing_and_the_first_check_is_kept(lab: ExerciseLab) -> None:
     assert lab.run("handin", "report.md")[1].count("Healthy and by hand: no") == 1
     first = opened()
