@@ -27,7 +27,12 @@ class GoToolchain:
     @property
     def number(self) -> tuple[int, int]:
         """Major and minor version."""
-        return _number(self.version.removeprefix("go"))
+        return self.release[:2]
+
+    @property
+    def release(self) -> tuple[int, int, int]:
+        """Major, minor and patch version."""
+        return _release(self.version.removeprefix("go"))
 
 
 class GoMissingError(LabError):
@@ -48,10 +53,10 @@ def choose(wanted: GoVersions, toolchains: Iterable[GoToolchain], title: str) ->
 
     Raises GoMissingError that names what is wanted by `title` and how to get it.
     """
-    known = sorted(toolchains, key=lambda toolchain: toolchain.number)
-    newest = _number(wanted.newest) if wanted.newest else None
+    known = sorted(toolchains, key=lambda toolchain: toolchain.release)
+    newest = _release(wanted.newest)[:2] if wanted.newest else None
     for toolchain in known:
-        if toolchain.number >= _number(wanted.oldest) and (newest is None or toolchain.number <= newest):
+        if toolchain.release >= _release(wanted.oldest) and (newest is None or toolchain.number <= newest):
             return toolchain
     raise GoMissingError(
         f"{title} needs {span(wanted)} to be built",
@@ -81,6 +86,6 @@ def ask(program: Path) -> GoToolchain | None:
     return GoToolchain(program, Path(root), version)
 
 
-def _number(version: str) -> tuple[int, int]:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+def _release(version: str) -> tuple[int, int, int]:
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else (0, 0, 0)

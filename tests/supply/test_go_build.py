@@ -45,10 +45,17 @@ HOST = [toolchain("go1.26.8"), toolchain("go1.19.8"), toolchain("go1.25rc1")]
         (GoVersions("1.9"), "go1.19.8"),
         (GoVersions("1.20"), "go1.25rc1"),
         (GoVersions("1.26"), "go1.26.8"),
+        (GoVersions("1.19.9"), "go1.25rc1"),
+        (GoVersions("1.26.8"), "go1.26.8"),
     ],
 )
 def test_the_oldest_toolchain_that_will_do_is_chosen(wanted: GoVersions, chosen: str) -> None:
     assert choose(wanted, HOST, "etcd").version == chosen
+
+
+def test_a_toolchain_of_too_old_a_patch_release_will_not_do() -> None:
+    with pytest.raises(GoMissingError, match=r"needs Go 1\.26\.9 or newer"):
+        choose(GoVersions("1.26.9"), HOST, "containerd v2")
 
 
 def test_a_missing_toolchain_is_named_with_the_package_that_brings_it() -> None:
