@@ -30,6 +30,11 @@ from lab.operations.wanted_doors import WantedDoors
 )
 @supply_option
 @click.option(
+    "--kubernetes",
+    metavar="V",
+    help="A version such as v1.24.10, or v1.37 for its newest patch release (default: the topology's).",
+)
+@click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
 )
 @click.option("--cold", is_flag=True, help="Build the lab again, even if the cache has one of this kind.")
@@ -48,6 +53,7 @@ def up(
     topology: str,
     mode: str | None,
     supply: str | None,
+    kubernetes: str | None,
     name: str | None,
     cold: bool,
     images: tuple[str, ...],
@@ -64,9 +70,12 @@ def up(
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     Example: lab up --topology underlay-3node --image nginx:1.25
     Example: lab up --topology course-exact --until cluster
+    Example: lab up --topology underlay-3node --mode flannel-vxlan --kubernetes v1.37
     """
     doors = WantedDoors(outside, pull_through, host_nic)
-    request = UpRequest(topology, mode, supply, name, cold, images, doors, until == "cluster")
+    request = UpRequest(
+        topology, mode, supply, name, cold, images, doors, until == "cluster", kubernetes=kubernetes
+    )
     summary = bring_up(request, console())
     if as_json:
         print_json(summary.as_json())

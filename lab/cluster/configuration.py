@@ -1,4 +1,4 @@
-"""kubeadm's configuration files, rendered from the plan (API kubeadm.k8s.io/v1beta3)."""
+"""kubeadm's configuration files, rendered from the plan for the API that the version's kubeadm has."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import STATIC_PODS, Kind, Part, Settings
 from lab.nodes.files import NodeFile
 from lab.nodes.runtimes import ContainerRuntime
+from lab.supply.catalogue import KubeadmApi
 from lab.supply.software import REGISTRY
 from lab.topology.models import LoadBalancer, NodeRole
 from lab.topology.plan import NodePlan, Plan
@@ -21,7 +22,6 @@ from lab.topology.planner import API_PORT
 
 LAB = "/etc/kubernetes/lab"
 PATCHES = f"{LAB}/patches"
-API = "kubeadm.k8s.io/v1beta3"
 JOIN_LIMIT = "10m0s"
 """How long `kubeadm join` may wait for the API server: workers join while it starts."""
 DNS_PATCH = f"{LAB}/coredns.yaml"
@@ -36,7 +36,7 @@ def init_configuration(
     """What `kubeadm init --config` reads: the cluster, and its first control plane node."""
     node = plan.first_control_plane
     init = {
-        "apiVersion": API,
+        "apiVersion": settings.features.kubeadm_api.value,
         "kind": "InitConfiguration",
         "bootstrapTokens": [
             {
@@ -49,6 +49,7 @@ def init_configuration(
         "localAPIEndpoint": _listening(node),
         "nodeRegistration": _registration(node, runtime, settings),
         **_patches(plan, node, settings),
+        **_timeouts(settings),
     }
     return _documents(init, _cluster(plan, settings), _kubelet(settings), _kube_proxy())
 
@@ -57,22 +58,24 @@ def join_configuration(
     plan: Plan, node: NodePlan, runtime: ContainerRuntime, secrets: ClusterSecrets, settings: Settings
 ) -> str:
     """What `kubeadm join --config` reads on a worker, or on a control plane that is not the first."""
+    limits_apart = _has_timeouts(settings)
     discovery = {
         "bootstrapToken": {
             "token": secrets.token,
             "apiServerEndpoint": plan.api_on_nodes.authority,
             "caCertHashes": [discovery_hash(secrets.authority.certificate)],
         },
-        "timeout": JOIN_LIMIT,
+        **({} if limits_apart else {"timeout": JOIN_LIMIT}),
         "tlsBootstrapToken": secrets.token,
     }
     return _documents(
         {
-            "apiVersion": API,
+            "apiVersion": settings.features.kubeadm_api.value,
             "kind": "JoinConfiguration",
             "discovery": discovery,
             "nodeRegistration": _registration(node, runtime, settings),
             **(_hosting(plan, node, settings) if node.role is NodeRole.CONTROL_PLANE else {}),
+            **_timeouts(settings, discovery=JOIN_LIMIT, tlsBootstrap=JOIN_LIMIT),
         }
     )
 
@@ -136,7 +139,7 @@ def _cluster(plan: Plan, settings: Settings) -> Document:
     kubernetes = plan.kubernetes
     names = [*api_server_names(plan), *map(str, api_server_addresses(plan))]
     return {
-        "apiVersion": API,
+        "apiVersion": settings.features.kubeadm_api.value,
         "kind": "ClusterConfiguration",
         "clusterName": "kubernetes",
         "kubernetesVersion": kubernetes.version,
@@ -149,7 +152,7 @@ def _cluster(plan: Plan, settings: Settings) -> Document:
         },
         "apiServer": {
             "certSANs": names,
-            **settings.of(Part.KUBEADM, Kind.CONFIGURATION),
+            **({} if _has_timeouts(settings) else settings.of(Part.KUBEADM, Kind.CONFIGURATION)),
             **_arguments(Part.API_SERVER, settings),
         },
         "controllerManager": _component(Part.CONTROLLER_MANAGER, settings),
@@ -158,9 +161,26 @@ def _cluster(plan: Plan, settings: Settings) -> Document:
     }
 
 
+def _has_timeouts(settings: Settings) -> bool:
+    return settings.features.kubeadm_api is not KubeadmApi.V1BETA3
+
+
+def _timeouts(settings: Settings, **more: str) -> Document:
+    """All limits of time, for an API that has them in one place; nothing for another."""
+    timeouts = {**settings.of(Part.KUBEADM, Kind.CONFIGURATION), **more}
+    return {"timeouts": timeouts} if timeouts and _has_timeouts(settings) else {}
+
+
 def _arguments(part: Part, settings: Settings) -> Document:
     arguments = settings.of(part, Kind.ARGUMENT)
-    return {"extraArgs": arguments} if arguments else {}
+    return {"extraArgs": _words(arguments, settings)} if arguments else {}
+
+
+def _words(arguments: Mapping[str, str], settings: Settings) -> Mapping[str, str] | list[Document]:
+    """A program's arguments in the form of the API."""
+    if settings.features.kubeadm_api is KubeadmApi.V1BETA3:
+        return arguments
+    return [{"name": name, "value": value} for name, value in arguments.items()]
 
 
 def _component(part: Part, settings: Settings) -> Document:
@@ -196,10 +216,9 @@ def _registration(node: NodePlan, runtime: ContainerRuntime, settings: Settings)
         "name": node.name,
         "criSocket": runtime.cri_socket,
         "imagePullPolicy": "IfNotPresent",
-        "kubeletExtraArgs": {
-            "node-ip": str(node.internal_address),
-            **settings.of(Part.KUBELET, Kind.ARGUMENT),
-        },
+        "kubeletExtraArgs": _words(
+            {"node-ip": str(node.internal_address), **settings.of(Part.KUBELET, Kind.ARGUMENT)}, settings
+        ),
     }
     if node.taints is not None:
         registration["taints"] = [

@@ -28,7 +28,7 @@ from lab.nodes.files import NodeFile, write_files
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import ContainerRuntime
 from lab.topology.models import NodeRole
-from lab.topology.plan import NodePlan, Plan
+from lab.topology.plan import NodePlan
 from lab.topology.planner import API_PORT
 
 MARK = f"{LAB}/joined"
@@ -79,6 +79,21 @@ SKIPPED_IN_HOSTING_JOIN = (
 
 SERVING_TRIES = 300
 """A second and an answer each."""
+
+STAGES = f"{LAB}/init.sh"
+
+PATIENCE_SECONDS = 600
+"""How long the API server may take to start, as kubeadm gives it on slow hosts."""
+
+LIVE = f"https://127.0.0.1:{API_PORT}/livez"
+"""The API server of the same node."""
+
+BEFORE_THE_WAIT = (
+    *SKIPPED_IN_INIT,
+    *("wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token"),
+    *("kubelet-finalize", "addon", "show-join-command"),
+)
+FROM_THE_WAIT_ON = (*SKIPPED_IN_JOIN, "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start")
 
 
 @dataclass(frozen=True)
@@ -153,14 +168,18 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
         *_hosting_files(plan, node, membership),
         *kubelet_serving_files(plan, node, secrets),
     )
-    command = f"init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
+    command = f"kubeadm init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
+    meanwhile = _START_LATE
+    if settings.features.waits_for_control_plane:
+        files += (NodeFile(STAGES, init_in_stages(), 0o755),)
+        command, meanwhile = f"bash {STAGES}", ""
     afterwards = _PATCH_DNS if of_dns else ""
     text = _attempt(
         command,
         files,
         membership,
         before=_weigh_units(settings),
-        meanwhile=_START_LATE,
+        meanwhile=meanwhile,
         afterwards=afterwards,
     )
     return Script(text, f"kubeadm init on {node.name}")
@@ -176,7 +195,7 @@ def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
         *kubelet_serving_files(plan, node, secrets),
     )
     skipped = SKIPPED_IN_HOSTING_JOIN if hosts else SKIPPED_IN_JOIN
-    command = f"join --config {CONFIGURATION} --skip-phases {','.join(skipped)}"
+    command = f"kubeadm join --config {CONFIGURATION} --skip-phases {','.join(skipped)}"
     text = _attempt(
         command,
         files,
@@ -209,7 +228,7 @@ def _attempt(
     meanwhile: str = "",
     afterwards: str = "",
 ) -> str:
-    """Run `before` and kubeadm, beside it `meanwhile`, and `afterwards` when it ended well.
+    """Run `before` and kubeadm's `command`, beside it `meanwhile`, and `afterwards` when it ended well.
 
     `again` comes first where an earlier run was broken off.
     """
@@ -224,7 +243,7 @@ if [ -e /var/lib/kubelet/config.yaml ] || [ -e /etc/kubernetes/pki ]; then
 mkdir -p {STATIC_PODS}
 {before}\
 : > {LOG}
-kubeadm {command} > {LOG} 2>&1 9>&- &
+{command} > {LOG} 2>&1 9>&- &
 kubeadm=$!
 tail --lines=+1 --follow --sleep-interval=0.3 --pid=$kubeadm {LOG} 2>/dev/null 9>&- &
 tail=$!
@@ -271,6 +290,26 @@ def _wait_for_own_server(node: NodePlan) -> str:
 ready() {{ curl --silent --fail --max-time 20 --cacert {PKI}/ca.crt {url} > /dev/null; }}
 for try in $(seq {SERVING_TRIES}); do ready && break; sleep 1; done
 ready || {{ echo "the API server of {node.name} is not ready" >> {LOG}; {_GIVE_UP}; }}
+"""
+
+
+def init_in_stages() -> str:
+    """A bash script for a kubeadm that waits for late parts too: they start before it begins to wait."""
+    return f"""\
+set -e
+kubeadm init --config {CONFIGURATION} --skip-phases {",".join(BEFORE_THE_WAIT)}
+echo "[wait-control-plane] Waiting for the API server before the other components start"
+until curl --silent --insecure --fail --max-time 10 --output /dev/null {LIVE}; do
+  if [ $SECONDS -ge {PATIENCE_SECONDS} ]; then
+    echo "{LIVE}: timed out waiting for the condition" >&2
+    exit 1
+  fi
+  sleep 0.5
+done
+for part in {" ".join(STARTED_LATE)}; do
+  kubeadm init phase control-plane $part --config {CONFIGURATION}
+done
+exec kubeadm init --config {CONFIGURATION} --skip-phases {",".join(FROM_THE_WAIT_ON)}
 """
 
 

@@ -4,23 +4,21 @@ With KVM a cluster has kubeadm's own settings, but for what every lab needs. Und
 wake-up is expensive and an answer takes seconds, it has those for a slow host too.
 
 kubeadm's own are those of v1.24.10: its package app/phases/controlplane, the defaults of each program, and
-kubelet.config.k8s.io/v1beta1.
+kubelet.config.k8s.io/v1beta1. In what other versions differ is in the catalogue, as their features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from lab.cluster.credentials import COMPONENT_CERTIFICATE, COMPONENT_KEY
 from lab.nodes.runtimes import ContainerRuntime
+from lab.supply.catalogue import Features, load_entry
 from lab.topology.models import Tuning
 from lab.topology.plan import KubernetesPlan
-
-FIRST_WITH_A_FIELD = 25
-"""The minor version of Kubernetes whose kubelet has localStorageCapacityIsolation as a field of its own."""
 
 
 class Part(StrEnum):
@@ -83,6 +81,7 @@ class Settings:
     tuning: Tuning
     """Never `auto`."""
     all: tuple[Setting, ...]
+    features: Features
 
     def of(self, part: Part, kind: Kind) -> dict[str, Any]:
         """Value by name."""
@@ -92,12 +91,28 @@ class Settings:
 def settings_of(
     kubernetes: KubernetesPlan, runtime: ContainerRuntime, *, emulated: bool, control_planes: int = 1
 ) -> Settings:
-    """The settings of a cluster whose guests are emulated, or run with KVM."""
-    tuning = tuning_of(kubernetes, emulated=emulated)
-    if tuning is Tuning.STOCK:
-        return Settings(tuning, EVERY_LAB)
+    """The settings of a cluster whose guests are emulated, or run with KVM.
+
+    Raises WrongUseError when the catalogue does not have the plan's version.
+    """
+    tuning, features = tuning_of(kubernetes, emulated=emulated), load_entry(kubernetes.version).features
+    settings: tuple[Setting, ...] = EVERY_LAB
+    if tuning is Tuning.SLOW_HOST:
+        settings = slow_host_settings(runtime, control_planes=control_planes)
+    return Settings(tuning, tuple(_of_version(settings, features)), features)
+
+
+def slow_host_settings(runtime: ContainerRuntime, *, control_planes: int = 1) -> tuple[Setting, ...]:
+    """Those for an emulated guest, of all versions: some are called differently in one or the other."""
     slow = _SLOW_HOST if control_planes == 1 else (*_of_any_number(_SLOW_HOST), *SEVERAL_ON_A_SLOW_HOST)
-    return Settings(tuning, (*EVERY_LAB, *slow, *_evictions(kubernetes.version, runtime)))
+    return (*EVERY_LAB, *slow, *_evictions(runtime))
+
+
+def _of_version(settings: tuple[Setting, ...], features: Features) -> Iterator[Setting]:
+    for each in settings:
+        name = f"{each.part} {each.name}"
+        if name not in features.without:
+            yield replace(each, own=features.own.get(name, each.own))
 
 
 def tuning_of(kubernetes: KubernetesPlan, *, emulated: bool) -> Tuning:
@@ -138,13 +153,16 @@ _METRICS = "its own metrics of requests in flight are half of an idle API server
 _SERVING = "making a key takes seconds at each start"
 
 _SLOW_HOST = (
-    Setting(
-        Part.KUBEADM,
-        Kind.CONFIGURATION,
-        "timeoutForControlPlane",
-        "10m0s",
-        "4m0s",
-        "the first start of a control plane takes minutes; kubeadm's startup probes last as long",
+    *(
+        Setting(
+            Part.KUBEADM,
+            Kind.CONFIGURATION,
+            name,
+            "10m0s",
+            "4m0s",
+            "the first start of a control plane takes minutes; kubeadm's startup probes last as long",
+        )
+        for name in ("timeoutForControlPlane", "controlPlaneComponentHealthCheck")
     ),
     Setting(Part.API_SERVER, Kind.ARGUMENT, "enable-priority-and-fairness", "false", "true", _METRICS),
     Setting(Part.API_SERVER, Kind.ARGUMENT, "max-requests-inflight", "0", "400", _METRICS),
@@ -198,11 +216,14 @@ _SLOW_HOST = (
         )
     ),
     *(_probe(part, "livenessProbe", FORGIVING_PROBE, PATIENCE_OF_A_STATIC_POD) for part in STATIC_PODS),
-    _probe(
-        Part.API_SERVER,
-        "readinessProbe",
-        {"periodSeconds": 10, "timeoutSeconds": 60},
-        "periodSeconds 1, timeoutSeconds 15",
+    *(
+        _probe(
+            part,
+            "readinessProbe",
+            {"periodSeconds": 10, "timeoutSeconds": 60},
+            "periodSeconds 1, timeoutSeconds 15",
+        )
+        for part in STATIC_PODS
     ),
     _probe(
         Part.COREDNS,
@@ -290,7 +311,7 @@ def _of_any_number(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
     return tuple(each for each in settings if each.name not in ONLY_ALONE)
 
 
-def _evictions(version: str, runtime: ContainerRuntime) -> tuple[Setting, ...]:
+def _evictions(runtime: ContainerRuntime) -> tuple[Setting, ...]:
     """kubelet's measures against a full disk, and on docker against lack of memory too.
 
     0% takes a threshold away.
@@ -306,14 +327,13 @@ def _evictions(version: str, runtime: ContainerRuntime) -> tuple[Setting, ...]:
     evictions = Setting(Part.KUBELET, Kind.CONFIGURATION, "evictionHard", thresholds, own, why)
     if runtime.cheap_statistics:
         return (evictions,)
-    # Once it never evicts pods, this keeps it from measuring all containers.
-    name, value = _isolation(version)
+    # Once it never evicts pods, this keeps it from measuring all containers. A version has one of the two.
     why = "with docker, measuring all containers takes a third of an emulated node"
-    return evictions, Setting(Part.KUBELET, Kind.CONFIGURATION, name, value, "true", why)
-
-
-def _isolation(version: str) -> tuple[str, Any]:
-    _, minor, _ = version.split(".")
-    if int(minor) < FIRST_WITH_A_FIELD:
-        return "featureGates", {"LocalStorageCapacityIsolation": False}
-    return "localStorageCapacityIsolation", False
+    isolation = {
+        "featureGates": {"LocalStorageCapacityIsolation": False},
+        "localStorageCapacityIsolation": False,
+    }
+    return evictions, *(
+        Setting(Part.KUBELET, Kind.CONFIGURATION, name, value, "true", why)
+        for name, value in isolation.items()
+    )

@@ -32,17 +32,16 @@ from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
 from lab.nodes.runtimes import ContainerRuntime, runtime_named
 from lab.operations.parts import LocalParts, Parts
+from lab.operations.planning import plan_of
 from lab.state.records import LabRecord, read_record, write_record
 from lab.supply.box import Box, find_box
 from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
 from lab.supply.on_demand import names_on_demand
 from lab.supply.software import image_name
-from lab.topology.loader import load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Runtime, Supply, Tuning
 from lab.topology.plan import NodePlan, Plan
-from lab.topology.planner import make_plan
 
 POD_BLOCKS_LIMIT = 180.0
 """Seconds; the controller manager gives a node its block as soon as it sees it."""
@@ -72,7 +71,7 @@ class Lab:
                 f"the set-up of the lab {folder.name} never finished",
                 resolution=f"run its lab up again, or lab down --name {folder.name}",
             )
-        plan = make_plan(load_topology(folder.topology)).in_mode(ModeChoice.parse(record.mode))
+        plan = plan_of(folder.topology, record.kubernetes).in_mode(ModeChoice.parse(record.mode))
         return cls(folder, record, plan, progress, LocalParts(folder))
 
     @property
@@ -135,7 +134,7 @@ class Lab:
 
     def change_mode(self, choice: ModeChoice) -> None:
         """Let the lab be in that mode, not installed yet. Raises WrongUseError when it cannot run in it."""
-        plan = make_plan(load_topology(self.folder.topology)).in_mode(choice)
+        plan = plan_of(self.folder.topology, self.record.kubernetes).in_mode(choice)
         mode_named(choice.name).check(plan)
         self.plan = plan
         self.require_images()

@@ -28,12 +28,12 @@ from lab.operations.context import Lab
 from lab.operations.discarding import keep_what_was_made
 from lab.operations.exercise_objects import apply_objects
 from lab.operations.faults import put_fault
+from lab.operations.planning import plan_of
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.up import UpRequest, bring_up
 from lab.state.exercise import ExerciseRecord, read_exercise, remove_exercise, write_exercise
 from lab.state.records import lab_folder, now, read_record
 from lab.topology.loader import load_topology
-from lab.topology.planner import make_plan
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _clean_cluster(
         return
     journal.keep_in(folder.log)
     lab = Lab.open(folder, progress)
-    if make_plan(load_topology(source)).in_mode(lab.plan.choice) != lab.plan:
+    if plan_of(source).in_mode(lab.plan.choice) != lab.plan:
         raise WrongUseError(
             f"the lab {folder.name} was made from another topology than the exercise needs",
             resolution=f"lab down --name {folder.name} first, or give the lab another name with --name",

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress
 from lab.modes.registry import mode_named, mode_names
+from lab.operations.planning import plan_with
 from lab.operations.software import DEFAULT_VERSION, supply_named
 from lab.supply.cache import Cache
-from lab.supply.catalogue import load_entry
+from lab.supply.catalogue import full_version, load_entry
 from lab.supply.choice import may_bring
 from lab.supply.on_demand import names_on_demand
 from lab.supply.probe import ProbeResult, debian_wanted, probe
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Supply
-from lab.topology.planner import make_plan
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def probe_supply(request: ProbeRequest, progress: Progress) -> ProbeResult:
 def _needs(request: ProbeRequest) -> _Needs:
     modes = [ModeChoice.parse(mode).name for mode in request.modes]
     if request.topology is None:
-        version, supply = request.version or DEFAULT_VERSION, supply_named(request.supply)
+        version, supply = full_version(request.version or DEFAULT_VERSION), supply_named(request.supply)
     elif request.version is not None:
         raise WrongUseError(
             "a topology says its version of Kubernetes itself",
@@ -63,7 +63,7 @@ def _needs(request: ProbeRequest) -> _Needs:
         )
     else:
         topology = load_topology(find_topology(request.topology), known_modes=mode_names())
-        plan = make_plan(topology)
+        plan = plan_with(topology)
         version, modes = plan.kubernetes.version, modes or [plan.mode]
         supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_on_demand(version)

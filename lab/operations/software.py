@@ -17,6 +17,7 @@ from lab.supply import user_programs
 from lab.supply.box import Box, box_keys, build_base, build_box, newest_box
 from lab.supply.bundle import Manifest, export_bundle, import_bundle
 from lab.supply.cache import Cache, Verified
+from lab.supply.catalogue import full_version
 from lab.supply.choice import bring, settle
 from lab.supply.on_demand import with_all_images
 from lab.supply.software import Software
@@ -58,7 +59,7 @@ def supplied_box(version: str, runtime: Runtime, wanted: Supply, progress: Progr
 
     Raises WrongUseError for an unknown version, LabError when something cannot be fetched or built.
     """
-    cache = Cache()
+    version, cache = full_version(version), Cache()
     choice = settle(wanted, version, cache, progress)
     if choice.supplier.imported:
         supply, software = bring(choice, version, cache, progress)
@@ -87,9 +88,9 @@ def _settled_early(version: str, runtime: Runtime, supplier: Supplier, cache: Ca
 def fetch_software(version: str, supply: str | None, progress: Progress) -> Software:
     """All software of that Kubernetes version, in the cache, images on demand with it.
 
-    Raises WrongUseError for an unknown supply.
+    Raises WrongUseError for an unknown supply or version.
     """
-    cache = Cache()
+    version, cache = full_version(version), Cache()
     choice = settle(supply_named(supply), version, cache, progress)
     settled, software = bring(choice, version, cache, progress)
     return with_all_images(software, settled, cache, progress)

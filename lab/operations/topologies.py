@@ -5,18 +5,18 @@ from __future__ import annotations
 from lab.foundation.paths import cache_root
 from lab.machines.vagrantfile import MachineSettings, render_vagrantfile
 from lab.modes.registry import mode_named, mode_names
+from lab.operations.planning import plan_of
 from lab.supply.box.inputs import VIRTUAL_SIZE_GIB
 from lab.supply.box.model import KERNEL_ARGUMENTS, Box, boxes_root
-from lab.topology.loader import find_topology, load_topology
+from lab.topology.loader import find_topology
 from lab.topology.plan import Plan
-from lab.topology.planner import make_plan
 
 DIGEST = "DIGEST"
 
 
 def checked_plan(topology: str) -> Plan:
     """The plan of a topology given by name or file. Raises TopologyError with all that is wrong."""
-    plan = make_plan(load_topology(find_topology(topology), known_modes=mode_names()))
+    plan = plan_of(find_topology(topology), known_modes=mode_names())
     mode_named(plan.mode).check(plan)
     return plan
 

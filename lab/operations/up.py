@@ -17,6 +17,7 @@ from lab.operations.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.parts import LocalParts
+from lab.operations.planning import plan_of, plan_with
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
@@ -40,7 +41,6 @@ from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Supply
 from lab.topology.plan import Plan
-from lab.topology.planner import make_plan
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class UpRequest:
     """Those that are open at the end, beside the topology's own."""
     until_cluster: bool = False
     """End when the cluster stands, before there is a pod network."""
+    kubernetes: str | None = None
+    """A version of the catalogue; v1.37 is its newest patch release."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
-    plan = make_plan(topology)
+    plan = plan_with(topology, request.kubernetes)
     if request.mode is not None:
         plan = plan.in_mode(ModeChoice.parse(request.mode))
     mode = mode_named(plan.mode)
@@ -111,7 +113,13 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images, supply, Cache()))
         if record is None:
             save_topology(folder, source)
-            record = LabRecord(folder.name, mode=str(plan.choice), supply=supply.value, created=now())
+            record = LabRecord(
+                folder.name,
+                mode=str(plan.choice),
+                supply=supply.value,
+                created=now(),
+                kubernetes=plan.kubernetes.version,
+            )
         journal.keep_in(folder.log)
         parts = LocalParts(folder)
         doors.require_lan(plan, parts.site, folder)
@@ -144,9 +152,15 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
 
 
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
-    """Raises WrongUseError when the lab of that name is of another topology or mode."""
-    name = lab.folder.name
-    made_from = make_plan(load_topology(lab.folder.topology))
+    """Raises WrongUseError when the lab of that name is of another topology, version or mode."""
+    name, wanted = lab.folder.name, plan.kubernetes.version
+    made_from = plan_of(lab.folder.topology, lab.record.kubernetes)
+    version = made_from.kubernetes.version
+    if made_from.of_version(wanted).in_mode(plan.choice) == plan and version != wanted:
+        raise WrongUseError(
+            f"the lab {name} runs Kubernetes {version}, not {wanted}",
+            resolution=f"add --kubernetes {version}, or give the new lab another name with --name",
+        )
     if made_from.in_mode(plan.choice) != plan:
         raise WrongUseError(
             f"there is already a lab {name}, made from a topology that differs from {source}",

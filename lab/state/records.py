@@ -75,6 +75,8 @@ class LabRecord:
     """True once `lab up` came to its end."""
     steps: tuple[StepRecord, ...] = ()
     snapshots: tuple[SnapshotRecord, ...] = ()
+    kubernetes: str = ""
+    """The version that the lab was made with; empty in records of a `lab` that knew only the topology's."""
 
     def with_step(self, name: str, seconds: float) -> LabRecord:
         """The record with that step added, or its times replaced where it was there."""

@@ -149,6 +149,10 @@ class Plan:
             return self
         return replace(self, mode=choice.name, mode_options=choice.options)
 
+    def of_version(self, version: str) -> Plan:
+        """The plan with that version of Kubernetes."""
+        return replace(self, kubernetes=replace(self.kubernetes, version=version))
+
     @property
     def control_planes(self) -> tuple[NodePlan, ...]:
         """In the order of the file: one, or an odd number."""

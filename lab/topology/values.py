@@ -19,7 +19,7 @@ DOMAIN_LENGTH = 253
 MEMORY_MINIMUM_MIB = 512
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_VERSION = re.compile(r"v\d+\.\d+\.\d+")
+_VERSION = re.compile(r"v\d+\.\d+(\.\d+)?")
 _MEMORY = re.compile(r"(\d+)(MiB|GiB)")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
@@ -53,8 +53,9 @@ def dns_domain(text: str) -> str:
 
 
 def kubernetes_version(value: object) -> str:
+    """In full, or without the patch release, for the newest that there is."""
     if not isinstance(value, str) or not _VERSION.fullmatch(value):
-        raise ValueError("a Kubernetes version in full such as v1.24.10")
+        raise ValueError("a Kubernetes version such as v1.24.10, or v1.37 for its newest patch release")
     return value
 
 

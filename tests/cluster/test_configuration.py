@@ -46,6 +46,36 @@ def test_on_docker_kubelet_evicts_nothing_and_measures_nothing(
     assert {key: kubelet.get(key) for key in said} == said
 
 
+def later(plan: Plan) -> tuple[Plan, Settings]:
+    """The plan for a kubeadm with the API v1beta4, on a slow host."""
+    plan = plan.of_version("v1.37.2")
+    return plan, settings_of(plan.kubernetes, Containerd(), emulated=True)
+
+
+def test_init_of_a_later_version(plan: Plan, known: ClusterSecrets, compare_with_golden: Compare) -> None:
+    plan, settings = later(plan)
+    compare_with_golden(GOLDEN / "init-v1beta4.yaml", init_configuration(plan, Containerd(), known, settings))
+
+
+def test_join_of_a_later_version(
+    plan: Plan, known: ClusterSecrets, compare_with_golden: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.cluster.configuration.discovery_hash", lambda _: "sha256:0123")
+    plan, settings = later(plan)
+    text = join_configuration(plan, plan.workers[0], Containerd(), known, settings)
+    compare_with_golden(GOLDEN / "join-v1beta4.yaml", text)
+
+
+def test_later_versions_have_their_own_readiness_probes_patched_too(plan: Plan) -> None:
+    _, settings = later(plan)
+    patched = {
+        Path(patch.path).name.partition("+")[0]
+        for patch in control_plane_patches(settings)
+        if "readinessProbe" in patch.content
+    }
+    assert patched == {"etcd", "kube-apiserver", "kube-scheduler"}
+
+
 def test_join(
     plan: Plan,
     known: ClusterSecrets,

@@ -125,6 +125,47 @@ def test_init_on_a_fresh_node(node: Node, script: str, secrets: ClusterSecrets) 
     assert node.path("/etc/kubernetes/lab/kubeadm.yaml").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.fixture
+def later_script(plan: Plan, membership: Membership, tmp_path: Path) -> str:
+    """For a kubeadm that waits for all of the control plane."""
+    plan = plan.of_version("v1.37.2")
+    later = replace(membership, settings=settings_of(plan.kubernetes, Containerd(), emulated=True))
+    return init_script(Nodes(plan, tmp_path / "key", Here()), later).text
+
+
+def test_all_of_the_control_plane_is_there_before_kubeadm_waits_for_all_of_it(
+    node: Node, later_script: str
+) -> None:
+    node.program("curl", f'[ "$(grep -c ^curl {node.root}/calls)" -gt 2 ]')
+    status, out, err = node.run(later_script)
+    assert (status, err) == (0, "")
+    assert "[phase] work\n" in out
+    kubeadm = [call for call in node.calls if call.split()[0] in {"kubeadm", "curl"}]
+    configuration = f"--config {node.root}/etc/kubernetes/lab/kubeadm.yaml"
+    assert [call.partition(" --skip-phases ")[0] for call in kubeadm if call.startswith("kubeadm")] == [
+        f"kubeadm init {configuration}",
+        f"kubeadm init phase control-plane controller-manager {configuration}",
+        f"kubeadm init phase control-plane scheduler {configuration}",
+        f"kubeadm init {configuration}",
+    ]
+    assert [call.split()[0] for call in kubeadm[1:4]] == ["curl"] * 3
+    first, last = (set(call.partition(" --skip-phases ")[2].split(",")) for call in (kubeadm[0], kubeadm[-1]))
+    assert {"wait-control-plane", "addon", "control-plane/scheduler"} <= first
+    assert not {"etcd", "kubelet-start", "control-plane"} & first
+    assert {"etcd", "kubelet-start", "control-plane"} <= last
+    assert not {"wait-control-plane", "upload-config", "addon", "mark-control-plane"} & last
+    assert first & last == {"preflight", "certs", "kubeconfig"}
+
+
+def test_what_fails_before_kubeadm_waits_ends_init(node: Node, later_script: str) -> None:
+    node.program("curl")
+    node.program("kubeadm", '[ "$2" = phase ] && { echo "no manifest" >&2; exit 1; }; exit 0')
+    status, _, err = node.run(later_script)
+    assert status == 1
+    assert "no manifest" in err
+    assert not node.path("/etc/kubernetes/lab/joined").exists()
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -11,10 +11,20 @@ import yaml
 from lab.cluster.configuration import control_plane_patches, dns_patch, init_configuration, join_configuration
 from lab.cluster.kubeadm import Membership, init_script
 from lab.cluster.secrets import ClusterSecrets
-from lab.cluster.tuning import EVERY_LAB, Kind, Part, Setting, Settings, settings_of, tuning_of
+from lab.cluster.tuning import (
+    EVERY_LAB,
+    Kind,
+    Part,
+    Setting,
+    Settings,
+    settings_of,
+    slow_host_settings,
+    tuning_of,
+)
 from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd, ContainerRuntime, CriDockerd
+from lab.supply.catalogue import versions
 from lab.topology.models import Tuning
 from lab.topology.plan import Plan
 from tests.stand_in_site import Here
@@ -91,6 +101,24 @@ def test_every_setting_for_a_slow_host_reaches_a_file_or_the_kernel_line(
 def test_every_setting_says_what_kubeadm_has_and_why_it_differs(settings: Settings) -> None:
     assert all(each.why and each.own != each.text for each in settings.all)
     assert len({(each.part, each.kind, each.name) for each in settings.all}) == len(settings.all)
+
+
+@pytest.mark.parametrize("version", versions())
+@pytest.mark.parametrize("runtime", [Containerd(), CriDockerd()])
+def test_what_the_catalogue_says_of_a_version_is_said_of_settings_that_there_are(
+    plan: Plan, version: str, runtime: ContainerRuntime
+) -> None:
+    known = {f"{each.part} {each.name}" for each in slow_host_settings(CriDockerd())}
+    settings = settings_of(plan.of_version(version).kubernetes, runtime, emulated=True)
+    assert known >= {*settings.features.without, *settings.features.own}
+    names = {f"{each.part} {each.name}" for each in settings.all}
+    assert not names & set(settings.features.without)
+    own = {f"{each.part} {each.name}": each.own for each in settings.all}
+    assert {name: own[name] for name in settings.features.own} == settings.features.own
+    limits = {"timeoutForControlPlane", "controlPlaneComponentHealthCheck"}
+    assert len(limits & {each.name for each in settings.all}) == 1
+    isolation = {"featureGates", "localStorageCapacityIsolation"}
+    assert len(isolation & {each.name for each in settings.all}) == (not runtime.cheap_statistics)
 
 
 def rows(settings: tuple[Setting, ...]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.foundation.errors import LabError, WrongUseError
-from lab.supply.catalogue import GoBuild, Use, load_entry, versions
+from lab.supply.catalogue import GoBuild, Use, full_version, load_entry, versions
 from lab.supply.go_build import MODULES
 from lab.supply.go_download import MODULE, PINS
 from lab.supply.go_toolchain import GoToolchain, choose
@@ -33,8 +33,30 @@ user_programs: []
 """
 
 
-def test_the_versions_that_a_lab_knows() -> None:
-    assert versions() == ("v1.24.10", "v1.30.4")
+def test_the_courses_version_and_later_ones_are_known_in_their_order() -> None:
+    assert versions()[:2] == ("v1.24.10", "v1.30.4")
+    assert "v1.37.2" in versions()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"), [("v1.24", "v1.24.10"), ("v1.37", "v1.37.2"), ("v1.30.4", "v1.30.4")]
+)
+def test_a_version_without_its_patch_release_is_the_newest_one_there_is(wanted: str, meant: str) -> None:
+    assert full_version(wanted) == meant
+
+
+def test_the_newest_patch_release_is_the_one_with_the_highest_number(tmp_path: Path) -> None:
+    for name in ("v1.40.9", "v1.40.10", "v1.4.11"):
+        (tmp_path / f"{name}.yaml").touch()
+    assert full_version("v1.40", tmp_path) == "v1.40.10"
+    assert full_version("v1.4", tmp_path) == "v1.4.11"
+
+
+@pytest.mark.parametrize("wanted", ["v1.37.9", "v1.3", "v1", "1.37", ""])
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(wanted: str) -> None:
+    with pytest.raises(WrongUseError) as caught:
+        full_version(wanted)
+    assert f"it has {', '.join(versions())}" in str(caught.value)
 
 
 @pytest.mark.parametrize("version", versions())
@@ -45,12 +67,9 @@ def test_an_entry_has_all_that_kubeadm_and_a_node_ask_for(version: str) -> None:
     assert {name for name, tag in images.items() if tag == version} >= control_plane
     assert images.keys() >= {"etcd", "coredns", "pause", "agnhost", "flannel"}
     programs = {program.name: program.use for build in entry.go_builds for program in build.programs}
-    assert {name for name, use in programs.items() if use is Use.NODE} == {
-        "kubelet",
-        "kubeadm",
-        "kubectl",
-        "agnhost",
-    }
+    always, runtime = {"kubelet", "kubeadm", "kubectl", "agnhost"}, {"containerd", "containerd-shim-runc-v2"}
+    own_runtime = runtime | {"ctr", "crictl"} if runtime & programs.keys() else set()
+    assert {name for name, use in programs.items() if use is Use.NODE} == always | own_runtime
     plugins = {name for name, use in programs.items() if use is Use.CNI}
     assert plugins >= {
         "bridge",
@@ -70,6 +89,12 @@ def test_the_versions_that_belong_to_kubernetes_1_24_10() -> None:
     assert references >= {"etcd:3.5.6-0", "coredns:v1.8.6", "pause:3.7", "pause:3.6"}
 
 
+def test_the_versions_that_belong_to_kubernetes_1_37_2() -> None:
+    """As its kubeadm asks for them, in the same file."""
+    references = {f"{image.name}:{image.tag}" for image in load_entry("v1.37.2").images}
+    assert references >= {"etcd:3.7.0-0", "coredns:v1.14.6", "pause:3.10.2"}
+
+
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_module_folder_pins_the_version_that_the_entry_names(build: GoBuild) -> None:
     folder = MODULES / build.module
@@ -87,7 +112,7 @@ def test_a_module_folder_pins_the_version_that_the_entry_names(build: GoBuild) -
 def test_an_unknown_version_is_answered_with_the_known_ones() -> None:
     with pytest.raises(WrongUseError, match=r"did you mean v1\.24\.10\?") as caught:
         load_entry("1.24.10")
-    assert "v1.24.10, v1.30.4" in str(caught.value)
+    assert "v1.24.10, v1.30.4, " in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +141,9 @@ def test_a_right_entry_is_taken(tmp_path: Path) -> None:
     assert load_entry("v1.0.0", tmp_path).images[0].files == {"/k": "k"}
 
 
-@pytest.mark.parametrize("version", versions())
+@pytest.mark.parametrize(
+    "version", [version for version in versions() if load_entry(version).downloads.names]
+)
 def test_mirrors_are_asked_for_all_that_a_lab_needs(version: str) -> None:
     entry = load_entry(version)
     downloads = entry.downloads

@@ -8,7 +8,8 @@ from lab.supply.catalogue.downloads import (
     Inside,
     Place,
 )
-from lab.supply.catalogue.loader import load_entry, versions
+from lab.supply.catalogue.features import Features, KubeadmApi
+from lab.supply.catalogue.loader import full_version, load_entry, versions
 from lab.supply.catalogue.models import (
     DebianTree,
     Entry,
@@ -28,15 +29,18 @@ __all__ = [
     "DownloadedImage",
     "Downloads",
     "Entry",
+    "Features",
     "GoBuild",
     "GoFolder",
     "GoVersions",
     "ImageRecipe",
     "Inside",
+    "KubeadmApi",
     "Parts",
     "Place",
     "Use",
     "UserProgram",
+    "full_version",
     "load_entry",
     "versions",
 ]

@@ -21,21 +21,32 @@ def versions(folder: Path = FOLDER) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: [int(part) for part in name[1:].split(".")]))
 
 
+def full_version(wanted: str, folder: Path = FOLDER) -> str:
+    """The version that is meant: v1.37 is the newest patch release of v1.37 that the catalogue has.
+
+    Raises WrongUseError, with all versions, when the catalogue has none of that name.
+    """
+    known = versions(folder)
+    if wanted in known:
+        return wanted
+    if patches := [version for version in known if version.rpartition(".")[0] == wanted]:
+        return patches[-1]
+    near = difflib.get_close_matches(wanted, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise WrongUseError(
+        f"Kubernetes {wanted} is not in the catalogue{hint}",
+        details=f"it has {', '.join(known)}",
+        resolution="name one of these versions",
+    )
+
+
 @cache
 def load_entry(version: str, folder: Path = FOLDER) -> Entry:
     """The entry of a version such as v1.24.10.
 
     Raises WrongUseError when the catalogue does not have it, LabError when its file is not well-formed.
     """
-    known = versions(folder)
-    if version not in known:
-        near = difflib.get_close_matches(version, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise WrongUseError(
-            f"Kubernetes {version} is not in the catalogue{hint}",
-            details=f"it has {', '.join(known)}",
-            resolution="name one of these versions",
-        )
+    version = full_version(version, folder)
     path = folder / f"{version}.yaml"
     try:
         entry: Entry = TypeAdapter(Entry).validate_python(yaml.safe_load(path.read_text()))

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from lab.foundation.strict import STRICT
 from lab.supply.catalogue.downloads import Downloads
+from lab.supply.catalogue.features import Features
 
 
 class Use(StrEnum):
@@ -26,7 +27,10 @@ class Use(StrEnum):
 
 @dataclass(frozen=True, config=STRICT)
 class GoVersions:
-    """Which Go toolchains may build a module: from `oldest` to `newest`, as major.minor, inclusive."""
+    """Which Go toolchains may build a module: from `oldest` to any patch release of `newest`.
+
+    Each as major.minor; `oldest` may name a patch release, as the line `go` of a go.mod does.
+    """
 
     oldest: str
     newest: str | None = None
@@ -174,6 +178,7 @@ class Entry:
     """Images that the box does without: they are made, and brought to nodes, for a mode that needs them."""
     downloads: Downloads = field(default_factory=Downloads)
     """What the supply `mirror` brings instead."""
+    features: Features = field(default_factory=Features)
 
     @property
     def parts(self) -> Parts:
