@@ -28,7 +28,7 @@ from lab.nodes.files import NodeFile, write_files
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import ContainerRuntime
 from lab.topology.models import NodeRole
-from lab.topology.plan import NodePlan
+from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import API_PORT
 
 MARK = f"{LAB}/joined"

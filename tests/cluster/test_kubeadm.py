@@ -130,7 +130,7 @@ def later_script(plan: Plan, membership: Membership, tmp_path: Path) -> str:
     """For a kubeadm that waits for all of the control plane."""
     plan = plan.of_version("v1.37.2")
     later = replace(membership, settings=settings_of(plan.kubernetes, Containerd(), emulated=True))
-    return init_script(Nodes(plan, tmp_path / "key", Here()), later).text
+    return init_script(Nodes(plan, KeyFiles(tmp_path, tmp_path), Here()), later).text
 
 
 def test_all_of_the_control_plane_is_there_before_kubeadm_waits_for_all_of_it(

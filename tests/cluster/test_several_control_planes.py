@@ -21,6 +21,7 @@ from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import Kind, Part, Settings, settings_of
 from lab.foundation.progress import SilentProgress
 from lab.nodes.connection import LONGEST_SCRIPT
+from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd
 from lab.topology.loader import load_topology
@@ -185,7 +186,8 @@ def test_several_elect_a_leader_and_etcd_forgets_nothing(balanced: Plan, several
 
 
 def test_scripts_of_control_planes(balanced: Plan, secrets: ClusterSecrets, several: Settings) -> None:
-    nodes, membership = Nodes(balanced, Path("key"), Here()), Membership(Containerd(), secrets, several)
+    nodes = Nodes(balanced, KeyFiles(Path("key"), Path("known_hosts")), Here())
+    membership = Membership(Containerd(), secrets, several)
     second = join_script(nodes, balanced.control_planes[1], membership).text
     assert "/etc/kubernetes/pki/etcd/ca.key" in second
     assert "https://172.31.7.102:6443/readyz" in second

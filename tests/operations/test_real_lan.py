@@ -24,7 +24,8 @@ from lab.operations.real_lan import LanOpen, LanRow, open_lan
 from lab.operations.up import UpRequest, bring_up
 from lab.operations.wanted_doors import WantedDoors
 from lab.state.records import LabRecord, lab_folder, read_record, save_topology, write_record
-from lab.topology.loader import TopologyError, find_topology, load_topology
+from lab.topology.findings import TopologyError
+from lab.topology.loader import find_topology, load_topology
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 from tests.stand_in_site import PaperParts

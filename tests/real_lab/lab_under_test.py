@@ -106,7 +106,7 @@ def opened_by_vagrants_key(lab: Lab, tmp: Path) -> list[str]:
     found = []
     for node in vagrant_states(lab):
         for user in ("root", "vagrant"):
-            words = ["ssh", "-F", config, "-o", "BatchMode=yes", "-l", user, node, "true"]
+            words = ["ssh", "-F", str(config), "-o", "BatchMode=yes", "-l", user, node, "true"]
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 found.append(f"{user}@{node}")
