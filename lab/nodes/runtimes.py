@@ -54,7 +54,7 @@ _FETCH = "curl --silent --show-error --fail"
 
 @dataclass(frozen=True)
 class Containerd:
-    """containerd 1.6 with its own CRI plugin."""
+    """containerd with its own CRI plugin: 1.6 from Debian, or 2 where the catalogue has it."""
 
     name: Runtime = Runtime.CONTAINERD
     cri_socket: str = "unix:///run/containerd/containerd.sock"
