@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from lab.cluster.tuning import Setting
-from lab.doors.outside import Condition
+from lab.doors.tied_door import Condition
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
@@ -91,11 +91,9 @@ def outside_line(row: OutsideRow) -> str:
     host = f"this host reached at {row.host_address}" if row.allow_host else "this host off limits"
     lan = "private addresses reached" if row.allow_lan else "private addresses off limits"
     line = f"outside: open from {', '.join(row.networks)}; {host}, {lan}"
-    if not row.broken:
-        return line
     words = [f"--network {network}" for network in row.networks]
     words += [*(["--allow-host"] if row.allow_host else []), *(["--allow-lan"] if row.allow_lan else [])]
-    return f"{line}\nwrong: outside: {row.broken}; `lab outside open {' '.join(words)}` mends it"
+    return _door_line("outside", line, row.broken, f"lab outside open {' '.join(words)}")
 
 
 def through_line(row: ThroughRow) -> str:
@@ -103,9 +101,7 @@ def through_line(row: ThroughRow) -> str:
     if row.state == Condition.CLOSED:
         return "pull-through: closed"
     line = f"pull-through: open; nodes pull images from {row.url}"
-    if not row.broken:
-        return line
-    return f"{line}\nwrong: pull-through: {row.broken}; `lab image through open` mends it"
+    return _door_line("pull-through", line, row.broken, "lab image through open")
 
 
 def lan_line(row: LanRow) -> str:
@@ -113,9 +109,11 @@ def lan_line(row: LanRow) -> str:
     if row.state == Condition.CLOSED:
         return "lan: closed"
     line = f"lan: open; {row.device} of this host is a port of {row.network}"
-    if not row.broken:
-        return line
-    return f"{line}\nwrong: lan: {row.broken}; `lab lan open {row.device}` mends it"
+    return _door_line("lan", line, row.broken, f"lab lan open {row.device}")
+
+
+def _door_line(door: str, line: str, broken: str, mends: str) -> str:
+    return f"{line}\nwrong: {door}: {broken}; `{mends}` mends it" if broken else line
 
 
 def _show_nodes(status: LabStatus) -> None:

@@ -7,8 +7,6 @@ underlay.
 from __future__ import annotations
 
 import json
-import os
-import select
 import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface
@@ -18,8 +16,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from lab.doors.lan_survey import Seen, survey
-from lab.doors.opening import first_process, read_opening
-from lab.doors.outside import Condition
+from lab.doors.tied_door import TiedDoor
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
@@ -27,11 +24,12 @@ from lab.foundation.process import run
 from lab.foundation.strict import STRICT
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import end_recorded, ended_at_once, living, recorded, start_recorded
+from lab.host.tied import ended_at_once, recorded, start_and_hear
 from lab.topology.models import NetworkRole
 from lab.topology.plan import NetworkPlan, Plan
 
 PORT_PROGRAM = "lab.doors.lan_port"
+CARRIER = "what carries the frames"
 PORT = "real-lan"
 """Of its process' record and log."""
 READY_LIMIT = 20.0
@@ -54,31 +52,14 @@ class LanOpening:
 _OPENING = TypeAdapter(LanOpening)
 
 
-class RealLan:
+class RealLan(TiedDoor[LanOpening]):
     """The door to a LAN of one lab."""
 
     def __init__(self, site: Site, folder: LabFolder, host: Sequence[str] = ()) -> None:
         """`host` are words before a command that runs where this host's network is, if not in this one's."""
-        self._site = site
+        super().__init__(site, folder.real_lan, _OPENING, {PORT: CARRIER})
         self._folder = folder
         self._host = tuple(host)
-
-    @property
-    def opening(self) -> LanOpening | None:
-        """How it was opened, whether or not all of it is there still; None when it is closed."""
-        return read_opening(_OPENING, self._folder.real_lan, self._site)
-
-    @property
-    def broken(self) -> str:
-        """What of an open door is not there any more; "" when nothing lacks."""
-        there = living(self._site.layout.tied_record(PORT)) is not None
-        return "" if there else "what carries the frames ended"
-
-    @property
-    def condition(self) -> Condition:
-        if self.opening is None:
-            return Condition.CLOSED
-        return Condition.BROKEN if self.broken else Condition.OPEN
 
     def open(self, plan: Plan, device: str, now: str) -> LanOpening:
         """Join the device and the underlay; what was open before is closed first.
@@ -87,7 +68,7 @@ class RealLan:
         """
         self.close()
         underlay = require_joinable(plan, device, self._host)
-        opening = LanOpening(device, underlay.name, now, first_process(self._site))
+        opening = LanOpening(device, underlay.name, now, self._first_process())
         write_json(self._folder.real_lan, opening)
         try:
             self._start(device, underlay.bridge)
@@ -96,26 +77,17 @@ class RealLan:
             raise
         return opening
 
-    def close(self) -> None:
-        """End what it is made of; harmless when it is closed."""
-        end_recorded(self._site.layout.tied_record(PORT))
-        self._folder.real_lan.unlink(missing_ok=True)
-
     def _start(self, device: str, bridge: str) -> None:
         layout = self._site.layout
         record, log = layout.tied_record(PORT), layout.tied_log(PORT)
         namespace = f"/proc/{self._site.init_pid}/ns/net"
-        ready, told = os.pipe()
-        try:
+
+        def command(told: int) -> list[str]:
             words = [*self._host, sys.executable, "-m", PORT_PROGRAM, device, namespace, bridge, str(told)]
-            start_recorded(self._site.tied_command(recorded(words, record)), record, log, files=(told,))
-        finally:
-            os.close(told)
-        with open(ready, "rb") as pipe:
-            # At its end, which comes with the process', there is nothing to read.
-            seen, _, _ = select.select([pipe], [], [], READY_LIMIT)
-            if not seen or not pipe.read(1):
-                raise ended_at_once("what carries the frames", log)
+            return self._site.tied_command(recorded(words, record))
+
+        if not start_and_hear(command, record, log, READY_LIMIT):
+            raise ended_at_once(CARRIER, log)
 
 
 def require_joinable(plan: Plan, device: str, host: Sequence[str] = ()) -> NetworkPlan:

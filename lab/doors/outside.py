@@ -6,11 +6,8 @@ and has its other end in the lab's network namespace. Only there are routes, add
 
 from __future__ import annotations
 
-import os
-import select
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -18,9 +15,9 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from lab.doors.off_limits import free_link_network, host_network
-from lab.doors.opening import first_process, read_opening
 from lab.doors.outside_rules import DEVICE, DNS_PORT, Link, closing_script, opening_rules
 from lab.doors.programs import require_installed
+from lab.doors.tied_door import TiedDoor
 from lab.foundation.errors import LabError
 from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
@@ -30,7 +27,7 @@ from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host import forget_connections
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import end_recorded, ended_at_once, living, recorded, start_recorded
+from lab.host.tied import ended_at_once, living, recorded, start_and_hear, start_recorded
 from lab.topology.plan import Plan
 
 LINK_PROGRAM = "slirp4netns"
@@ -41,12 +38,6 @@ LINK, RESOLVER = "outside-link", "outside-names"
 """Of its processes' records and logs."""
 READY_LIMIT = 20.0
 """Seconds that slirp4netns has to make the lab's end of the link."""
-
-
-class Condition(StrEnum):
-    CLOSED = "closed"
-    OPEN = "open"
-    BROKEN = "broken"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -73,35 +64,15 @@ class Opening:
 _OPENING = TypeAdapter(Opening)
 
 
-class WayOut:
+class WayOut(TiedDoor[Opening]):
     """The door out of one lab."""
 
     def __init__(self, site: Site, folder: LabFolder, host: Sequence[str] = ()) -> None:
         """`host` are words before a command that runs where this host's network is, if not in this one's."""
-        self._site = site
+        processes = {LINK: LINK_PROGRAM, RESOLVER: RESOLVER_PROGRAM}
+        super().__init__(site, folder.outside, _OPENING, processes)
         self._folder = folder
         self._host = tuple(host)
-
-    @property
-    def opening(self) -> Opening | None:
-        """How it was opened, whether or not all of it is there still; None when it is closed."""
-        return read_opening(_OPENING, self._folder.outside, self._site)
-
-    @property
-    def broken(self) -> str:
-        """What of an open door is not there any more; "" when nothing lacks."""
-        ended = [
-            program
-            for program, name in ((LINK_PROGRAM, LINK), (RESOLVER_PROGRAM, RESOLVER))
-            if living(self._site.layout.tied_record(name)) is None
-        ]
-        return f"{' and '.join(ended)} ended" if ended else ""
-
-    @property
-    def condition(self) -> Condition:
-        if self.opening is None:
-            return Condition.CLOSED
-        return Condition.BROKEN if self.broken else Condition.OPEN
 
     def open(
         self, plan: Plan, networks: Sequence[str], *, allow_host: bool, allow_lan: bool, now: str
@@ -119,7 +90,7 @@ class WayOut:
         inside += [plan.kubernetes.pod_cidr, plan.kubernetes.service_cidr]
         link = Link(free_link_network([*inside, *host.lans]))
         opening = Opening(
-            tuple(networks), allow_host, allow_lan, now, str(link.network), first_process(self._site)
+            tuple(networks), allow_host, allow_lan, now, str(link.network), self._first_process()
         )
         rules = opening_rules(
             [network.bridge for network in plans],
@@ -144,8 +115,7 @@ class WayOut:
 
     def close(self) -> None:
         """End what it is made of; harmless when it is closed."""
-        for name in (RESOLVER, LINK):
-            end_recorded(self._site.layout.tied_record(name))
+        self._end_processes()
         if self._site.running:
             run(self._site.network_command(["sh", "-c", closing_script()]))
             self._forget_connections()
@@ -169,23 +139,18 @@ class WayOut:
 
     def _start_link(self, link: Link, *, allow_host: bool) -> None:
         layout = self._site.layout
-        log = layout.tied_log(LINK)
-        ready, told = os.pipe()
-        try:
+        record, log = layout.tied_record(LINK), layout.tied_log(LINK)
+
+        def command(told: int) -> list[str]:
             words = [
                 *(*self._host, LINK_PROGRAM, "--configure", "--enable-sandbox", f"--cidr={link.network}"),
                 *(() if allow_host else ("--disable-host-loopback",)),
                 *(f"--ready-fd={told}", "--netns-type=path", self._namespace(), DEVICE),
             ]
-            record = layout.tied_record(LINK)
-            start_recorded(self._site.tied_command(recorded(words, record)), record, log, files=(told,))
-        finally:
-            os.close(told)
-        with open(ready, "rb") as pipe:
-            # At its end, which comes with the program's, there is nothing to read.
-            seen, _, _ = select.select([pipe], [], [], READY_LIMIT)
-            if not seen or not pipe.read(1):
-                raise ended_at_once(LINK_PROGRAM, log)
+            return self._site.tied_command(recorded(words, record))
+
+        if not start_and_hear(command, record, log, READY_LIMIT):
+            raise ended_at_once(LINK_PROGRAM, log)
 
     def _namespace(self) -> str:
         """The lab's network namespace, as a file of the host's."""

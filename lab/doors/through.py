@@ -17,9 +17,8 @@ import yaml
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from lab.doors.opening import first_process, read_opening
-from lab.doors.outside import Condition
 from lab.doors.programs import require_installed
+from lab.doors.tied_door import TiedDoor
 from lab.foundation.environment import for_programs
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
@@ -29,7 +28,7 @@ from lab.foundation.strict import STRICT
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import end_recorded, ended_at_once, living, recorded, start_recorded
+from lab.host.tied import ended_at_once, living, recorded, start_recorded
 from lab.supply.registry_store import PROGRAM, RegistryStore
 
 PACKAGES = {PROGRAM: "docker-registry", "skopeo": "skopeo"}
@@ -60,30 +59,12 @@ class ThroughOpening:
 _OPENING = TypeAdapter(ThroughOpening)
 
 
-class PullThrough:
+class PullThrough(TiedDoor[ThroughOpening]):
     """The door for images of one lab, on the host side."""
 
     def __init__(self, site: Site, folder: LabFolder) -> None:
-        self._site = site
+        super().__init__(site, folder.pull_through, _OPENING, {REGISTRY: PROGRAM, SERVER: "its server"})
         self._folder = folder
-
-    @property
-    def opening(self) -> ThroughOpening | None:
-        """How it was opened, whether or not all of it is there still; None when it is closed."""
-        return read_opening(_OPENING, self._folder.pull_through, self._site)
-
-    @property
-    def broken(self) -> str:
-        """What of an open door is not there any more; "" when nothing lacks."""
-        programs = ((PROGRAM, REGISTRY), ("its server", SERVER))
-        ended = [what for what, name in programs if living(self._site.layout.tied_record(name)) is None]
-        return f"{' and '.join(ended)} ended" if ended else ""
-
-    @property
-    def condition(self) -> Condition:
-        if self.opening is None:
-            return Condition.CLOSED
-        return Condition.BROKEN if self.broken else Condition.OPEN
 
     def open(self, address: IPv4Address, store: RegistryStore, now: str) -> ThroughOpening:
         """Serve at that address of the host side; what was open before is closed first.
@@ -101,7 +82,7 @@ class PullThrough:
                 resolution="run `lab up` first",
             ) from error
         with door:
-            opening = ThroughOpening(str(address), door.getsockname()[1], now, first_process(self._site))
+            opening = ThroughOpening(str(address), door.getsockname()[1], now, self._first_process())
             # Recorded before there is anything of it: whatever ends this process, it counts as broken.
             write_json(self._folder.pull_through, opening)
             try:
@@ -110,12 +91,6 @@ class PullThrough:
                 self.close()
                 raise
         return opening
-
-    def close(self) -> None:
-        """End what it is made of; harmless when it is closed."""
-        for name in (SERVER, REGISTRY):
-            end_recorded(self._site.layout.tied_record(name))
-        self._folder.pull_through.unlink(missing_ok=True)
 
     def _start_registry(self, store: RegistryStore) -> int:
         """Returns the port at which it listens."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.foundation.errors import LabError
@@ -62,6 +63,22 @@ def start_recorded(
         interval=0.02,
         resolution=f"read {log}",
     )
+
+
+def start_and_hear(command: Callable[[int], Sequence[str]], record: Path, log: Path, seconds: float) -> bool:
+    """The same, for a program that writes a byte to a file when it works; whether it did so in time.
+
+    `command` makes the words, given the number of that file.
+    """
+    ready, told = os.pipe()
+    try:
+        start_recorded(command(told), record, log, files=(told,))
+    finally:
+        os.close(told)
+    with open(ready, "rb") as pipe:
+        # At its end, which comes with the program's, there is nothing to read.
+        seen, _, _ = select.select([pipe], [], [], seconds)
+        return bool(seen and pipe.read(1))
 
 
 def living(record: Path) -> ProcessIdentity | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lab.doors.outside import Condition, Opening, require_programs
+from lab.doors.outside import Opening, require_programs
+from lab.doors.tied_door import Condition
 from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext

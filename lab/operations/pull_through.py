@@ -6,9 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from lab.doors.outside import Condition
 from lab.doors.programs import require_installed
 from lab.doors.through import PACKAGES, PullThrough
+from lab.doors.tied_door import Condition
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
 from lab.images.through_nodes import ThroughNode, through_node

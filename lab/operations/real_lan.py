@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.doors.lan import RealLan
-from lab.doors.outside import Condition
+from lab.doors.tied_door import Condition
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
 from lab.operations.context import Lab

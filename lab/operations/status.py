@@ -12,8 +12,9 @@ from lab.cluster.objects import NodeState
 from lab.cluster.problems import cluster_problems
 from lab.cluster.tuning import Settings
 from lab.cluster.unheeded import unheeded
-from lab.doors.outside import Condition, WayOut
+from lab.doors.outside import WayOut
 from lab.doors.record import Forward, running_forwards
+from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress

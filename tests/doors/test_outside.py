@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.doors.outside import LINK, RESOLVER, Condition, WayOut
+from lab.doors.outside import LINK, RESOLVER, WayOut
+from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from lab.cli import pull_through as commands
 from lab.cli.main import cli
 from lab.cli.tables import through_line
-from lab.doors.outside import Condition
 from lab.doors.through import ThroughOpening
+from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress

@@ -13,7 +13,7 @@ from lab.cli import real_lan as commands
 from lab.cli.main import cli
 from lab.cli.tables import lan_line
 from lab.doors.lan import LanOpening
-from lab.doors.outside import Condition
+from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.doors.outside import Condition, Opening
+from lab.doors.outside import Opening
+from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
