@@ -22,14 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
-from lab.nodes.files import NodeFile, write_files
 from lab.topology.plan import Plan
 
 SECRET_MODE = 0o600
 HOST_KEY = "/etc/ssh/ssh_host_ecdsa_key"
-HOMES = {"root": "/root", "vagrant": "/home/vagrant"}
-SSHD_PID = "/run/sshd.pid"
-RESTART_SECONDS = 60
+RSA_KEY = "/etc/ssh/ssh_host_rsa_key"
+SSHD_CONFIG = "/etc/ssh/sshd_config"
+HOMES = ("/root", "/home/vagrant")
 
 
 @dataclass(frozen=True)
@@ -55,44 +54,39 @@ class LabKeys:
     def script(self, node: str) -> str:
         """Bash text that lets these keys, and no others, open the node and tell who it is.
 
-        Where they are in use already, nothing is done. sshd reads host keys when it starts, so it starts
-        again, without an end to connections; the script returns when it listens.
+        It starts no process, each of which takes a node that has just been restored, under emulation, up to a
+        second. Nor does sshd: that of the box, OpenSSH 9.2, reads host keys anew for each connection (sshd.c,
+        main, in the process that it starts for it). Its list of host keys it keeps until it is started again,
+        so the key of RSA, which a node has no more, is made empty.
         """
         private = self.host_keys[node]
-        public = _public_line(private)
-        opens = f"{self.public} lab\n"
-        homes = tuple(HOMES.values())
-        files = (
-            NodeFile(HOST_KEY, private, SECRET_MODE),
-            NodeFile(f"{HOST_KEY}.pub", f"{public}\n"),
-            *(NodeFile(f"{home}/.ssh/authorized_keys", opens, SECRET_MODE) for home in homes),
-        )
-        same = " && ".join(
-            f'[ "$(<{path})" = {shlex.quote(text.rstrip())} ]'
-            for path, text in ((file.path, file.content) for file in files)
-        )
-        owners = "".join(f"chown -R {user}: {home}/.ssh\n" for user, home in HOMES.items() if user != "root")
+        opens = f"{self.public} lab"
+        files = {
+            HOST_KEY: private.rstrip(),
+            f"{HOST_KEY}.pub": self.public_host_key(node),
+            **{f"{home}/.ssh/authorized_keys": opens for home in HOMES},
+        }
+        same = " && ".join(f'[ "$(<{path})" = {shlex.quote(text)} ]' for path, text in files.items())
+        # In place: the files have the right owners and modes in the box.
+        writes = "".join(f"printf '%s\\n' {shlex.quote(text)} > {path}\n" for path, text in files.items())
         return f"""\
-set -euo pipefail
+set -eu
 if {{ {same}; }} 2>/dev/null; then exit 0; fi
-{write_files(files)}{owners}\
-rm -f /etc/ssh/ssh_host_rsa_key /etc/ssh/ssh_host_rsa_key.pub
-sed -i '/^HostKey .*rsa/d' /etc/ssh/sshd_config
-(sync -f {HOST_KEY} </dev/null >/dev/null 2>&1 &)
-[ -s {SSHD_PID} ] || exit 0
-daemon=$(<{SSHD_PID})
-# sshd writes the file anew when it listens again.
-rm -f {SSHD_PID}
-kill -HUP "$daemon" 2>/dev/null || exit 0
-for _ in $(seq {RESTART_SECONDS * 20}); do [ -s {SSHD_PID} ] && exit 0; sleep 0.05; done
-echo "sshd did not start again" >&2
-exit 1
+umask 077
+{writes}\
+if [ -s {RSA_KEY} ]; then : > {RSA_KEY}; fi
+config=$(<{SSHD_CONFIG})
+printf '%s\\n' "${{config/HostKey $'{RSA_KEY}\\n'}}" > {SSHD_CONFIG}
 """
+
+    def public_host_key(self, node: str) -> str:
+        """Its kind and the key in base64."""
+        return _public_line(self.host_keys[node])
 
     def write_known_hosts(self, plan: Plan) -> None:
         """Let connections be made to nodes that have these keys, and only to them."""
         lines = (
-            f"{node.nic_on(plan.uplink.name).primary.ip} {_public_line(self.host_keys[node.name])}\n"
+            f"{node.nic_on(plan.uplink.name).primary.ip} {self.public_host_key(node.name)}\n"
             for node in plan.nodes
         )
         write_atomically(self.files.known_hosts, "".join(lines))
