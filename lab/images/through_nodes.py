@@ -36,7 +36,12 @@ class ContainerdNode:
     """
 
     def opened(self, url: str) -> str:
-        hosts = f'server = "{url}"\ncapabilities = ["pull", "resolve"]\n'
+        hosts = (
+            # The server, which is asked when no host has it, is the same, so it is left nothing to be asked.
+            f'server = "{url}"\ncapabilities = ["push"]\n'
+            # Without a table of hosts, containerd 1.6 takes none of the file.
+            f'[host."{url}"]\n  capabilities = ["pull", "resolve"]\n'
+        )
         return f"""\
 {write_files((NodeFile(HOSTS, hosts),))}\
 if ! grep -q '^ *config_path' {CONTAINERD_CONFIG}; then
@@ -56,7 +61,7 @@ exit 1
 
     def is_open(self, url: str) -> str:
         return f"""\
-grep -q '^ *config_path' {CONTAINERD_CONFIG} && grep -qsF 'server = "{url}"' {HOSTS}
+grep -q '^ *config_path' {CONTAINERD_CONFIG} && grep -qsF '[host."{url}"]' {HOSTS}
 """
 
 

@@ -11,6 +11,7 @@ from lab.doors.through import PACKAGES, PullThrough
 from lab.doors.tied_door import Condition
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
+from lab.foundation.wait import Deadline
 from lab.images.through_nodes import ThroughNode, through_node
 from lab.nodes.connection import Script
 from lab.operations.context import Lab
@@ -18,6 +19,9 @@ from lab.operations.steps import run_steps
 from lab.state.records import locked, now
 from lab.supply.registry_store import RegistryStore
 from lab.topology.models import Runtime
+
+ANSWER_LIMIT = 180.0
+"""Seconds until every node has let somebody in."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class ThroughOpen:
         opening = through.opening
         if opening is None:
             return self.if_open
+        # Nodes that were restored a moment ago, on a busy host, take long to let anybody in.
+        lab.nodes.wait_until_answer(Deadline(ANSWER_LIMIT))
         return through.condition is Condition.OPEN and _all_know(lab, opening.url)
 
     def run(self, lab: Lab, at: StepContext) -> None:
@@ -59,6 +65,7 @@ class ThroughOpen:
         opening = through.opening if through.condition is Condition.OPEN else None
         if opening is None:
             opening = through.open(lab.plan.uplink.host_address.ip, RegistryStore(), now())
+        lab.nodes.wait_until_answer(Deadline(ANSWER_LIMIT), at.doing)
         script = Script(_runtime(lab).opened(opening.url), "pull images through the lab's registry")
         at.doing("container runtimes of the nodes")
         lab.nodes.on_each(lab.plan.nodes, lambda node: lab.nodes[node.name].run(script))

@@ -84,7 +84,8 @@ def test_containerd_finds_the_registry_for_all_images(node: Node) -> None:
     config = tomllib.loads(node.read("etc/containerd/config.toml"))
     folder = config["plugins"]["io.containerd.grpc.v1.cri"]["registry"]["config_path"]
     hosts = tomllib.loads((Path(folder) / "_default" / "hosts.toml").read_text())
-    assert hosts == {"server": URL, "capabilities": ["pull", "resolve"]}
+    assert hosts["host"] == {URL: {"capabilities": ["pull", "resolve"]}}
+    assert (hosts["server"], hosts["capabilities"]) == (URL, ["push"])
 
 
 def test_containerd_starts_again_once_only(node: Node) -> None:

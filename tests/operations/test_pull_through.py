@@ -19,6 +19,7 @@ from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
+from lab.foundation.wait import Deadline
 from lab.images.through_nodes import ContainerdNode
 from lab.machines.machines import MachineState
 from lab.nodes.connection import Result, Script
@@ -66,6 +67,9 @@ class KnowingNodes:
 
     def on_each(self, nodes: Sequence[NodePlan], work: Callable[[NodePlan], Result]) -> dict[str, Result]:
         return {node.name: work(node) for node in nodes}
+
+    def wait_until_answer(self, deadline: Deadline, on_wait: Callable[[str], None] | None = None) -> None:
+        assert deadline.left > 0
 
     def __getitem__(self, name: str) -> OneNode:
         return OneNode(self, name)

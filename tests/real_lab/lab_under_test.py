@@ -101,7 +101,8 @@ def opened_by_vagrants_key(lab: Lab, tmp: Path) -> list[str]:
     folder = folder_of(lab)
     config = tmp / "ssh_config"
     config.write_text((folder / "ssh_config").read_text().replace(f"{folder}/keys/id_ecdsa", f"{tmp}/key"))
-    (tmp / "key").write_bytes((folder / "vagrant" / "insecure_private_key").read_bytes())
+    (published,) = Path("/usr/share/rubygems-integration/all/gems").glob("vagrant-[0-9]*/keys/vagrant")
+    (tmp / "key").write_bytes(published.read_bytes())
     (tmp / "key").chmod(0o600)
     found = []
     for node in vagrant_states(lab):
