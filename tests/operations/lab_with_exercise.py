@@ -23,7 +23,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.machines.machines import MachineState
 from lab.nodes.connection import Result, Script
-from lab.operations import context, exercises, faults, replaying, testing
+from lab.operations import context, discarding, exercises, faults, replaying, testing
 from lab.operations.context import Lab
 from lab.operations.faults import faults_after_revert
 from lab.operations.up import UpRequest
@@ -126,6 +126,8 @@ class ExerciseLab:
     done: list[str] = field(default_factory=list)
     breaks: type[BaseException] | None = None
     """What the next fault that is put in is ended by."""
+    made: tuple[str, ...] = ()
+    """What users have made in the cluster."""
     scripts_put: Callable[[str], None] = lambda node: None
     """Told of each node that a student's script was written to."""
 
@@ -140,6 +142,10 @@ class ExerciseLab:
         self.monkeypatch.setattr(exercises, "bring_up", self._bring_up)
         self.monkeypatch.setattr(exercises, "rebuild_lab", self._rebuild)
         self.monkeypatch.setattr(testing, "SUITE", self._suite())
+        self.monkeypatch.setattr(discarding, "made_by_users", lambda api: self.made)
+        self.monkeypatch.setattr(
+            discarding, "_keep", lambda lab, name, before: self.done.append(f"save {name}")
+        )
         self.monkeypatch.setattr(replaying, "wait_until_lab_is_well", lambda lab, progress: None)
         self.monkeypatch.setattr(replaying, "PATH", str(self.home / "handed-in.sh"))
 

@@ -55,6 +55,20 @@ def test_a_lab_that_is_there_goes_back_to_the_clean_cluster_in_the_mode(lab: Exe
     assert record.returns == ()
 
 
+def test_what_was_made_in_a_lab_that_is_there_is_kept_before(lab: ExerciseLab) -> None:
+    lab.run(*MINE)
+    lab.run("exercise", "stop")
+    lab.done.clear()
+    lab.made = ("namespace myserver",)
+    said = lab.run(*MINE)[1]
+    assert lab.done[:2] == ["save undo", "rebuild flannel-vxlan"]
+    assert "made in the cluster, and not there afterwards: namespace myserver" in said
+    lab.run("exercise", "stop")
+    lab.done.clear()
+    lab.run(*MINE, "--discard")
+    assert lab.done[0] == "rebuild flannel-vxlan"
+
+
 def test_a_lab_of_another_topology_is_refused(lab: ExerciseLab) -> None:
     lab.run(*MINE, "--name", "a")
     lab.run("exercise", "stop")
