@@ -56,11 +56,9 @@ def test_from_the_cache_comes_the_cluster_alone(
     went: list[str] = []
     brought: list[tuple[str, ...]] = []
     monkeypatch.setattr(keeping, "kind_of", lambda lab: "kind")
-    monkeypatch.setattr(keeping, "write_ssh_config", lambda lab: None)
     monkeypatch.setattr(keeping, "go_back", lambda lab, name: went.append(name))
     monkeypatch.setattr(KeptLabs, "in_use", lambda self, kept: _Source(tmp_path))
     folder = LabFolder(tmp_path / "a")
-    (tmp_path / folder.key.name).touch()
     machines = SimpleNamespace(bring_back=lambda source, snapshots: brought.append(snapshots))
     plan = SimpleNamespace(choice="macvlan")
     lab = cast(Lab, SimpleNamespace(folder=folder, machines=machines, plan=plan))
