@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lab.topology.checks import NODE_NAME_LENGTH, OTHERS_NAMES, OWN_NAMES, check, is_address, pods_per_node
 from lab.topology.draft import draft_of
-from lab.topology.models import Topology
+from lab.topology.models import LoadBalancer, Topology
 
 # A laden machine draws slowly: time is no verdict here.
 examples = settings(
@@ -24,6 +24,17 @@ node_names = longest | names.filter(
         len(name) <= NODE_NAME_LENGTH and not is_address(name) and name not in (*OWN_NAMES, *OTHERS_NAMES)
     )
 )
+
+
+def load_balancers(address: str) -> st.SearchStrategy[dict[str, str]]:
+    """The keys of `kubernetes` that several control planes have."""
+    return st.sampled_from(
+        (
+            {"api_address": address},
+            {"load_balancer": LoadBalancer.KEEPALIVED_HAPROXY.value, "api_address": address},
+            {"load_balancer": LoadBalancer.LOCAL_NGINX.value},
+        )
+    )
 
 
 @st.composite
@@ -45,9 +56,11 @@ def topologies(draw: st.DrawFn) -> Topology:
         "lan_host": str(cidrs[1][draw(st.integers(2, 49))]),
     }
     optional = set(draw(st.lists(st.sampled_from(network_names), max_size=4))) - set(network_names[:2])
+    hosts = draw(st.sampled_from([number for number in (1, 3, 5) if number <= len(of_nodes)]))
+    node_network = draw(st.integers(0, 1))
     nodes = {
         node: {
-            "role": "worker" if index else "control-plane",
+            "role": "control-plane" if index < hosts else "worker",
             "cpus": draw(st.integers(1, 8)),
             "memory": draw(st.sampled_from(("512MiB", "1GiB", "1536MiB", "16GiB"))),
             "addresses": {
@@ -60,7 +73,11 @@ def topologies(draw: st.DrawFn) -> Topology:
     }
     value = {
         "name": draw(names),
-        "kubernetes": {"version": "v1.24.10", "node_network": network_names[draw(st.integers(0, 1))]},
+        "kubernetes": {
+            "version": "v1.24.10",
+            "node_network": network_names[node_network],
+            **(draw(load_balancers(str(cidrs[node_network][-12]))) if hosts > 1 else {}),
+        },
         "mode": "macvlan",
         "networks": networks,
         "nodes": nodes,

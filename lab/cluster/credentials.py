@@ -139,12 +139,14 @@ def _kubeconfig(
     pair = issue(secrets.authority, subject)
     cluster, user = "kubernetes", subject.common_name
     context = f"{user}@{cluster}"
-    servers = {cluster: api.url, **(others or {})}
+    # By context: a name of a cluster, and its URL. No node has a name with an @.
+    servers = {context: (cluster, api.url)}
+    servers |= {name: (f"{cluster}@{name}", url) for name, url in (others or {}).items()}
     trusted = {"certificate-authority-data": _base64(secrets.authority.certificate)}
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": name, "cluster": {"server": url, **trusted}} for name, url in servers.items()],
+        "clusters": [{"name": name, "cluster": {"server": url, **trusted}} for name, url in servers.values()],
         "users": [
             {
                 "name": user,
@@ -155,8 +157,8 @@ def _kubeconfig(
             }
         ],
         "contexts": [
-            {"name": context if name == cluster else name, "context": {"cluster": name, "user": user}}
-            for name in servers
+            {"name": name, "context": {"cluster": where, "user": user}}
+            for name, (where, _) in servers.items()
         ],
         "current-context": context,
     }

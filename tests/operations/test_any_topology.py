@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 
 from acceptance.manifests import probe_name
+from lab.cluster.balancer import balancer_script, balancing_nodes
 from lab.cluster.configuration import init_configuration, join_configuration
 from lab.cluster.credentials import admin_kubeconfig, control_plane_files, kubelet_serving_files
 from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
@@ -61,7 +62,10 @@ def render(secrets: ClusterSecrets) -> Callable[[Plan], None]:
         for network in plan.networks:
             ElementTree.fromstring(network_xml(network, plan.nodes))  # noqa: S314 - made here
         list(yaml.safe_load_all(init_configuration(plan, RUNTIME, secrets, settings)))
-        control_plane_files(plan, plan.first_control_plane, secrets)
+        for node in plan.control_planes:
+            control_plane_files(plan, node, secrets)
+        for node in balancing_nodes(plan):
+            balancer_script(plan, node, settings.tuning)
         admin_kubeconfig(plan, secrets)
         for node in plan.nodes:
             node_script(plan, node, needs)

@@ -103,13 +103,19 @@ def test_well_known_services_are_the_first_and_tenth_address(topology: Topology)
 
 @examples
 @given(topologies())
-def test_the_api_is_reached_at_the_control_planes_internal_address(topology: Topology) -> None:
+def test_the_api_is_reached_at_the_control_planes_internal_addresses_or_at_one_of_its_own(
+    topology: Topology,
+) -> None:
     plan = make_plan(topology)
-    (control_plane,) = plan.control_planes
-    assert control_plane is plan.first_control_plane
-    assert control_plane.role is NodeRole.CONTROL_PLANE
-    assert plan.kubernetes.api.addresses == (control_plane.internal_address,)
-    assert len(plan.workers) == len(plan.nodes) - 1
+    assert plan.control_planes == (plan.first_control_plane, *plan.other_control_planes)
+    assert {node.role for node in plan.control_planes} == {NodeRole.CONTROL_PLANE}
+    common = topology.kubernetes.api_address
+    own = tuple(node.internal_address for node in plan.control_planes)
+    assert plan.kubernetes.api.addresses == (own if common is None else (common,))
+    assert (plan.load_balancer is None) == (len(own) == 1)
+    if plan.load_balancer is not None:
+        assert plan.load_balancer is topology.kubernetes.load_balancer
+    assert len(plan.workers) == len(plan.nodes) - len(own)
 
 
 @pytest.mark.parametrize("name", ["course-exact", "different-nics", "underlay-3node"])
