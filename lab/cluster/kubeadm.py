@@ -288,8 +288,11 @@ def _wait_for_own_server(node: NodePlan) -> str:
     url = f"https://{node.internal_address}:{API_PORT}/readyz"
     return f"""\
 ready() {{ curl --silent --fail --max-time 20 --cacert {PKI}/ca.crt {url} > /dev/null; }}
-for try in $(seq {SERVING_TRIES}); do ready && break; sleep 1; done
-ready || {{ echo "the API server of {node.name} is not ready" >> {LOG}; {_GIVE_UP}; }}
+for try in $(seq {SERVING_TRIES}); do
+  if ready; then break; fi
+  [ $try -lt {SERVING_TRIES} ] || {{ echo "the API server of {node.name} is not ready" >> {LOG}; {_GIVE_UP}; }}
+  sleep 1
+done
 """
 
 

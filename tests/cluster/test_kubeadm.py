@@ -30,7 +30,10 @@ from lab.nodes.connection import LONGEST_SCRIPT, NodeCommandError, Result
 from lab.nodes.keys import KeyFiles
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import Containerd
+from lab.topology.loader import load_topology
 from lab.topology.plan import Plan
+from lab.topology.planner import make_plan
+from tests.conftest import TOPOLOGIES
 from tests.stand_in_site import Here
 
 MOVED = re.compile(r"(?<![\w.])/(etc|var|run|proc)/")
@@ -278,6 +281,41 @@ def test_removal_unmounts_and_empties(node: Node) -> None:
     assert node.called("umount") == [f"umount {node.root}/var/lib/kubelet/pods/x/volumes/token"]
     left = [path for path in node.root.rglob("*") if path.is_file()]
     assert {path.relative_to(node.root).parts[0] for path in left} == {"bin", "calls", "proc"}
+
+
+@pytest.fixture
+def second(membership: Membership, tmp_path: Path) -> str:
+    """The script of a control plane that joins the first."""
+    several = make_plan(load_topology(TOPOLOGIES / "ha-3node.yaml"))
+    nodes = Nodes(several, tmp_path / "key", Here())
+    return join_script(nodes, several.control_planes[1], membership).text
+
+
+def test_a_control_plane_has_joined_when_its_own_api_server_is_ready(
+    node: Node, second: str, secrets: ClusterSecrets
+) -> None:
+    node.program("curl", f"""[ "$(grep -c ^curl {node.root}/calls)" = 2 ]""")
+    assert node.run(second)[0] == 0
+    (join,) = node.called("kubeadm")
+    assert join.split()[1:3] == ["join", "--config"]
+    assert len(node.called("curl")) == 2
+    assert node.called("curl")[0].endswith("https://172.31.7.102:6443/readyz")
+    assert node.path("/etc/kubernetes/lab/joined").read_text() == secrets.identity
+
+
+def test_a_control_plane_that_joins_again_leaves_etcd_first(node: Node, second: str) -> None:
+    """While the files are there with which etcd lets it in."""
+    node.program("curl")
+    manifest = node.path("/etc/kubernetes/manifests/etcd.yaml")
+    node.program("kubeadm", f"mkdir -p {manifest.parent}; touch {manifest}; exit 1")
+    assert node.run(second)[0] == 1
+    node.program(
+        "kubeadm", f"""[ "$1" != reset ] || ls {node.root}/etc/kubernetes/pki/etcd/ca.crt {manifest}"""
+    )
+    assert node.run(second)[0] == 0
+    assert [call.split()[1] for call in node.called("kubeadm")] == ["join", "reset", "join"]
+    assert node.called("kubeadm")[1].split()[2:4] == ["phase", "remove-etcd-member"]
+    assert not manifest.exists()
 
 
 SLOW = (
