@@ -290,7 +290,7 @@ def _wait_for_own_server(node: NodePlan) -> str:
 ready() {{ curl --silent --fail --max-time 20 --cacert {PKI}/ca.crt {url} > /dev/null; }}
 for try in $(seq {SERVING_TRIES}); do
   if ready; then break; fi
-  [ $try -lt {SERVING_TRIES} ] || {{ echo "the API server of {node.name} is not ready" >> {LOG}; {_GIVE_UP}; }}
+  [ $try -lt {SERVING_TRIES} ] || {{ echo "{node.name} serves no API" >> {LOG}; {_GIVE_UP}; }}
   sleep 1
 done
 """
