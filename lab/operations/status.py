@@ -151,7 +151,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
     asked = lab.folder.kubeconfig.exists() and _may_answer(lab, machines)
     exercise = read_exercise(lab.folder)
     if not asked:
-        cluster = _Cluster({}, _stalled(lab, machines))
+        cluster = _Cluster({}, ())
     elif exercise is not None:
         cluster = _untold(lab, exercise)
     else:
@@ -183,7 +183,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         api=plan.kubernetes.api.authority,
         networks=tuple(network.name for network in plan.networks),
         nodes=tuple(nodes),
-        problems=cluster.problems,
+        problems=(*_stalled(lab, machines), *cluster.problems),
         notes=cluster.notes,
         forwards=tuple(map(_forward_row, running_forwards(lab.folder))),
         exercise=exercise.name if exercise else "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +22,7 @@ from lab.operations.starvation import USUAL_SECONDS
 from lab.operations.status import API_LIMIT, LabStatus, status_of
 from lab.state.records import LabRecord
 from lab.topology.mode_choice import ModeChoice
+from lab.topology.models import NodeRole
 from lab.topology.plan import NodePlan, Plan
 from tests.stand_in_site import PaperParts, put_box
 
@@ -118,7 +119,7 @@ def seen(
     api: StandInApi,
     *,
     seen_well: bool = False,
-    machines: RunningMachines | StalledMachines | None = None,
+    machines: RunningMachines | StalledMachines | SomeMachines | None = None,
 ) -> LabStatus:
     record = LabRecord("a", mode="macvlan", supply="packages", created="", ready=True, box_digest=DIGEST)
     parts = PaperParts(folder, machines or RunningMachines(), StandInNodes(), api)
@@ -202,3 +203,61 @@ def test_what_has_no_effect_in_the_mode_is_told_below_the_table(
     )
     show_status(status)
     assert capsys.readouterr().out.endswith(f"note: {status.notes[0]}\nnote: {status.notes[1]}\n")
+
+
+class SomeMachines:
+    """Those of these names run, the others are off."""
+
+    def __init__(self, *running: str) -> None:
+        self._running = running
+
+    def states(self) -> Mapping[str, MachineState]:
+        return {name: MachineState.RUNNING if name in self._running else MachineState.OFF for name in NAMES}
+
+
+def with_control_planes(plan: Plan, number: int) -> Plan:
+    nodes = (
+        replace(node, role=NodeRole.CONTROL_PLANE if index < number else NodeRole.WORKER)
+        for index, node in enumerate(plan.nodes)
+    )
+    return replace(plan, nodes=tuple(nodes))
+
+
+@pytest.mark.parametrize(
+    ("control_planes", "running", "asked"),
+    [
+        (1, NAMES, True),
+        (1, NAMES[:2], False),
+        (3, NAMES[1:], True),
+        (3, NAMES[2:], True),
+        (3, (), False),
+    ],
+)
+def test_the_api_is_asked_while_one_of_several_control_planes_runs(
+    folder: LabFolder, in_macvlan: Plan, control_planes: int, running: tuple[str, ...], asked: bool
+) -> None:
+    api = StandInApi(*map(node, running))
+    plan = with_control_planes(in_macvlan, control_planes)
+    status = seen(folder, plan, api, machines=SomeMachines(*running))
+    assert bool(api.patience) is asked
+    assert [each.condition != "unknown" for each in status.nodes] == [
+        asked and name in running for name in NAMES
+    ]
+
+
+def test_a_machine_that_is_off_is_not_called_silent(folder: LabFolder, in_macvlan: Plan) -> None:
+    """That of k8s-node2 would be."""
+    api = StandInApi(*map(node, NAMES[:2]), node("k8s-node2", ready=False))
+    plan = with_control_planes(in_macvlan, 3)
+    status = seen(folder, plan, api, machines=SomeMachines(*NAMES[:2]))
+    assert "node k8s-node2 is not Ready: it stopped" in status.problems
+    assert not any("sshd" in problem for problem in status.problems)
+
+
+def test_of_several_control_planes_a_stalled_one_is_told_too(
+    folder: LabFolder, in_macvlan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.operations.status.shutil.disk_usage", lambda _: SimpleNamespace(free=3 << 20))
+    api = StandInApi(*map(node, NAMES))
+    status = seen(folder, with_control_planes(in_macvlan, 3), api, machines=StalledMachines())
+    assert status.problems[0].startswith("k8s-node1: stopped as the disk could not be written")

@@ -49,7 +49,7 @@ def large_plan() -> Plan:
     )
 
 
-@pytest.mark.parametrize("name", ["course-exact", "different-nics", "underlay-3node"])
+@pytest.mark.parametrize("name", ["course-exact", "different-nics", "ha-5node", "underlay-3node"])
 def test_picture_of_known_topology(name: str, compare_with_golden: Callable[[Path, str], None]) -> None:
     compare_with_golden(Path(__file__).parent / "golden" / f"{name}.svg", render_svg(plan_of(name)))
 

@@ -118,7 +118,7 @@ def test_the_api_is_reached_at_the_control_planes_internal_addresses_or_at_one_o
     assert len(plan.workers) == len(plan.nodes) - len(own)
 
 
-@pytest.mark.parametrize("name", ["course-exact", "different-nics", "underlay-3node"])
+@pytest.mark.parametrize("name", ["course-exact", "different-nics", "ha-3node", "underlay-3node"])
 def test_plan_of_known_topology(name: str, compare_with_golden: Callable[[Path, str], None]) -> None:
     plan = make_plan(load_topology(find_topology(name)))
     text = TypeAdapter(Plan).dump_json(plan, indent=2).decode() + "\n"
