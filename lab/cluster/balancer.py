@@ -6,13 +6,13 @@ https://nginx.org/en/docs/stream/ngx_stream_proxy_module.html. All are Debian's,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.foundation.progress import StepContext
-from lab.nodes.connection import Command, Script
+from lab.nodes.connection import Script
 from lab.nodes.files import NodeFile, write_files
+from lab.nodes.marks import has_mark, with_mark
 from lab.nodes.pool import Nodes
 from lab.topology.models import LoadBalancer, Tuning
 from lab.topology.plan import LOOPBACK, NodePlan, Plan
@@ -77,17 +77,15 @@ def balancers_started(nodes: Nodes, tuning: Tuning) -> bool:
     """True when every node that needs one has been given it as the plan says now."""
 
     def started(node: NodePlan) -> bool:
-        found = nodes[node.name].run(Command(("cat", MARK)), check=False)
-        return found.status == 0 and found.stdout.strip() == _digest(_work(nodes.plan, node, tuning))
+        return has_mark(nodes[node.name], _work(nodes.plan, node, tuning), MARK)
 
     return all(nodes.on_each(balancing_nodes(nodes.plan), started).values())
 
 
 def balancer_script(plan: Plan, node: NodePlan, tuning: Tuning) -> Script:
     """What one node needs; it may run again at any time."""
-    work = _work(plan, node, tuning)
-    mark = write_files((NodeFile(MARK, f"{_digest(work)}\n"),))
-    return Script(work + mark, f"load balancer of the API on {node.name}")
+    work = with_mark(_work(plan, node, tuning), MARK)
+    return Script(work, f"load balancer of the API on {node.name}")
 
 
 def balancer_files(plan: Plan, node: NodePlan, tuning: Tuning) -> tuple[NodeFile, ...]:
@@ -250,7 +248,3 @@ stream {{
 
 def _servers(plan: Plan) -> Sequence[tuple[str, str]]:
     return [(node.name, f"{node.internal_address}:{API_PORT}") for node in plan.control_planes]
-
-
-def _digest(work: str) -> str:
-    return hashlib.sha256(work.encode()).hexdigest()

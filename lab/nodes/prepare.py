@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from lab.foundation.progress import StepContext
-from lab.nodes.connection import Command, Script
+from lab.nodes.connection import Script
 from lab.nodes.files import NodeFile, write_files
+from lab.nodes.marks import has_mark, with_mark
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import ContainerRuntime
 from lab.topology.plan import NodePlan, Plan
@@ -37,16 +37,14 @@ def nodes_prepared(nodes: Nodes, needs: NodeNeeds) -> bool:
     """True when every node has been prepared with what the plan says now."""
 
     def prepared(node: NodePlan) -> bool:
-        found = nodes[node.name].run(Command(("cat", MARK)), check=False)
-        return found.status == 0 and found.stdout.strip() == _digest(_work(nodes.plan, node, needs))
+        return has_mark(nodes[node.name], _work(nodes.plan, node, needs), MARK)
 
     return all(nodes.on_each(nodes.plan.nodes, prepared).values())
 
 
 def node_script(plan: Plan, node: NodePlan, needs: NodeNeeds) -> Script:
     """Everything one node needs, as one script. It may run again at any time before the cluster is made."""
-    work = _work(plan, node, needs)
-    return Script(work + write_files((NodeFile(MARK, _digest(work) + "\n"),)), f"prepare {node.name}")
+    return Script(with_mark(_work(plan, node, needs), MARK), f"prepare {node.name}")
 
 
 def _work(plan: Plan, node: NodePlan, needs: NodeNeeds) -> str:
@@ -91,7 +89,3 @@ def sysctl_file(node: NodePlan) -> str:
         "kernel.panic_on_oops = 1",
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _digest(work: str) -> str:
-    return hashlib.sha256(work.encode()).hexdigest()
