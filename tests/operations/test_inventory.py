@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
@@ -31,10 +32,10 @@ def test_it_says_how_several_control_planes_are_reached(plan: Plan, tmp_path: Pa
     record = LabRecord("a", mode="flannel-vxlan", supply="packages", created="")
     several = make_plan(load_topology(TOPOLOGIES / "ha-3node.yaml"))
 
-    def of_kubernetes(plan: Plan) -> dict[str, str]:
+    def of_kubernetes(plan: Plan) -> dict[str, Any]:
         folder = LabFolder(tmp_path / plan.topology)
         lab = Lab(folder, record, plan, SilentProgress(), PaperParts(folder))
-        said: dict[str, str] = inventory_of(lab).as_json()["kubernetes"]
+        said: dict[str, Any] = inventory_of(lab).as_json()["kubernetes"]
         return said
 
     said = of_kubernetes(several)
