@@ -287,7 +287,7 @@ def test_removal_unmounts_and_empties(node: Node) -> None:
 def second(membership: Membership, tmp_path: Path) -> str:
     """The script of a control plane that joins the first."""
     several = make_plan(load_topology(TOPOLOGIES / "ha-3node.yaml"))
-    nodes = Nodes(several, tmp_path / "key", Here())
+    nodes = Nodes(several, KeyFiles(tmp_path, tmp_path), Here())
     return join_script(nodes, several.control_planes[1], membership).text
 
 
