@@ -197,7 +197,7 @@ def test_up_opens_it_where_it_is_wanted(
         return ()
 
     monkeypatch.setattr(up, "run_steps", run_steps)
-    monkeypatch.setattr(up, "summary_of", lambda *_: None)
+    monkeypatch.setattr(up, "summary_of", lambda *_, **__: None)
     request = UpRequest(str(topology), "macvlan", name="a", doors=WantedDoors(pull_through=asked))
     bring_up(request, SilentProgress())
     assert [each for each in steps if isinstance(each, ThroughOpen)] == [ThroughOpen(if_open=not wanted)]

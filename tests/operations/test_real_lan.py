@@ -155,7 +155,7 @@ def test_up_looks_at_the_lan_before_anything_starts_and_joins_it_last(
 
     asked: list[str] = []
     monkeypatch.setattr(up, "run_steps", run_steps)
-    monkeypatch.setattr(up, "summary_of", lambda *_: None)
+    monkeypatch.setattr(up, "summary_of", lambda *_, **__: None)
     monkeypatch.setattr(wanted_doors, "require_joinable", lambda _, device: asked.append(device))
     topology = str(with_nic(tmp_path, "underlay", "enp3s0"))
     bring_up(UpRequest(topology, "macvlan", name="a"), SilentProgress())

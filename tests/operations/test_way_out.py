@@ -141,7 +141,7 @@ def test_up_opens_it_last(
         return ()
 
     monkeypatch.setattr(up, "run_steps", run_steps)
-    monkeypatch.setattr(up, "summary_of", lambda *_: None)
+    monkeypatch.setattr(up, "summary_of", lambda *_, **__: None)
     bring_up(UpRequest(str(topology), "macvlan", name="a", doors=WantedDoors(asked)), SilentProgress())
     assert ("DoorOut" in steps) == wanted
     assert not wanted or steps[-1] == "DoorOut"
