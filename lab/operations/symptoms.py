@@ -32,6 +32,7 @@ _TOLD = {
     "data path": _Told.NUMBER,
     "nodes": _Told.NUMBER,
     "lan": _Told.NUMBER,
+    "control planes": _Told.NUMBER,
 }
 """By the topics of the suite; of others the number is told."""
 
