@@ -286,13 +286,16 @@ ONLY_ALONE = frozenset({"leader-elect", "unsafe-no-fsync"})
 _LEASE = "a lease is lost only by a program that is gone, not by one that is late"
 
 SEVERAL_ON_A_SLOW_HOST = (
-    Setting(
-        Part.API_SERVER,
-        Kind.ARGUMENT,
-        "etcd-healthcheck-timeout",
-        "10s",
-        "2s",
-        "the load balancer takes one that says it is not ready out of use, and it need only be late",
+    *(
+        Setting(
+            Part.API_SERVER,
+            Kind.ARGUMENT,
+            name,
+            "10s",
+            "2s",
+            "the load balancer takes one that says it is not ready out of use, and it need only be late",
+        )
+        for name in ("etcd-healthcheck-timeout", "etcd-readycheck-timeout")
     ),
     *(
         Setting(part, Kind.ARGUMENT, name, value, own, _LEASE)

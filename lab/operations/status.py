@@ -271,7 +271,7 @@ def _state(lab: Lab, machines: Iterable[MachineState]) -> str:
         return "up" if lab.record.ready else "half made"
     if states == {MachineState.NOT_CREATED}:
         return "half made" if lab.site.running else "not running"
-    return "half made"
+    return "degraded" if lab.record.ready and MachineState.RUNNING in states else "half made"
 
 
 @dataclass(frozen=True)

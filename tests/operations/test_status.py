@@ -250,6 +250,7 @@ def test_a_machine_that_is_off_is_not_called_silent(folder: LabFolder, in_macvla
     api = StandInApi(*map(node, NAMES[:2]), node("k8s-node2", ready=False))
     plan = with_control_planes(in_macvlan, 3)
     status = seen(folder, plan, api, machines=SomeMachines(*NAMES[:2]))
+    assert status.state == "degraded"
     assert "node k8s-node2 is not Ready: it stopped" in status.problems
     assert not any("sshd" in problem for problem in status.problems)
 
