@@ -69,7 +69,9 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.fixture
 def dockerd(node: Node) -> Iterator[None]:
-    with subprocess.Popen(["bash", "-c", DOCKERD.format(root=node.root)]) as daemon:
+    # bash cannot trap what nohup lets its children ignore.
+    words = ["env", "--default-signal=HUP", "bash", "-c", DOCKERD.format(root=node.root)]
+    with subprocess.Popen(words) as daemon:
         while not (node.root / "run/docker.pid").exists():
             assert daemon.poll() is None
         yield
