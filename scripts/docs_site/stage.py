@@ -21,8 +21,6 @@ OF_THE_ROOT = ("CONTRIBUTING.md", "CHANGELOG.md")
 EXTRA = ("iframe-worker.js", "site.css")
 """Beside this module, and loaded by every page."""
 LANGUAGE_LINK = re.compile(r"^\[(?:中文|English)\]\([^)]+\)\n\n?", re.MULTILINE)
-RECORDS = re.compile(r"<!-- runs -->\n.*<!-- end of runs -->\n", re.DOTALL)
-"""Tables that a program writes, into the English page alone."""
 
 
 def stage(root: Path, target: Path) -> None:
@@ -55,7 +53,7 @@ def twin(page: Path) -> Path:
 def _write_both(page: Path, target: Path) -> None:
     english = page.read_text(encoding="utf-8")
     if twin(page).exists():
-        chinese = with_anchors(whole(twin(page).read_text(encoding="utf-8"), english), english)
+        chinese = with_anchors(twin(page).read_text(encoding="utf-8"), english)
     else:
         title, _, rest = english.partition("\n")
         chinese = f"{title}\n\n{_own('no-twin.zh-CN.md')}{rest}"
@@ -66,12 +64,6 @@ def _write_both(page: Path, target: Path) -> None:
 def _own(name: str) -> str:
     """A text that lies beside this module."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def whole(chinese: str, english: str) -> str:
-    """The Chinese page with the tables of the English one."""
-    records = RECORDS.search(english)
-    return RECORDS.sub(lambda _: records.group(), chinese) if records else chinese
 
 
 def with_anchors(chinese: str, english: str) -> str:

@@ -2,8 +2,8 @@
 
 Each fault is put in, the suite judges, the fault is taken out, and the lab must be well again before the next
 one. Each run is written to docs/faults.jsonl at once, in place of an earlier one of the same faults in that
-mode; docs/faults.md is written anew from all that is on record. What is on record is not tried again: a run
-that was interrupted goes on where it stopped.
+mode; docs/fault-trials.md is written anew from all that is on record. What is on record is not tried again:
+a run that was interrupted goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables of docs/faults.md, made from what is on record."""
+"""The tables of docs/fault-trials.md, made from what is on record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.topology.planner import make_plan
 from scripts.fault_table.records import Found, Run
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "faults.md"
+PAGE = ROOT / "docs" / "fault-trials.md"
 RECORDS = ROOT / "docs" / "faults.jsonl"
 TOPOLOGY = ROOT / "topologies" / "underlay-3node.yaml"
 BEGIN, END = "<!-- runs -->", "<!-- end of runs -->"
@@ -49,9 +49,11 @@ def _alone(runs: Sequence[Run]) -> str:
     )
     outcomes = {(run.mode, run.faults[0].fault): outcome(run, run.faults[0]) for run in runs}
     rows = [_row(run, run.faults[0]) for run in told]
-    summary = "<details><summary>Each of these runs: which check found the fault, in which words</summary>"
+    summary = (
+        "<details markdown><summary>Each of these runs: which check found the fault, in which words</summary>"
+    )
     each = ["", summary, "", ALONE, "|" + " --- |" * 6, *rows, "", "</details>"] if rows else []
-    return "\n".join(["### One fault at a time", "", counted, "", matrix(outcomes), *each])
+    return "\n".join(["## One fault at a time", "", counted, "", matrix(outcomes), *each])
 
 
 def _row(run: Run, found: Found) -> str:
@@ -64,7 +66,7 @@ def _together(runs: Sequence[Run]) -> list[str]:
     together = [run for run in runs if not run.alone]
     failed, faults = sum(run.failed for run in together), sum(len(run.faults) for run in together)
     return [
-        "### Several faults at once",
+        "## Several faults at once",
         "",
         f"{_number(len(together), 'run')} with several faults at once, {faults} put in altogether;"
         f" {failed} failing checks, each counted once.",

@@ -38,7 +38,7 @@ TOGETHER = Run("macvlan", (Found("clock-off", 0, "", ""), FOUND), 7)
 
 
 def test_the_page_tells_every_fault_as_the_command_does() -> None:
-    page = PAGE.read_text()
+    page = PAGE.with_name("faults.md").read_text()
     assert [fault.name for fault in FAULTS if f"| `{fault.name}` | {fault.summary} |" not in page] == []
     assert sorted(WORDS) == sorted(fault.name for fault in FAULTS)
 
@@ -199,7 +199,7 @@ def test_every_fault_and_mode_has_a_cell_of_the_matrix() -> None:
 
 
 def test_the_page_is_written_between_its_marks(tmp_path: Path) -> None:
-    page = tmp_path / "faults.md"
+    page = tmp_path / "fault-trials.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     for _ in range(2):
         write_page([ALONE], page)
