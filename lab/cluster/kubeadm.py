@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.cluster.api import FIELD_MANAGER
 from lab.cluster.configuration import (
     DNS_PATCH,
     LAB,
@@ -319,7 +320,8 @@ exec kubeadm init --config {CONFIGURATION} --skip-phases {",".join(FROM_THE_WAIT
 _PATCH_DNS = f"""\
 for try in 1 2 3; do
   if kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system \\
-    patch deployment coredns --patch-file {DNS_PATCH} >> {LOG} 2>&1 9>&-; then break; fi
+    patch deployment coredns --field-manager {FIELD_MANAGER} --patch-file {DNS_PATCH} >> {LOG} 2>&1 9>&-
+  then break; fi
   [ $try -lt 3 ] || {_GIVE_UP}
 done
 """

@@ -120,7 +120,8 @@ def test_init_on_a_fresh_node(node: Node, script: str, secrets: ClusterSecrets) 
         f"kubeadm init --config {node.root}/etc/kubernetes/lab/kubeadm.yaml"
         " --skip-phases preflight,certs,kubeconfig,control-plane/controller-manager,control-plane/scheduler",
         f"kubectl --kubeconfig {node.root}/etc/kubernetes/admin.conf --namespace kube-system"
-        f" patch deployment coredns --patch-file {node.root}/etc/kubernetes/lab/coredns.yaml",
+        " patch deployment coredns --field-manager lab"
+        f" --patch-file {node.root}/etc/kubernetes/lab/coredns.yaml",
     ]
     assert node.path("/etc/kubernetes/lab/joined").read_text() == secrets.identity
     assert node.path("/etc/kubernetes/manifests").is_dir()

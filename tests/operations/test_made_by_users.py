@@ -34,7 +34,7 @@ def server() -> Iterator[ApiServer]:
             item("coredns-a", "kube-system", ownerReferences=owner),
             item("asks", "lab-bench", "kubectl"),
         ],
-        "deployment": [item("coredns", "kube-system", "kubeadm", "kube-controller-manager")],
+        "deployment": [item("coredns", "kube-system", "kubeadm", "lab", "kube-controller-manager")],
         "service": [item("kubernetes", "default", "kube-apiserver")],
         "configmap": [
             item("kube-root-ca.crt", "default"),

@@ -72,6 +72,8 @@ def test_a_kept_image_is_on_all_nodes_after_a_rebuild(lab: Lab, archive: Path) -
     assert len(nodes_with_the_image(lab)) == 3
     lab("rebuild")
     assert len(nodes_with_the_image(lab)) == 3
+    # Nobody has made anything in the cluster that could be lost.
+    assert "undo" not in lab("snapshot", "list", "--json")
 
 
 def test_it_runs_on_three_nodes_under_the_name_that_a_manifest_has(lab: Lab, namespace: str) -> None:
