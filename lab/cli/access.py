@@ -74,7 +74,7 @@ def kubeconfig(name: str | None, host: bool) -> None:
     lab = _open(name)
     if host:
         # Imported here, as it takes a while, which no other command must wait for.
-        from lab.operations.host_kubeconfig import host_kubeconfig  # noqa: PLC0415
+        from lab.operations.doors.host_kubeconfig import host_kubeconfig  # noqa: PLC0415
 
         click.echo(host_kubeconfig(lab))
     else:

@@ -14,7 +14,7 @@ from lab.cli.common import console, json_option, modes_wanted, name_option, prin
 from lab.cli.tables import show_rows
 from lab.foundation.errors import WrongUseError
 from lab.foundation.files import write_output, write_report
-from lab.operations.benching import bench_modes
+from lab.operations.packets.benching import bench_modes
 
 
 @click.command()

@@ -14,7 +14,7 @@ from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress
-from lab.operations.filling import modes_for
+from lab.operations.keeping.filling import modes_for
 from lab.state.records import choose_lab
 from lab.topology.models import Supply
 

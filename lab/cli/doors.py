@@ -15,7 +15,7 @@ from lab.doors.spec import ForwardSpec
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress
 from lab.operations.context import Lab
-from lab.operations.forwarding import (
+from lab.operations.doors.forwarding import (
     OpenPort,
     open_ports,
     serve,
@@ -23,7 +23,7 @@ from lab.operations.forwarding import (
     stop_forwards,
     targets_of,
 )
-from lab.operations.opening import open_service, show_in_browser
+from lab.operations.doors.opening import open_service, show_in_browser
 
 EXAMPLE = "lab forward 8080:svc/web"
 

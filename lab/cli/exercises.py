@@ -18,8 +18,8 @@ from lab.cli.common import (
     the_lab,
 )
 from lab.cli.tables import show_rows as show_table
-from lab.operations.exercise_check import Verdict, check_exercise
-from lab.operations.exercises import (
+from lab.operations.exercises.check import Verdict, check_exercise
+from lab.operations.exercises.lifecycle import (
     exercise_rows,
     make_exercise,
     open_exercise,

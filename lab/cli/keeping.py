@@ -9,9 +9,9 @@ import click
 from lab.cli.common import console, discard_option, json_option, name_option, show_rows, the_lab
 from lab.cli.tables import show_kept, show_snapshots
 from lab.foundation.progress import seconds_text
-from lab.operations.cache import kept_rows, prune_kept
-from lab.operations.filling import fill_cache, modes_for
-from lab.operations.snapshots import (
+from lab.operations.keeping.cache import kept_rows, prune_kept
+from lab.operations.keeping.filling import fill_cache, modes_for
+from lab.operations.keeping.snapshots import (
     export_snapshot,
     import_snapshot,
     remove_snapshot,

@@ -15,12 +15,12 @@ from lab.cli.common import (
     the_lab,
 )
 from lab.cli.tables import show_labs, show_settings, show_status, show_summary
+from lab.operations.doors.wanted_doors import WantedDoors
 from lab.operations.down import take_down
 from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
 from lab.operations.status import lab_settings, lab_status, labs_overview
 from lab.operations.up import UpRequest, bring_up
-from lab.operations.wanted_doors import WantedDoors
 
 
 @click.command()

@@ -9,8 +9,8 @@ import click
 from lab.cli.common import console, name_option, supply_option, the_lab
 from lab.exercises.handin import Found
 from lab.exercises.marks import counted
-from lab.operations.handing_in import HandInRequest, hand_in
-from lab.operations.marking import ReplayRequest, mark_folder
+from lab.operations.exercises.handing_in import HandInRequest, hand_in
+from lab.operations.exercises.marking import ReplayRequest, mark_folder
 
 file_to_read = click.Path(exists=True, dir_okay=False, path_type=Path)
 

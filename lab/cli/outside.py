@@ -6,7 +6,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.cli.tables import outside_line
-from lab.operations.outside import OutsideRequest, close_outside, open_outside, outside_status
+from lab.operations.doors.outside import OutsideRequest, close_outside, open_outside, outside_status
 
 
 @click.group()

@@ -13,8 +13,8 @@ import click
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.foundation.errors import refused_by_system
 from lab.foundation.files import give_to_caller, is_plain_file, write_output
-from lab.operations.capturing import capture as capture_packets
 from lab.operations.context import Lab
+from lab.operations.packets.capturing import capture as capture_packets
 from lab.packets.capture import Seen
 from lab.packets.capture_format import CaptureWriter
 from lab.packets.protocols import Protocol
@@ -113,7 +113,7 @@ def trace(
     """
     lab = Lab.open(the_lab(name), console())
     # Imported here, as it takes half a second, which no other command must wait for.
-    from lab.operations.tracing import trace as trace_packet  # noqa: PLC0415
+    from lab.operations.packets.tracing import trace as trace_packet  # noqa: PLC0415
 
     found = trace_packet(lab, sender, target, Protocol(protocol) if protocol else None, size)
     if pcap is not None:

@@ -6,7 +6,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.cli.tables import through_line
-from lab.operations.pull_through import close_through, open_through, through_status
+from lab.operations.doors.pull_through import close_through, open_through, through_status
 
 
 @click.group()

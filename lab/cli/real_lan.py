@@ -6,7 +6,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.cli.tables import lan_line
-from lab.operations.real_lan import close_lan, lan_status, open_lan
+from lab.operations.doors.real_lan import close_lan, lan_status, open_lan
 
 
 @click.group()

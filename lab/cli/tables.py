@@ -14,12 +14,12 @@ from lab.doors.tied_door import Condition
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
-from lab.operations.cache import KeptRow
+from lab.operations.doors.pull_through import ThroughRow
+from lab.operations.doors.real_lan import LanRow
 from lab.operations.faults import FaultRow
 from lab.operations.images import ImageList
-from lab.operations.pull_through import ThroughRow
-from lab.operations.real_lan import LanRow
-from lab.operations.snapshots import SnapshotRow
+from lab.operations.keeping.cache import KeptRow
+from lab.operations.keeping.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus, OutsideRow
 from lab.operations.testing import SuiteRun

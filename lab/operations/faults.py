@@ -16,7 +16,7 @@ from lab.foundation.progress import Progress, SilentProgress, StepContext
 from lab.foundation.wait import Deadline
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
-from lab.operations.during_exercise import refuse_during_exercise
+from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.state.faults import InjectedFault, read_faults, write_faults
 from lab.state.records import locked, now
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
-from lab.operations.discarding import keep_what_was_made
+from lab.operations.doors.pull_through import ThroughOpen
 from lab.operations.faults import faults_after_revert
 from lab.operations.images import KeptImages
-from lab.operations.keeping import CLUSTER_SNAPSHOT, bring_mode, go_back, mode_snapshot
-from lab.operations.pull_through import ThroughOpen
+from lab.operations.keeping.discarding import keep_what_was_made
+from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, bring_mode, go_back, mode_snapshot
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary, summary_of
 from lab.operations.up_steps import BROUGHT_BACK, KEEP, OF_MODE, POD_NETWORK

@@ -22,8 +22,8 @@ from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
-from lab.operations.pull_through import CLOSED_THROUGH, ThroughRow, through_row
-from lab.operations.real_lan import CLOSED_LAN, LanRow, lan_row
+from lab.operations.doors.pull_through import CLOSED_THROUGH, ThroughRow, through_row
+from lab.operations.doors.real_lan import CLOSED_LAN, LanRow, lan_row
 from lab.operations.starvation import starvation
 from lab.state.exercise import ExerciseRecord, read_exercise
 from lab.state.records import existing_labs, read_record

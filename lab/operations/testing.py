@@ -15,8 +15,8 @@ from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
-from lab.operations.discarding import keep_what_was_made
-from lab.operations.during_exercise import refuse_during_exercise
+from lab.operations.exercises.during_exercise import refuse_during_exercise
+from lab.operations.keeping.discarding import keep_what_was_made
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.suite_page import Check, DrawnPath, ModeRun, Outcome, judged, read_checks, render_page
 from lab.state.records import now
@@ -179,6 +179,6 @@ def _run_suite(
 
 def _traced_paths(folder: LabFolder, progress: ConsoleProgress) -> tuple[DrawnPath, ...]:
     # Imported here, as it takes half a second, which no other command must wait for.
-    from lab.operations.traced_path import traced_paths  # noqa: PLC0415
+    from lab.operations.packets.traced_path import traced_paths  # noqa: PLC0415
 
     return traced_paths(folder, progress)

@@ -13,9 +13,10 @@ from lab.foundation.progress import Progress, StepTime
 from lab.host.layout import EnclosureLayout
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
-from lab.operations.during_exercise import refuse_during_exercise
+from lab.operations.doors.wanted_doors import NO_DOORS, WantedDoors
+from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
-from lab.operations.keeping import CLUSTER_SNAPSHOT, mode_snapshot
+from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.parts import LocalParts
 from lab.operations.planning import plan_of, plan_with
 from lab.operations.software import supply_named
@@ -32,7 +33,6 @@ from lab.operations.up_steps import (
     WARM_CLUSTER,
     AllReady,
 )
-from lab.operations.wanted_doors import NO_DOORS, WantedDoors
 from lab.state.exercise import note_return
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.cache import Cache

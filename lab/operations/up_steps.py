@@ -23,7 +23,7 @@ from lab.nodes.images import bring_images, have_images
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.cluster_steps import Balancers, InitControlPlane, JoinControlPlanes, JoinWorkers
 from lab.operations.context import Lab
-from lab.operations.keeping import (
+from lab.operations.keeping.keep import (
     CLUSTER_SNAPSHOT,
     bring_back,
     is_kept,

@@ -19,7 +19,7 @@ from lab.doors.record import Forward
 from lab.foundation.errors import LabError, WrongUseError
 from lab.host.process_identity import ProcessIdentity
 from lab.operations.context import Lab
-from lab.operations.forwarding import OpenPort
+from lab.operations.doors.forwarding import OpenPort
 from lab.operations.status import ForwardRow, LabStatus
 
 
@@ -113,7 +113,7 @@ def test_a_url_is_printed(served: object, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_path_of_the_kubeconfig_is_printed(served: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.operations.host_kubeconfig.host_kubeconfig", lambda _: Path("/a/b"))
+    monkeypatch.setattr("lab.operations.doors.host_kubeconfig.host_kubeconfig", lambda _: Path("/a/b"))
     monkeypatch.setattr(access, "kubeconfig_text", lambda _: "kind: Config\n")
     assert run("kubeconfig", "--host").stdout == "/a/b\n"
     assert run("kubeconfig").stdout == "kind: Config\n"

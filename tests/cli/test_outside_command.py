@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from lab.cli import outside
 from lab.cli.main import cli
 from lab.cli.tables import show_status
-from lab.operations.outside import OutsideRequest
+from lab.operations.doors.outside import OutsideRequest
 from lab.operations.status import LabStatus, OutsideRow
 
 OPEN = OutsideRow("open", ("uplink", "underlay"), allow_lan=True, since="now")

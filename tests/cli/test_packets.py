@@ -19,9 +19,9 @@ from scapy.utils import PcapNgReader
 from lab.cli import packets
 from lab.cli.main import cli
 from lab.foundation.errors import LabError
-from lab.operations import tracing
 from lab.operations.context import Lab
-from lab.operations.tracing import LabTrace
+from lab.operations.packets import tracing
+from lab.operations.packets.tracing import LabTrace
 from lab.packets.capture import Ended, Seen
 from lab.packets.capture_format import CapturedFrame, LinkType
 from lab.packets.protocols import Protocol

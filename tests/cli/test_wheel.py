@@ -19,7 +19,7 @@ from lab.operations.report import commit_of_checkout
 ROOT = Path(__file__).parents[2]
 FINGERPRINTS = """
 from lab.foundation.files import tree_digest
-from lab.operations.keeping import _code_digest
+from lab.operations.keeping.keep import _code_digest
 from lab.supply.box.inputs import RECIPE
 from lab.supply.catalogue.loader import FOLDER
 from lab.supply.go_build import MODULES

@@ -23,9 +23,12 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.machines.machines import MachineState
 from lab.nodes.connection import Result, Script
-from lab.operations import context, discarding, exercises, faults, replaying, testing
+from lab.operations import context, faults, testing
 from lab.operations.context import Lab
+from lab.operations.exercises import lifecycle as exercises
+from lab.operations.exercises import replaying
 from lab.operations.faults import faults_after_revert
+from lab.operations.keeping import discarding
 from lab.operations.up import UpRequest
 from lab.state.exercise import note_return
 from lab.state.records import LabRecord, lab_folder, read_record, save_topology, write_record

@@ -11,9 +11,9 @@ import pytest
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.operations import benching
-from lab.operations.bench_ends import two_nodes
 from lab.operations.context import Lab
+from lab.operations.packets import benching
+from lab.operations.packets.bench_ends import two_nodes
 from lab.topology.plan import Plan
 
 

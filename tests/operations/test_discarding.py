@@ -14,10 +14,11 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.machines.machines import MachineState
-from lab.operations import discarding, rebuild, snapshots
+from lab.operations import rebuild
 from lab.operations.context import Lab
-from lab.operations.discarding import LISTED, keep_what_was_made
-from lab.operations.snapshots import restore_snapshot, save_snapshot
+from lab.operations.keeping import discarding, snapshots
+from lab.operations.keeping.discarding import LISTED, keep_what_was_made
+from lab.operations.keeping.snapshots import restore_snapshot, save_snapshot
 from lab.state.exercise import ExerciseRecord, write_exercise
 from lab.state.records import LabRecord, read_record, save_topology, write_record
 from lab.topology.loader import find_topology

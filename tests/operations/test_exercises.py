@@ -10,7 +10,7 @@ import pytest
 
 from lab.exercises.exercise_file import exercise_file_text
 from lab.exercises.teacher_key import read_key_file
-from lab.operations.keeping import go_back
+from lab.operations.keeping.keep import go_back
 from lab.state.exercise import note_return, read_exercise
 from lab.state.faults import read_faults
 from lab.state.records import lab_folder

@@ -9,8 +9,8 @@ import pytest
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
-from lab.operations import filling
 from lab.operations.context import Lab
+from lab.operations.keeping import filling
 from lab.state.records import LabRecord, save_topology, write_record
 from lab.topology.loader import find_topology
 

@@ -15,10 +15,10 @@ from lab.doors.streams import Stream
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.operations import forward_targets
-from lab.operations.cluster_places import scheme_of_service
 from lab.operations.context import Lab
-from lab.operations.forward_targets import Destination, Target, target_named
+from lab.operations.doors import forward_targets
+from lab.operations.doors.forward_targets import Destination, Target, target_named
+from lab.operations.packets.cluster_places import scheme_of_service
 from lab.state.records import LabRecord
 from lab.topology.loader import load_topology
 from lab.topology.plan import Plan

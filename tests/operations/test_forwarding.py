@@ -23,17 +23,17 @@ from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.enclosure import Enclosure
 from lab.host.process_identity import ProcessIdentity, processes_in
 from lab.machines.machines import MachineState
-from lab.operations import forwarding
 from lab.operations.context import Lab
-from lab.operations.down import take_down
-from lab.operations.forward_targets import target_named
-from lab.operations.forwarding import (
+from lab.operations.doors import forwarding
+from lab.operations.doors.forward_targets import target_named
+from lab.operations.doors.forwarding import (
     forwarded,
     open_ports,
     serve_in_background,
     stop_forwards,
     targets_of,
 )
+from lab.operations.down import take_down
 from lab.state.records import LabRecord, save_topology, write_record
 from lab.topology.plan import Plan
 from tests.conftest import TOPOLOGIES

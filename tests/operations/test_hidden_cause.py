@@ -16,8 +16,8 @@ from lab.faults.registry import FAULTS
 from lab.foundation.errors import LabError
 from lab.foundation.seal import unseal
 from lab.operations import health
+from lab.operations.packets.tracing import without_reasons
 from lab.operations.status import lab_status
-from lab.operations.tracing import without_reasons
 from lab.packets.reasons import Code, Confidence, Reason
 from lab.packets.sightings import Way
 from lab.packets.trace import Lost, TracedWay

@@ -19,9 +19,9 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.host.process_identity import ProcessIdentity
-from lab.operations import host_kubeconfig as module
 from lab.operations.context import Lab
-from lab.operations.host_kubeconfig import for_the_host, host_kubeconfig
+from lab.operations.doors import host_kubeconfig as module
+from lab.operations.doors.host_kubeconfig import for_the_host, host_kubeconfig
 from lab.operations.support.known_secrets import known_secrets
 from lab.state.records import LabRecord
 from lab.topology.plan import Plan

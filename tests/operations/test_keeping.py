@@ -12,9 +12,9 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.machines.vagrantfile import TEMPLATE
-from lab.operations import keeping
 from lab.operations.context import Lab
-from lab.operations.keeping import (
+from lab.operations.keeping import keep as keeping
+from lab.operations.keeping.keep import (
     bring_mode,
     is_kept,
     kind_of,

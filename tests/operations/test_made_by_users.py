@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.cluster.api import ApiError, ClusterApi
-from lab.operations.made_by_users import KINDS, made_by_users
+from lab.operations.keeping.made_by_users import KINDS, made_by_users
 from tests.cluster.api_server import ApiServer
 from tests.stand_in_site import Here
 

@@ -169,7 +169,7 @@ def test_every_replay_has_the_fault_of_its_student_in_a_clean_lab(lab: ExerciseL
 
 def test_a_script_that_does_not_end_is_ended(lab: ExerciseLab, monkeypatch: pytest.MonkeyPatch) -> None:
     put(handin_of("2023001", script="echo before; sleep 600\n"))
-    monkeypatch.setattr("lab.operations.replaying.MINUTE", 1.5)
+    monkeypatch.setattr("lab.operations.exercises.replaying.MINUTE", 1.5)
     assert lab.run(*REPLAY)[0] == 0
     row = rows()["2023001.handin"]
     assert (row["points"], "out of time on k8s-master1" in row["replay"]) == ("0", True)

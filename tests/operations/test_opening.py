@@ -14,9 +14,9 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.host.process_identity import ProcessIdentity
-from lab.operations import opening
 from lab.operations.context import Lab
-from lab.operations.opening import open_service, show_in_browser
+from lab.operations.doors import opening
+from lab.operations.doors.opening import open_service, show_in_browser
 from lab.state.records import LabRecord
 from lab.topology.plan import Plan
 from tests.stand_in_site import PaperParts

@@ -26,10 +26,16 @@ from lab.nodes.connection import Result, Script
 from lab.nodes.pool import Nodes
 from lab.operations import up
 from lab.operations.context import Lab
-from lab.operations.pull_through import ThroughOpen, ThroughRow, close_through, open_through, through_status
+from lab.operations.doors.pull_through import (
+    ThroughOpen,
+    ThroughRow,
+    close_through,
+    open_through,
+    through_status,
+)
+from lab.operations.doors.wanted_doors import WantedDoors
 from lab.operations.steps import run_steps as steps_of
 from lab.operations.up import UpRequest, bring_up
-from lab.operations.wanted_doors import WantedDoors
 from lab.state.records import LabRecord, lab_folder, save_topology, write_record
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.plan import NodePlan

@@ -18,11 +18,12 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.machines.machines import MachineState
-from lab.operations import up, wanted_doors
+from lab.operations import up
 from lab.operations.context import Lab
-from lab.operations.real_lan import LanOpen, LanRow, open_lan
+from lab.operations.doors import wanted_doors
+from lab.operations.doors.real_lan import LanOpen, LanRow, open_lan
+from lab.operations.doors.wanted_doors import WantedDoors
 from lab.operations.up import UpRequest, bring_up
-from lab.operations.wanted_doors import WantedDoors
 from lab.state.records import LabRecord, lab_folder, read_record, save_topology, write_record
 from lab.topology.findings import TopologyError
 from lab.topology.loader import find_topology, load_topology

@@ -19,9 +19,9 @@ from lab.foundation.progress import SilentProgress
 from lab.host.processor import Processor
 from lab.machines.layers import disk_path, volume_name
 from lab.machines.snapshots import memory_file, write_manifest
-from lab.operations import snapshot_file
 from lab.operations.context import Lab
-from lab.operations.snapshot_file import NAME, read_manifest, read_snapshot_file, write_snapshot_file
+from lab.operations.keeping import snapshot_file
+from lab.operations.keeping.snapshot_file import NAME, read_manifest, read_snapshot_file, write_snapshot_file
 from lab.state.records import LabRecord, SnapshotRecord
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan

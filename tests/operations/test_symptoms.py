@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.operations.exercises.symptoms import _TOLD, Symptom, symptoms_of
 from lab.operations.suite_page import Check, Outcome
-from lab.operations.symptoms import _TOLD, Symptom, symptoms_of
 
 SUITE = Path(__file__).parents[2] / "acceptance"
 

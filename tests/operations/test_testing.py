@@ -10,7 +10,7 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress, Progress
 from lab.operations import testing
-from lab.operations.filling import modes_for
+from lab.operations.keeping.filling import modes_for
 from lab.operations.testing import NOT_JUDGED, SuiteRun, exit_status, run_acceptance
 from lab.state.records import LabRecord, read_record, save_topology, write_record
 from lab.topology.loader import find_topology

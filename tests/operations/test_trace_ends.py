@@ -12,10 +12,10 @@ from lab.cluster.api import ApiError
 from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.operations.capturing import spot_of
 from lab.operations.context import Lab
-from lab.operations.trace_ends import sender_of, target_of
-from lab.operations.tracing import trace
+from lab.operations.packets.capturing import spot_of
+from lab.operations.packets.trace_ends import sender_of, target_of
+from lab.operations.packets.tracing import trace
 from lab.packets.protocols import Protocol
 from lab.packets.spots import HOST_SIDE
 from lab.state.records import LabRecord

@@ -12,9 +12,10 @@ import pytest
 from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.operations import keeping, up
+from lab.operations import up
 from lab.operations.context import Lab
-from lab.operations.keeping import bring_back
+from lab.operations.keeping import keep as keeping
+from lab.operations.keeping.keep import bring_back
 from lab.operations.up import UpRequest, bring_up
 from lab.operations.up_steps import InstallMode, KeepCluster, LabelNodes
 from lab.state.kept_labs import KeptLab, KeptLabs

@@ -13,13 +13,14 @@ from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.operations import outside, up
+from lab.operations import up
 from lab.operations.context import Lab
-from lab.operations.outside import DoorOut, OutsideRequest, close_outside, open_outside, outside_status
+from lab.operations.doors import outside
+from lab.operations.doors.outside import DoorOut, OutsideRequest, close_outside, open_outside, outside_status
+from lab.operations.doors.wanted_doors import WantedDoors
 from lab.operations.status import OutsideRow
 from lab.operations.steps import run_steps
 from lab.operations.up import UpRequest, bring_up
-from lab.operations.wanted_doors import WantedDoors
 from lab.state.records import LabRecord, lab_folder, save_topology, write_record
 from lab.topology.plan import Plan
 from tests.conftest import TOPOLOGIES

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lab.modes.registry import mode_named
+from lab.operations.packets.traced_path import drawn
 from lab.operations.suite_page import DrawnPath, ModeRun, Station, render_page
 from lab.operations.suite_page.results import Check, Outcome
-from lab.operations.traced_path import drawn
 from tests.packets.small_network import SmallNetwork
 from tests.packets.test_trace import send
 

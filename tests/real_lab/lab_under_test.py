@@ -13,7 +13,7 @@ from lab.operations.suite_page import Outcome, read_checks
 
 NAME = "selftest"
 TOPOLOGY = "underlay-3node"
-MODULES = ("lab.host.init", "lab.operations.forwarder", "lab.doors.through_server")
+MODULES = ("lab.host.init", "lab.operations.doors.forwarder", "lab.doors.through_server")
 PROGRAMS = (
     *("qemu-system", "libvirtd", "dnsmasq", "agnhost", "vagrant", "virtlogd", "slirp4netns"),
     "docker-registry",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.operations.keeping import plan_digest
+from lab.operations.keeping.keep import plan_digest
 from lab.topology.findings import TopologyError
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.models import Topology

@@ -17,7 +17,7 @@ from lab.foundation.progress import Progress, SilentProgress
 from lab.foundation.redaction import Redactor
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
-from lab.operations.during_exercise import refuse_during_exercise
+from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.operations.software import host_findings
 from lab.operations.status import status_of
 from lab.operations.support.gathering import Gathered, Source, gather

@@ -9,8 +9,8 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress
 from lab.operations.context import Lab
 from lab.operations.faults import faults_in_machines
-from lab.operations.keeping import has_room, take_snapshot
-from lab.operations.made_by_users import made_by_users
+from lab.operations.keeping.keep import has_room, take_snapshot
+from lab.operations.keeping.made_by_users import made_by_users
 from lab.state.exercise import read_exercise
 from lab.state.records import SnapshotRecord, locked, now
 

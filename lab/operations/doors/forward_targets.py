@@ -16,9 +16,9 @@ from lab.doors.streams import Stream
 from lab.foundation.errors import WrongUseError
 from lab.host.lan_host import HTTP_PORT
 from lab.host.lan_host import NAME as LAN_HOST
-from lab.operations.cluster_places import place_at, place_of_pod, place_of_service, place_of_workload
 from lab.operations.context import Lab
 from lab.operations.named import SERVICE
+from lab.operations.packets.cluster_places import place_at, place_of_pod, place_of_service, place_of_workload
 
 API = "api"
 POD = "pod/"

@@ -10,9 +10,9 @@ from typing import Any
 
 from lab.foundation.errors import WrongUseError
 from lab.host.lan_host import HTTP_PORT, UDP_PORT
-from lab.operations.capturing import LAN_HOST, pod_spot
 from lab.operations.context import Lab
 from lab.operations.named import SERVICE, read_if_there, split_port
+from lab.operations.packets.capturing import LAN_HOST, pod_spot
 from lab.packets.protocols import Protocol
 from lab.packets.spots import HOST_SIDE, HostSide, LanHostMachine, NodeMachine, Spot
 from lab.packets.trace import End

@@ -13,8 +13,8 @@ from lab.doors.spec import LOOPBACKS, authority
 from lab.foundation.files import write_atomically
 from lab.operations.access import kubeconfig_text
 from lab.operations.context import Lab
-from lab.operations.forward_targets import API
-from lab.operations.forwarding import forwarded
+from lab.operations.doors.forward_targets import API
+from lab.operations.doors.forwarding import forwarded
 
 MODE = 0o600
 """It holds a key with all rights in the cluster."""

@@ -8,10 +8,10 @@ from lab.doors import outside
 from lab.doors.lan import RealLan, require_joinable
 from lab.foundation.paths import LabFolder
 from lab.host.site import Site
-from lab.operations import pull_through
-from lab.operations.outside import DoorOut
-from lab.operations.pull_through import ThroughOpen
-from lab.operations.real_lan import LanOpen
+from lab.operations.doors import pull_through
+from lab.operations.doors.outside import DoorOut
+from lab.operations.doors.pull_through import ThroughOpen
+from lab.operations.doors.real_lan import LanOpen
 from lab.operations.steps import Step
 from lab.topology.models import Outside, Topology
 from lab.topology.plan import Plan

@@ -17,8 +17,8 @@ from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.operations.context import Lab
-from lab.operations.forward_targets import target_named
-from lab.operations.forwarding import OpenPort, serve
+from lab.operations.doors.forward_targets import target_named
+from lab.operations.doors.forwarding import OpenPort, serve
 
 
 def main() -> None:

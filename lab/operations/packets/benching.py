@@ -16,14 +16,14 @@ from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder, cache_root
 from lab.foundation.process import run
 from lab.foundation.progress import Progress
-from lab.operations.bench_ends import TwoNodes, keep_still, make_pods, two_nodes, wire_of
 from lab.operations.context import Lab
-from lab.operations.during_exercise import refuse_during_exercise
-from lab.operations.keeping import mode_snapshot
+from lab.operations.exercises.during_exercise import refuse_during_exercise
+from lab.operations.keeping.keep import mode_snapshot
+from lab.operations.keeping.snapshots import remove_snapshot, restore_snapshot, save_snapshot
+from lab.operations.packets.bench_ends import TwoNodes, keep_still, make_pods, two_nodes, wire_of
+from lab.operations.packets.trace_ends import node_spot
 from lab.operations.rebuild import GoBack, rebuild_lab
-from lab.operations.snapshots import remove_snapshot, restore_snapshot, save_snapshot
 from lab.operations.steps import run_steps
-from lab.operations.trace_ends import node_spot
 from lab.operations.up_steps import BROUGHT_BACK
 from lab.state.records import locked, now
 from lab.topology.mode_choice import ModeChoice

@@ -13,10 +13,10 @@ from lab.bench.wire import READ, Passed, read_passed
 from lab.cluster.api import Manifest
 from lab.foundation.errors import WrongUseError
 from lab.foundation.process import run
-from lab.operations.capturing import pod_spot
 from lab.operations.context import Lab
-from lab.operations.probe_pods import ProbePod, make_probe_pods, probe_nodes
-from lab.operations.trace_ends import lan_host_spot, node_spot
+from lab.operations.packets.capturing import pod_spot
+from lab.operations.packets.probe_pods import ProbePod, make_probe_pods, probe_nodes
+from lab.operations.packets.trace_ends import lan_host_spot, node_spot
 from lab.topology.plan import NodePlan, Plan
 
 NAMESPACE = "lab-bench"

@@ -11,12 +11,17 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
-from lab.operations.discarding import REDO, UNDO, keep_what_was_made, remember_snapshot
-from lab.operations.during_exercise import refuse_during_exercise
+from lab.operations.doors.pull_through import ThroughOpen
+from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.operations.faults import faults_after_revert, faults_in_machines
-from lab.operations.keeping import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
-from lab.operations.pull_through import ThroughOpen
-from lab.operations.snapshot_file import Origin, read_manifest, read_snapshot_file, write_snapshot_file
+from lab.operations.keeping.discarding import REDO, UNDO, keep_what_was_made, remember_snapshot
+from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
+from lab.operations.keeping.snapshot_file import (
+    Origin,
+    read_manifest,
+    read_snapshot_file,
+    write_snapshot_file,
+)
 from lab.operations.steps import run_steps
 from lab.state.records import SnapshotRecord, locked, now
 

@@ -25,9 +25,9 @@ from lab.foundation.journal import Silence
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
-from lab.operations.discarding import keep_what_was_made
-from lab.operations.exercise_objects import apply_objects
+from lab.operations.exercises.objects import apply_objects
 from lab.operations.faults import put_fault
+from lab.operations.keeping.discarding import keep_what_was_made
 from lab.operations.planning import plan_of
 from lab.operations.rebuild import rebuild_lab
 from lab.operations.up import UpRequest, bring_up

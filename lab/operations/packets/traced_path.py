@@ -10,9 +10,9 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
-from lab.operations.probe_pods import ProbePod, make_probe_pods, probe_nodes, remove_probe_pods
+from lab.operations.packets.probe_pods import ProbePod, make_probe_pods, probe_nodes, remove_probe_pods
+from lab.operations.packets.tracing import trace
 from lab.operations.suite_page import DrawnPath, Station
-from lab.operations.tracing import trace
 from lab.packets.headers import Arp, Header, Icmp, IPv6Header, Tcp, Udp, Vlan, Vxlan
 from lab.packets.spots import HOST_SIDE
 from lab.packets.trace import Trace, Verdict

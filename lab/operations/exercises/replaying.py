@@ -18,8 +18,8 @@ from lab.foundation.wait import Deadline
 from lab.nodes.connection import NodeCommandError, Script
 from lab.operations.context import Lab
 from lab.operations.down import take_down
-from lab.operations.exercise_check import check_exercise
-from lab.operations.exercises import start_exercise
+from lab.operations.exercises.check import check_exercise
+from lab.operations.exercises.lifecycle import start_exercise
 from lab.operations.faults import wait_until_lab_is_well
 from lab.state.exercise import remove_exercise
 from lab.state.marking import Replay

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from lab.foundation.errors import WrongUseError
-from lab.operations.capturing import without_captures
 from lab.operations.context import Lab
-from lab.operations.trace_ends import host_spot, lan_host_spot, node_spot, sender_of, target_of
+from lab.operations.packets.capturing import without_captures
+from lab.operations.packets.trace_ends import host_spot, lan_host_spot, node_spot, sender_of, target_of
 from lab.packets.protocols import Protocol
 from lab.packets.reasons import Code, Confidence, Reason
 from lab.packets.spots import Spot

@@ -9,8 +9,8 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.modes.registry import MODES
 from lab.operations.context import Lab
-from lab.operations.discarding import keep_what_was_made
-from lab.operations.keeping import is_kept
+from lab.operations.keeping.discarding import keep_what_was_made
+from lab.operations.keeping.keep import is_kept
 from lab.operations.rebuild import rebuild_lab
 from lab.state.records import locked
 from lab.topology.mode_choice import ModeChoice

@@ -14,10 +14,10 @@ from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import Progress
 from lab.foundation.seal import seal
 from lab.operations.context import Lab
-from lab.operations.exercise_objects import workloads_not_ready
-from lab.operations.exercises import exercise_of, require_exercise
+from lab.operations.exercises.lifecycle import exercise_of, require_exercise
+from lab.operations.exercises.objects import workloads_not_ready
+from lab.operations.exercises.symptoms import Symptom, symptoms_of
 from lab.operations.suite_page import Check, judged, read_checks
-from lab.operations.symptoms import Symptom, symptoms_of
 from lab.operations.testing import NOT_JUDGED, suite_words
 from lab.state.exercise import Return, write_exercise
 

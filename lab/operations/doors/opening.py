@@ -8,11 +8,11 @@ import shutil
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress
 from lab.host.daemon import start_daemon
-from lab.operations.cluster_places import scheme_of_service
 from lab.operations.context import Lab
-from lab.operations.forward_targets import target_named
-from lab.operations.forwarding import LOG, forwarded
+from lab.operations.doors.forward_targets import target_named
+from lab.operations.doors.forwarding import LOG, forwarded
 from lab.operations.named import SERVICE
+from lab.operations.packets.cluster_places import scheme_of_service
 
 OPENER = "xdg-open"
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")

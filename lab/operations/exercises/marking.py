@@ -30,7 +30,7 @@ from lab.foundation.errors import LabError, WrongUseError, refused_by_system
 from lab.foundation.files import give_to_caller, is_plain_file, read_at_most, write_output
 from lab.foundation.progress import Progress
 from lab.operations.down import take_down
-from lab.operations.replaying import NotReplayedError, Place, replay
+from lab.operations.exercises.replaying import NotReplayedError, Place, replay
 from lab.operations.suite_page import Outcome, checks_of, judged
 from lab.state.marking import MarkingState, Replay, read_marking, write_marking
 from lab.state.records import lab_folder, read_record

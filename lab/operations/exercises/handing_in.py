@@ -18,9 +18,9 @@ from lab.foundation.redaction import Redactor
 from lab.foundation.seal import unseal
 from lab.nodes.connection import Script
 from lab.operations.context import Lab
-from lab.operations.exercise_check import Verdict, judge_exercise
-from lab.operations.exercises import exercise_of, require_exercise
-from lab.operations.keeping import plan_digest
+from lab.operations.exercises.check import Verdict, judge_exercise
+from lab.operations.exercises.lifecycle import exercise_of, require_exercise
+from lab.operations.keeping.keep import plan_digest
 from lab.operations.report import commit_of_checkout
 from lab.operations.support.known_secrets import known_secrets
 from lab.state.exercise import ExerciseRecord

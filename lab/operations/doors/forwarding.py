@@ -22,10 +22,10 @@ from lab.host.daemon import last_words, start_daemon
 from lab.host.process_identity import ProcessIdentity
 from lab.machines.machines import MachineState
 from lab.operations.context import Lab
-from lab.operations.forward_targets import Destination, Target, target_named
+from lab.operations.doors.forward_targets import Destination, Target, target_named
 from lab.state.records import existing_labs, now
 
-FORWARDER = "lab.operations.forwarder"
+FORWARDER = "lab.operations.doors.forwarder"
 LOG = "forward.log"
 START_LIMIT = 60.0
 

@@ -26,7 +26,7 @@ from lab.host.processor import UNKNOWN, Processor
 from lab.machines.layers import Layers
 from lab.machines.snapshots import Snapshots
 from lab.operations.context import Lab
-from lab.operations.keeping import plan_digest
+from lab.operations.keeping.keep import plan_digest
 from lab.state.records import SnapshotRecord
 from lab.supply.bundle.manifest import FileEntry
 

@@ -1,0 +1,1 @@
+"""Exercises that run in a lab: started, checked, handed in, marked."""

@@ -1,0 +1,1 @@
+"""Labs and save points that are kept, and what users would lose."""

@@ -1,0 +1,1 @@
+"""What is seen and measured of packets in a lab: traces, captures, benches."""
