@@ -24,7 +24,6 @@ from lab.foundation.process import run
 from lab.foundation.strict import STRICT
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import ended_at_once, recorded, start_and_hear
 from lab.topology.models import NetworkRole
 from lab.topology.plan import NetworkPlan, Plan
 
@@ -32,7 +31,6 @@ PORT_PROGRAM = "lab.doors.lan_port"
 CARRIER = "what carries the frames"
 PORT = "real-lan"
 """Of its process' record and log."""
-READY_LIMIT = 20.0
 SYSFS = Path("/sys/class/net")
 WIRELESS = ("wireless", "phy80211")
 """What a Wi-Fi device has in sysfs (Documentation/ABI/testing/sysfs-class-net)."""
@@ -78,16 +76,8 @@ class RealLan(TiedDoor[LanOpening]):
         return opening
 
     def _start(self, device: str, bridge: str) -> None:
-        layout = self._site.layout
-        record, log = layout.tied_record(PORT), layout.tied_log(PORT)
-        namespace = f"/proc/{self._site.init_pid}/ns/net"
-
-        def command(told: int) -> list[str]:
-            words = [*self._host, sys.executable, "-m", PORT_PROGRAM, device, namespace, bridge, str(told)]
-            return self._site.tied_command(recorded(words, record))
-
-        if not start_and_hear(command, record, log, READY_LIMIT):
-            raise ended_at_once(CARRIER, log)
+        program = [*self._host, sys.executable, "-m", PORT_PROGRAM, device, self._namespace, bridge]
+        self._start_heard(PORT, lambda told: [*program, str(told)])
 
 
 def require_joinable(plan: Plan, device: str, host: Sequence[str] = ()) -> NetworkPlan:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Network
-from pathlib import Path
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -23,11 +22,9 @@ from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run
 from lab.foundation.strict import STRICT
-from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host import forget_connections
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import ended_at_once, living, recorded, start_and_hear, start_recorded
 from lab.topology.plan import Plan
 
 LINK_PROGRAM = "slirp4netns"
@@ -36,8 +33,6 @@ PACKAGES = {LINK_PROGRAM: "slirp4netns", RESOLVER_PROGRAM: "dnsmasq-base", "ipta
 """The Debian packages of what the door is made with."""
 LINK, RESOLVER = "outside-link", "outside-names"
 """Of its processes' records and logs."""
-READY_LIMIT = 20.0
-"""Seconds that slirp4netns has to make the lab's end of the link."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -138,24 +133,12 @@ class WayOut(TiedDoor[Opening]):
             )
 
     def _start_link(self, link: Link, *, allow_host: bool) -> None:
-        layout = self._site.layout
-        record, log = layout.tied_record(LINK), layout.tied_log(LINK)
-
-        def command(told: int) -> list[str]:
-            words = [
-                *(*self._host, LINK_PROGRAM, "--configure", "--enable-sandbox", f"--cidr={link.network}"),
-                *(() if allow_host else ("--disable-host-loopback",)),
-                *(f"--ready-fd={told}", "--netns-type=path", self._namespace(), DEVICE),
-            ]
-            return self._site.tied_command(recorded(words, record))
-
-        if not start_and_hear(command, record, log, READY_LIMIT):
-            raise ended_at_once(LINK_PROGRAM, log)
-
-    def _namespace(self) -> str:
-        """The lab's network namespace, as a file of the host's."""
-        pid = self._site.init_pid
-        return f"/proc/{pid}/ns/net"
+        program = [
+            *(*self._host, LINK_PROGRAM, "--configure", "--enable-sandbox", f"--cidr={link.network}"),
+            *(() if allow_host else ("--disable-host-loopback",)),
+        ]
+        of_lab = ("--netns-type=path", self._namespace, DEVICE)
+        self._start_heard(LINK, lambda told: [*program, f"--ready-fd={told}", *of_lab])
 
     def _start_resolver(self, plan: Plan, link: Link) -> None:
         """It knows the nodes, as libvirt's does; of others it asks the host's resolver, by the link."""
@@ -168,24 +151,7 @@ class WayOut(TiedDoor[Opening]):
             # The names of a lab are nobody else's business.
             *("--domain-needed", "--bogus-priv", f"--local=/{plan.kubernetes.dns_domain}/"),
         ]
-        layout = self._site.layout
-        record, log = layout.tied_record(RESOLVER), layout.tied_log(RESOLVER)
-        start_recorded(self._site.hosted_command(recorded(words, record)), record, log)
-        wait_for(
-            lambda: self._check_serving(str(address), record, log),
-            what="names from outside",
-            deadline=Deadline(READY_LIMIT),
-            interval=0.05,
-            resolution=f"read {log}",
-        )
-
-    def _check_serving(self, address: str, record: Path, log: Path) -> None:
-        if living(record) is None:
-            raise ended_at_once(RESOLVER_PROGRAM, log)
-        try:
-            self._site.connect(address, DNS_PORT, READY_LIMIT).close()
-        except OSError as error:
-            raise NotYetError(f"port {DNS_PORT}: {error.strerror}") from error
+        self._start_serving(RESOLVER, words, str(address), DNS_PORT, "names from outside")
 
 
 def require_programs() -> None:

@@ -25,10 +25,9 @@ from lab.foundation.files import write_atomically
 from lab.foundation.json_file import write_json
 from lab.foundation.paths import LabFolder
 from lab.foundation.strict import STRICT
-from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import ended_at_once, living, recorded, start_recorded
+from lab.host.tied import recorded, start_recorded
 from lab.supply.registry_store import PROGRAM, RegistryStore
 
 PACKAGES = {PROGRAM: "docker-registry", "skopeo": "skopeo"}
@@ -36,9 +35,6 @@ SERVER_PROGRAM = "lab.doors.through_server"
 REGISTRY, SERVER = "pull-through-registry", "pull-through"
 """Of their records and logs."""
 LOOPBACK = "127.0.0.1"
-READY_LIMIT = 20.0
-ASK_LIMIT = 10.0
-"""Seconds."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -71,7 +67,7 @@ class PullThrough(TiedDoor[ThroughOpening]):
 
         Raises LabError when a program is not installed, or the lab has no such address.
         """
-        require_installed(PACKAGES, "pull-through")
+        require_programs()
         self.close()
         try:
             door = self._site.listen(str(address))
@@ -99,16 +95,8 @@ class PullThrough(TiedDoor[ThroughOpening]):
             port = int(free.getsockname()[1])
         settings = layout.tied_record(REGISTRY).with_suffix(".yml")
         write_atomically(settings, _settings(store.storage, port))
-        record, log = layout.tied_record(REGISTRY), layout.tied_log(REGISTRY)
-        words = recorded([PROGRAM, "serve", str(settings)], record)
-        start_recorded(self._site.hosted_command(words), record, log)
-        wait_for(
-            lambda: self._check_serving(port, record, log),
-            what="the registry of the lab",
-            deadline=Deadline(READY_LIMIT),
-            interval=0.05,
-            resolution=f"read {log}",
-        )
+        words = [PROGRAM, "serve", str(settings)]
+        self._start_serving(REGISTRY, words, LOOPBACK, port, "the registry of the lab")
         return port
 
     def _start_server(self, door: int, registry_port: int) -> None:
@@ -120,13 +108,10 @@ class PullThrough(TiedDoor[ThroughOpening]):
             self._site.tied_command(recorded(words, record)), record, log, files=(door,), env=for_programs()
         )
 
-    def _check_serving(self, port: int, record: Path, log: Path) -> None:
-        if living(record) is None:
-            raise ended_at_once(PROGRAM, log)
-        try:
-            self._site.connect(LOOPBACK, port, ASK_LIMIT).close()
-        except OSError as error:
-            raise NotYetError(f"port {port}: {error.strerror}") from error
+
+def require_programs() -> None:
+    """Raises LabError that names the packages of what is not installed."""
+    require_installed(PACKAGES, "pull-through")
 
 
 def _settings(storage: Path, port: int) -> str:

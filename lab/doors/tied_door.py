@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -10,9 +10,15 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from lab.foundation.journal import JOURNAL
+from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.process_identity import ProcessIdentity
 from lab.host.site import Site
-from lab.host.tied import end_recorded, living
+from lab.host.tied import end_recorded, ended_at_once, living, recorded, start_and_hear, start_recorded
+
+READY_LIMIT = 20.0
+"""Seconds that a process of a door has until it works."""
+ASK_LIMIT = 10.0
+"""Seconds for one connection to it."""
 
 
 class Condition(StrEnum):
@@ -73,6 +79,42 @@ class TiedDoor(Generic[Opened]):
         """End what it is made of; harmless when it is closed."""
         self._end_processes()
         self._record.unlink(missing_ok=True)
+
+    def _start_serving(self, name: str, words: Sequence[str], address: str, port: int, what: str) -> None:
+        """Start that process in the lab's network, and wait until it serves `what` there.
+
+        Raises LabError when it ends, TimedOutError when it does not serve in time.
+        """
+        layout = self._site.layout
+        record, log = layout.tied_record(name), layout.tied_log(name)
+        start_recorded(self._site.hosted_command(recorded(words, record)), record, log)
+
+        def serves() -> None:
+            if living(record) is None:
+                raise ended_at_once(self._processes[name], log)
+            try:
+                self._site.connect(address, port, ASK_LIMIT).close()
+            except OSError as error:
+                raise NotYetError(f"port {port}: {error.strerror}") from error
+
+        wait_for(serves, what=what, deadline=Deadline(READY_LIMIT), interval=0.05, resolution=f"read {log}")
+
+    def _start_heard(self, name: str, words: Callable[[int], Sequence[str]]) -> None:
+        """Start that process in this host's network; it says that it works at the file of that number.
+
+        Raises LabError when it does not in time.
+        """
+        layout = self._site.layout
+        record, log = layout.tied_record(name), layout.tied_log(name)
+        if not start_and_hear(
+            lambda told: self._site.tied_command(recorded(words(told), record)), record, log, READY_LIMIT
+        ):
+            raise ended_at_once(self._processes[name], log)
+
+    @property
+    def _namespace(self) -> str:
+        """The lab's network namespace, as a file of the host's."""
+        return f"/proc/{self._site.init_pid}/ns/net"
 
     def _end_processes(self) -> None:
         for name in reversed(tuple(self._processes)):

@@ -86,18 +86,23 @@ class Lab:
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",
             )
 
-    def require_awake(self) -> None:
-        """The same, and when its machines are paused: nothing on a node would answer."""
+    def require_awake(self) -> Mapping[str, MachineState]:
+        """The states of its machines. Raises like `require_running`, and when they are all paused.
+
+        Nothing on a node of a paused lab would answer.
+        """
         self.require_running()
-        if set(self.machine_states().values()) == {MachineState.PAUSED}:
+        states = self.machine_states()
+        if set(states.values()) == {MachineState.PAUSED}:
             raise LabError(
                 f"the lab {self.folder.name} is paused", resolution=f"lab resume --name {self.folder.name}"
             )
+        return states
 
     def require_up(self) -> None:
-        """The same, and when it has no cluster yet or none of its machines runs."""
-        self.require_awake()
-        if not self.folder.kubeconfig.exists() or MachineState.RUNNING not in self.machine_states().values():
+        """Raises like `require_awake`, and when it has no cluster yet or none of its machines runs."""
+        states = self.require_awake()
+        if not self.folder.kubeconfig.exists() or MachineState.RUNNING not in states.values():
             raise LabError(
                 f"the lab {self.folder.name} is not up",
                 resolution=f"lab up --topology {self.plan.topology} --name {self.folder.name}",

@@ -116,8 +116,11 @@ def _node_names(draft: Draft) -> Iterator[Problem]:
 def _network(network: DraftNetwork) -> Iterator[Problem]:
     where = ("networks", network.name)
     cidr = network.cidr
-    for key in ("pod_range", "lan_host", "host_nic"):
-        given = getattr(network, key)
+    for key, given in (
+        ("pod_range", network.pod_range),
+        ("lan_host", network.lan_host),
+        ("host_nic", network.host_nic),
+    ):
         if given is not None and network.role not in (None, NetworkRole.UNDERLAY):
             yield Problem(
                 (*where, key),

@@ -166,10 +166,9 @@ def stop_forwards(folder: LabFolder, ports: Sequence[int]) -> tuple[Forward, ...
 
 
 def _require_open(lab: Lab) -> None:
-    lab.require_awake()
     resting = [
         f"{name} ({state.value})"
-        for name, state in lab.machine_states().items()
+        for name, state in lab.require_awake().items()
         if state is not MachineState.RUNNING
     ]
     if resting:

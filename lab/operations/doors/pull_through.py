@@ -6,8 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from lab.doors.programs import require_installed
-from lab.doors.through import PACKAGES, PullThrough
+from lab.doors.through import PullThrough, require_programs
 from lab.doors.tied_door import Condition
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
@@ -69,11 +68,6 @@ class ThroughOpen:
         script = Script(_runtime(lab).opened(opening.url), "pull images through the lab's registry")
         at.doing("container runtimes of the nodes")
         lab.nodes.on_each(lab.plan.nodes, lambda node: lab.nodes[node.name].run(script))
-
-
-def require_programs() -> None:
-    """Raises LabError that names the packages of what is not installed."""
-    require_installed(PACKAGES, "pull-through")
 
 
 def open_through(folder: LabFolder, progress: Progress) -> ThroughRow:

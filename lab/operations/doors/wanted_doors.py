@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.doors import outside
+from lab.doors import outside, through
 from lab.doors.lan import RealLan, require_joinable
 from lab.foundation.paths import LabFolder
 from lab.host.site import Site
-from lab.operations.doors import pull_through
 from lab.operations.doors.outside import DoorOut
 from lab.operations.doors.pull_through import ThroughOpen
 from lab.operations.doors.real_lan import LanOpen
@@ -40,7 +39,7 @@ class WantedDoors:
         if self.outside:
             outside.require_programs()
         if self.pull_through:
-            pull_through.require_programs()
+            through.require_programs()
 
     def require_lan(self, plan: Plan, site: Site, folder: LabFolder) -> None:
         """Raises LabError and WrongUseError for a device that cannot be joined now, unless it is."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -136,9 +138,7 @@ def start_exercise(
     """
     number = student_id(student)
     faults = drawn(exercise, number)
-    with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "topology.yaml"
-        source.write_text(exercise.topology, encoding="utf-8")
+    with topology_file(exercise) as source:
         folder = lab_folder(name or load_topology(source).name)
         _refuse_second(folder)
         remove_exercise(folder)
@@ -204,10 +204,17 @@ def exercise_of(record: ExerciseRecord) -> Exercise:
     return exercise
 
 
-def _row(exercise: Exercise) -> ExerciseRow:
+@contextmanager
+def topology_file(exercise: Exercise) -> Iterator[Path]:
+    """The topology of the exercise as a file, which is there for as long as it is needed."""
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "topology.yaml"
         source.write_text(exercise.topology, encoding="utf-8")
+        yield source
+
+
+def _row(exercise: Exercise) -> ExerciseRow:
+    with topology_file(exercise) as source:
         topology = load_topology(source).name
     return ExerciseRow(exercise.name, exercise.title, topology, exercise.mode, exercise.points)
 

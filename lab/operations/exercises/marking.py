@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,14 +29,14 @@ from lab.foundation.errors import LabError, WrongUseError, refused_by_system
 from lab.foundation.files import give_to_caller, is_plain_file, read_at_most, write_output
 from lab.foundation.progress import Progress
 from lab.operations.down import take_down
+from lab.operations.exercises.lifecycle import topology_file
 from lab.operations.exercises.replaying import NotReplayedError, Place, replay
+from lab.operations.planning import plan_of
 from lab.operations.suite_page import Outcome, checks_of, judged
 from lab.state.marking import MarkingState, Replay, read_marking, write_marking
 from lab.state.records import lab_folder, read_record
-from lab.topology.loader import load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.plan import Plan
-from lab.topology.planner import make_plan
 
 STATE_SUFFIX = ".state"
 PENDING = "not replayed yet"
@@ -122,8 +121,7 @@ class _Desk:
         self.write(state, failed, replaying=True)
         if left:
             _require_own_lab(state, existed=self._state_file.exists())
-            write_marking(self._state_file, state)
-            give_to_caller(self._state_file)
+            self._remember(state)
         place = Place(state.lab, request.minutes, request.supply)
         for number, each in enumerate(left, start=done + 1):
             assert each.handin is not None
@@ -135,12 +133,15 @@ class _Desk:
                 progress.note(failed[each.digest])
             else:
                 state = replace(state, replays={**state.replays, each.digest: ended})
-                write_marking(self._state_file, state)
-                give_to_caller(self._state_file)
+                self._remember(state)
             self.write(state, failed, replaying=True)
         if lab_folder(state.lab).root.exists():
             take_down(lab_folder(state.lab), progress)
         return len(left) - len(failed)
+
+    def _remember(self, state: MarkingState) -> None:
+        write_marking(self._state_file, state)
+        give_to_caller(self._state_file)
 
     def write(self, state: MarkingState | None, failed: Mapping[str, str], *, replaying: bool) -> None:
         """The CSV as it is now; `failed` says why hand-ins could not be replayed, by digest."""
@@ -222,10 +223,8 @@ def _others(folder: Path) -> int:
 
 
 def _plan(exercise: Exercise) -> Plan:
-    with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "topology.yaml"
-        source.write_text(exercise.topology, encoding="utf-8")
-        return make_plan(load_topology(source)).in_mode(ModeChoice.parse(exercise.mode))
+    with topology_file(exercise) as source:
+        return plan_of(source).in_mode(ModeChoice.parse(exercise.mode))
 
 
 def _truth(exercise: Exercise, student: str, plan: Plan) -> Truth:
