@@ -6,6 +6,7 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, the_lab
 from lab.cli.tables import outside_line
+from lab.doors.proxies import NO_PROXIES, Proxies
 from lab.operations.doors.outside import OutsideRequest, close_outside, open_outside, outside_status
 
 
@@ -26,15 +27,21 @@ def outside() -> None:
 @click.option(
     "--allow-lan", is_flag=True, help="Private addresses, such as this host's LAN, may be reached too."
 )
+@click.option("--no-proxy", is_flag=True, help="Nodes do not use the proxies of this host's environment.")
 @name_option
-def open_command(*, name: str | None, networks: tuple[str, ...], allow_host: bool, allow_lan: bool) -> None:
+def open_command(
+    *, name: str | None, networks: tuple[str, ...], allow_host: bool, allow_lan: bool, no_proxy: bool
+) -> None:
     """Open it, or mend it, or open it in another way. This host's firewall, routes and addresses stay.
+
+    Container runtimes and apt on nodes use the proxies that the environment names (HTTPS_PROXY, NO_PROXY...).
 
     \b
     Example: lab outside open
              lab outside open --network uplink --network underlay --allow-lan
     """
-    request = OutsideRequest(networks, allow_host, allow_lan)
+    proxies = NO_PROXIES if no_proxy else Proxies.of_host()
+    request = OutsideRequest(networks, allow_host, allow_lan, proxies)
     click.echo(outside_line(open_outside(the_lab(name), request, console())))
 
 

@@ -91,6 +91,8 @@ def outside_line(row: OutsideRow) -> str:
     host = f"this host reached at {row.host_address}" if row.allow_host else "this host off limits"
     lan = "private addresses reached" if row.allow_lan else "private addresses off limits"
     line = f"outside: open from {', '.join(row.networks)}; {host}, {lan}"
+    if row.proxies:
+        line += f"; images and packages of nodes by the proxy {' and '.join(row.proxies)}"
     words = [f"--network {network}" for network in row.networks]
     words += [*(["--allow-host"] if row.allow_host else []), *(["--allow-lan"] if row.allow_lan else [])]
     return _door_line("outside", line, row.broken, f"lab outside open {' '.join(words)}")

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from lab.doors.off_limits import free_link_network, host_network
 from lab.doors.outside_rules import DEVICE, DNS_PORT, Link, closing_script, opening_rules
 from lab.doors.programs import require_installed
+from lab.doors.proxies import NO_PROXIES, Proxies, ProxyWay, for_nodes
 from lab.doors.tied_door import TiedDoor
 from lab.foundation.errors import LabError
 from lab.foundation.json_file import write_json
@@ -49,6 +50,12 @@ class Opening:
     """The network of the link between lab and host."""
     host_side: ProcessIdentity | None
     """The first process of the lab's host side then; the door has gone with it."""
+    found: Proxies = NO_PROXIES
+    """The host's proxies that were to be offered to nodes."""
+    proxies: Proxies = NO_PROXIES
+    """Those of them that nodes reach, as they reach them."""
+    refused: tuple[str, ...] = ()
+    """Why others are not offered."""
 
     @property
     def host_address(self) -> str:
@@ -70,10 +77,18 @@ class WayOut(TiedDoor[Opening]):
         self._host = tuple(host)
 
     def open(
-        self, plan: Plan, networks: Sequence[str], *, allow_host: bool, allow_lan: bool, now: str
+        self,
+        plan: Plan,
+        networks: Sequence[str],
+        *,
+        allow_host: bool,
+        allow_lan: bool,
+        now: str,
+        found: Proxies = NO_PROXIES,
     ) -> Opening:
         """Open it for whoever comes from these networks of the plan; what was open before is closed first.
 
+        Nodes are told of no proxy here; the opening says which of the `found` ones they can use.
         Raises LabError when a program is not installed, or the lab's networks are not there.
         """
         require_programs()
@@ -84,8 +99,18 @@ class WayOut(TiedDoor[Opening]):
         inside = [network.cidr for network in plan.networks]
         inside += [plan.kubernetes.pod_cidr, plan.kubernetes.service_cidr]
         link = Link(free_link_network([*inside, *host.lans]))
+        way = ProxyWay(link, host, allow_host, allow_lan)
+        proxies, refused = for_nodes(found, plan, way) if found else (NO_PROXIES, ())
         opening = Opening(
-            tuple(networks), allow_host, allow_lan, now, str(link.network), self._first_process()
+            networks=tuple(networks),
+            allow_host=allow_host,
+            allow_lan=allow_lan,
+            since=now,
+            link=str(link.network),
+            host_side=self._first_process(),
+            found=found,
+            proxies=proxies,
+            refused=refused,
         )
         rules = opening_rules(
             [network.bridge for network in plans],
@@ -97,7 +122,7 @@ class WayOut(TiedDoor[Opening]):
         )
         # Recorded before there is anything of it, and the rules before the link: whatever ends this process,
         # nobody can leave unruled, and the door counts as broken.
-        write_json(self._folder.outside, opening)
+        write_json(self._folder.outside, opening, 0o600)
         try:
             run(self._site.network_command(["iptables-restore", "-w", "--noflush"]), stdin=rules)
             self._start_link(link, allow_host=allow_host)

@@ -36,6 +36,6 @@ def read_json(path: Path, kind: TypeAdapter[T], *, what: str, resolution: str) -
         ) from error
 
 
-def write_json(path: Path, content: DataclassInstance) -> None:
-    """Whole, or as it was before."""
-    write_atomically(path, json.dumps(asdict(content), indent=2) + "\n")
+def write_json(path: Path, content: DataclassInstance, mode: int = 0o644) -> None:
+    """Whole, or as it was before, with these permission bits."""
+    write_atomically(path, json.dumps(asdict(content), indent=2) + "\n", mode)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, StepContext
 from lab.operations.context import Lab
+from lab.operations.doors.node_proxies import NodeProxies
 from lab.operations.doors.pull_through import ThroughOpen
 from lab.operations.faults import faults_after_revert
 from lab.operations.images import KeptImages
@@ -65,7 +66,7 @@ def rebuild_lab(
             times = run_steps(lab, (GoBack(mode_snapshot(lab.plan.choice)), *BROUGHT_BACK))
         else:
             times = run_steps(lab, (GoBack(CLUSTER_SNAPSHOT), *POD_NETWORK, KEEP))
-        times += run_steps(lab, (KeptImages(), ThroughOpen(if_open=True)))
+        times += run_steps(lab, (KeptImages(), ThroughOpen(if_open=True), NodeProxies()))
         return summary_of(lab, (*before, *times))
 
 

@@ -75,6 +75,8 @@ class OutsideRow:
     """UTC, ISO 8601."""
     broken: str = ""
     """What of it is not there any more."""
+    proxies: tuple[str, ...] = ()
+    """By which nodes fetch images and packages, without logins."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -213,6 +215,7 @@ def outside_row(way_out: WayOut) -> OutsideRow:
         opening.host_address,
         opening.since,
         way_out.broken,
+        opening.proxies.urls,
     )
 
 

@@ -64,6 +64,10 @@ class KeptLab:
         found = (path.stat() for path in self.folder.rglob("*"))
         return {(stat.st_dev, stat.st_ino): stat.st_blocks * BLOCK for stat in found}
 
+    def is_on_the_disk_of(self, path: Path) -> bool:
+        """Whether its removal makes room there."""
+        return self.folder.stat().st_dev == path.stat().st_dev
+
     @property
     def last_used(self) -> float:
         """Seconds since 1970."""
@@ -143,15 +147,18 @@ class KeptLabs:
         with self._locked():
             return self._prune(limit)
 
+    def remove(self, kept: KeptLab) -> None:
+        """Remove that one; nothing when it is gone already."""
+        with self._locked():
+            _remove(kept)
+
     def _prune(self, limit: int) -> tuple[KeptLab, ...]:
         removed = []
         counted: dict[tuple[int, int], int] = {}
         for kept in self.all():
             counted.update(kept.blocks)
             if sum(counted.values()) > limit:
-                # Without its description it is a kept lab no more, however far the removal comes.
-                (kept.folder / DESCRIPTION).unlink()
-                shutil.rmtree(kept.folder, ignore_errors=True)
+                _remove(kept)
                 removed.append(kept)
         return tuple(removed)
 
@@ -164,6 +171,12 @@ class KeptLabs:
                 if path.is_dir() and not (path / DESCRIPTION).exists():
                     shutil.rmtree(path, ignore_errors=True)
             yield
+
+
+def _remove(kept: KeptLab) -> None:
+    # Without its description it is a kept lab no more, however far the removal comes.
+    (kept.folder / DESCRIPTION).unlink(missing_ok=True)
+    shutil.rmtree(kept.folder, ignore_errors=True)
 
 
 def _read(folder: Path) -> KeptLab | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from lab.operations.keeping.keep import (
     mode_snapshot,
     take_mode_snapshot,
 )
-from lab.state.kept_labs import KeptLabs
+from lab.state.kept_labs import KeptLab, KeptLabs, Kind
 from lab.state.records import LabRecord
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
@@ -138,14 +139,25 @@ class Saved(SilentProgress):
         self.notes.append(text)
 
 
-def kept(lab: Lab, monkeypatch: pytest.MonkeyPatch, *names: str, beyond_gib: float) -> Saved:
-    """What is there after a snapshot in macvlan; `beyond_gib` is what the disk had beyond what it takes."""
+def on_a_disk(lab: Lab, monkeypatch: pytest.MonkeyPatch, *names: str, beyond_gib: float) -> Saved:
+    """Machines with these snapshots; `beyond_gib` is what the disk has beyond what one more takes."""
     memory_gib = sum(node.memory_mib for node in lab.plan.nodes) / 1024
     saved = Saved(*names, free_gib=memory_gib + keeping.DISK_LEFT_GIB + beyond_gib)
     monkeypatch.setattr("shutil.disk_usage", saved.disk_usage)
+    lab.folder.root.mkdir(exist_ok=True)
+    return saved
+
+
+def take_in_macvlan(lab: Lab, saved: Saved) -> None:
     in_macvlan = lab.plan.in_mode(ModeChoice("macvlan"))
     parts = PaperParts(lab.folder, made_machines=saved)
     take_mode_snapshot(Lab(lab.folder, lab.record, in_macvlan, saved, parts))
+
+
+def kept(lab: Lab, monkeypatch: pytest.MonkeyPatch, *names: str, beyond_gib: float) -> Saved:
+    """What is there after a snapshot in macvlan."""
+    saved = on_a_disk(lab, monkeypatch, *names, beyond_gib=beyond_gib)
+    take_in_macvlan(lab, saved)
     return saved
 
 
@@ -165,6 +177,34 @@ def test_the_snapshots_of_modes_taken_first_make_room(lab: Lab, monkeypatch: pyt
         "mode hybridnet",
         "mode bridge",
     ]
+
+
+def add_to_the_cache(kind: Kind, used: float) -> None:
+    """A kept lab of that kind, last used at that instant (seconds since 1970)."""
+    with KeptLabs().adding(kind, "2026-01-01T00:00:00Z") as folder:
+        (folder / "disk").write_text("")
+    found = next(each for each in KeptLabs().all() if each.kind == kind)
+    os.utime(found.folder / "kept.json", (used, used))
+
+
+def test_kept_labs_of_other_kinds_make_room_first_those_used_longest_ago(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(kind_of(lab), mode="hybridnet")
+    for used, kind in enumerate((own, *(Kind(f"other-{n}", "flat-3node", "bridge") for n in "abc")), start=1):
+        add_to_the_cache(kind, used)
+    remove = KeptLabs.remove
+
+    def remove_a_gib(kept: KeptLabs, which: KeptLab) -> None:
+        saved.free_gib += 1
+        remove(kept, which)
+
+    monkeypatch.setattr(KeptLabs, "remove", remove_a_gib)
+    saved = on_a_disk(lab, monkeypatch, "cluster", "mode-bridge", beyond_gib=-1.5)
+    take_in_macvlan(lab, saved)
+    assert saved.names == ["cluster", "mode-bridge", "mode-macvlan"]
+    assert [each.kind.key for each in KeptLabs().all()] == ["other-c", own.key]
+    assert saved.notes == ["the disk is nearly full: removed the kept lab of flat-3node in bridge"] * 2
 
 
 def test_without_room_there_is_no_snapshot_of_the_mode_and_the_users_own_stay(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.doors.outside import Opening
+from lab.doors.proxies import Proxies
 from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import LabFolder
@@ -36,11 +37,19 @@ class StandInDoor:
     opened: list[OutsideRequest] = field(default_factory=list)
 
     def open(
-        self, plan: Plan, networks: Sequence[str], *, allow_host: bool, allow_lan: bool, now: str
-    ) -> None:
-        self.opened.append(OutsideRequest(tuple(networks), allow_host, allow_lan))
-        self.opening = Opening(tuple(networks), allow_host, allow_lan, now, "10.0.2.0/24", None)
+        self,
+        plan: Plan,
+        networks: Sequence[str],
+        *,
+        allow_host: bool,
+        allow_lan: bool,
+        found: Proxies,
+        now: str,
+    ) -> Opening:
+        self.opened.append(OutsideRequest(tuple(networks), allow_host, allow_lan, found))
+        self.opening = Opening(tuple(networks), allow_host, allow_lan, now, "10.0.2.0/24", None, found, found)
         self.condition, self.broken = Condition.OPEN, ""
+        return self.opening
 
     def close(self) -> None:
         self.opening, self.condition = None, Condition.CLOSED
@@ -145,7 +154,7 @@ def test_up_opens_it_last(
     monkeypatch.setattr(up, "summary_of", lambda *_, **__: None)
     bring_up(UpRequest(str(topology), "macvlan", name="a", doors=WantedDoors(asked)), SilentProgress())
     assert ("DoorOut" in steps) == wanted
-    assert not wanted or steps[-1] == "DoorOut"
+    assert not wanted or steps[-2:] == ["DoorOut", "NodeProxies"]
 
 
 def test_up_needs_its_programs_before_anything_starts(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from lab.foundation.paths import cache_root
 from tests.real_lab.lab_under_test import (
     TOPOLOGY,
     HostTrace,
@@ -27,7 +29,13 @@ def steps_of_up(lab: Lab, mode: str) -> set[str]:
     return {step["name"] for step in summary["steps"]}
 
 
+def free_gib() -> float:
+    return shutil.disk_usage(cache_root()).free / 2**30
+
+
 def test_a_lab_of_the_same_kind_comes_from_the_cache(lab: Lab) -> None:
+    rows = json.loads(lab("cache", "list", "--json"))
+    assert "macvlan" in [row["mode"] for row in rows], f"not kept: {free_gib():.0f} GiB of the disk are free"
     steps = steps_of_up(lab, "macvlan")
     assert FROM_THE_CACHE in steps
     assert not steps & BUILT

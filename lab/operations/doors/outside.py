@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lab.doors.outside import Opening, require_programs
+from lab.doors.proxies import Proxies
 from lab.doors.tied_door import Condition
 from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
 from lab.operations.context import Lab
+from lab.operations.doors.node_proxies import NodeProxies, withdraw_proxies
 from lab.operations.status import OutsideRow, outside_row
 from lab.operations.steps import run_steps
 from lab.state.records import locked, now
@@ -24,6 +26,8 @@ class OutsideRequest:
     """From which one may leave; the uplink when it is empty."""
     allow_host: bool = False
     allow_lan: bool = False
+    proxies: Proxies = field(default_factory=Proxies.of_host)
+    """Those of the host, which are offered to nodes."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,19 @@ class DoorOut:
 
     def run(self, lab: Lab, at: StepContext) -> None:
         wish = self._wish(lab)
-        lab.way_out.open(
-            lab.plan, wish.networks, allow_host=wish.allow_host, allow_lan=wish.allow_lan, now=now()
+        before = lab.way_out.opening
+        opening = lab.way_out.open(
+            lab.plan,
+            wish.networks,
+            allow_host=wish.allow_host,
+            allow_lan=wish.allow_lan,
+            found=wish.proxies,
+            now=now(),
         )
+        for refused in opening.refused:
+            lab.progress.note(refused)
+        if before is not None and not opening.proxies:
+            withdraw_proxies(lab, before.proxies)
 
     def _wish(self, lab: Lab) -> OutsideRequest:
         wish = self.wanted or _opened(lab.way_out.opening)
@@ -58,17 +72,19 @@ def open_outside(folder: LabFolder, request: OutsideRequest, progress: Progress)
     with locked(folder):
         lab = Lab.open(folder, progress)
         lab.require_awake()
-        run_steps(lab, (DoorOut(request),))
+        run_steps(lab, (DoorOut(request), NodeProxies()))
         return outside_row(lab.way_out)
 
 
 def close_outside(folder: LabFolder) -> bool:
     """Close it, and remove whatever is left of it; whether it was open."""
     with locked(folder):
-        way_out = Lab.open(folder, SilentProgress()).way_out
-        was_open = way_out.opening is not None
-        way_out.close()
-        return was_open
+        lab = Lab.open(folder, SilentProgress())
+        opening = lab.way_out.opening
+        lab.way_out.close()
+        if opening is not None:
+            withdraw_proxies(lab, opening.proxies)
+        return opening is not None
 
 
 def outside_status(folder: LabFolder) -> OutsideRow:
@@ -78,7 +94,7 @@ def outside_status(folder: LabFolder) -> OutsideRow:
 def _opened(opening: Opening | None) -> OutsideRequest:
     if opening is None:
         return OutsideRequest()
-    return OutsideRequest(opening.networks, opening.allow_host, opening.allow_lan)
+    return OutsideRequest(opening.networks, opening.allow_host, opening.allow_lan, opening.found)
 
 
 def _networks(plan: Plan, wanted: tuple[str, ...]) -> tuple[str, ...]:

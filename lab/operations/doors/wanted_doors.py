@@ -8,6 +8,7 @@ from lab.doors import outside, through
 from lab.doors.lan import RealLan, require_joinable
 from lab.foundation.paths import LabFolder
 from lab.host.site import Site
+from lab.operations.doors.node_proxies import NodeProxies
 from lab.operations.doors.outside import DoorOut
 from lab.operations.doors.pull_through import ThroughOpen
 from lab.operations.doors.real_lan import LanOpen
@@ -53,6 +54,7 @@ class WantedDoors:
             ThroughOpen(if_open=not self.pull_through),
             *([LanOpen(self.host_nic)] if self.host_nic is not None else []),
             *([DoorOut()] if self.outside else []),
+            NodeProxies(),
         )
 
 

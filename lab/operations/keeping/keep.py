@@ -49,10 +49,11 @@ def take_snapshot(lab: Lab, name: str) -> None:
 def take_mode_snapshot(lab: Lab) -> None:
     """Keep the lab as it is now in its mode, for a rebuild into that mode.
 
-    It only saves time: of the snapshots of other modes those taken first make room for it, and without room
-    none is taken. The progress notes say so.
+    It only saves time: kept labs of other kinds and then snapshots of other modes make room for it, the
+    oldest first, and without room none is taken. The progress notes say so.
     """
     name = mode_snapshot(lab.plan.choice)
+    _let_kept_labs_make_room(lab)
     others = [each for each in lab.machines.snapshots_by_age() if mode_of_snapshot(each) and each != name]
     while not (room := has_room(lab)) and others:
         oldest = others.pop(0)
@@ -64,6 +65,19 @@ def take_mode_snapshot(lab: Lab) -> None:
         take_snapshot(lab, name)
     else:
         lab.progress.note(f"the disk is nearly full: no snapshot of the mode {lab.plan.choice} was taken")
+
+
+def _let_kept_labs_make_room(lab: Lab) -> None:
+    """Those of this lab's own kind stay: its snapshots share their files, so that nothing would be free."""
+    own = kind_of(lab).key
+    for kept in reversed(KeptLabs().all()):
+        if has_room(lab):
+            return
+        if kept.kind.key != own and kept.is_on_the_disk_of(lab.folder.root):
+            KeptLabs().remove(kept)
+            lab.progress.note(
+                f"the disk is nearly full: removed the kept lab of {kept.kind.topology} in {kept.kind.mode}"
+            )
 
 
 def has_room(lab: Lab) -> bool:
