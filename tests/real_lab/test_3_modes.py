@@ -11,14 +11,24 @@ from pathlib import Path
 import pytest
 
 from tests.real_lab.lab_under_test import Lab
+from tests.real_lab.neighbours import DEVICE, a_lan
 from tests.real_lab.traced import assert_the_way_is_as_drawn
 
 pytestmark = pytest.mark.real_lab
 
 
-def test_macvlan_is_accepted(lab: Lab, tmp_path: Path) -> None:
+def test_macvlan_is_accepted_with_all_doors_open(lab: Lab, tmp_path: Path) -> None:
     assert json.loads(lab("status", "--json"))["mode"] == "macvlan"
-    lab("test", "--", "-q")
+    with a_lan():
+        lab("outside", "open")
+        lab("image", "through", "open")
+        lab("lan", "open", DEVICE)
+        lab("forward", "--background", "0:api")
+        lab("test", "--", "-q")
+        lab("forward", "--stop")
+        lab("lan", "close")
+        lab("image", "through", "close")
+        lab("outside", "close")
     assert_the_way_is_as_drawn(lab, "macvlan", tmp_path)
 
 
