@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -13,48 +12,22 @@ from lab.doors.outside import Opening
 from lab.doors.proxies import NO_PROXIES, Proxies, are_offered, offered, withdrawn
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.foundation.wait import Deadline
-from lab.nodes.connection import Result, Script
 from lab.nodes.pool import Nodes
 from lab.operations.context import Lab
 from lab.operations.doors.node_proxies import NodeProxies, withdraw_proxies
 from lab.operations.steps import run_steps
 from lab.state.records import LabRecord
 from lab.topology.models import Runtime
-from lab.topology.plan import NodePlan, Plan
+from lab.topology.plan import Plan
+from tests.operations.told_nodes import ToldNodes
 from tests.stand_in_site import PaperParts
 
 SOME = Proxies("http://a:1", "http://a:1", "10.0.0.0/8")
 
 
-@dataclass
-class TellableNodes:
-    """Each keeps the script that it was given last."""
-
-    told: dict[str, str] = field(default_factory=dict)
-
-    def on_each(self, nodes: Sequence[NodePlan], work: Callable[[NodePlan], Result]) -> dict[str, Result]:
-        return {node.name: work(node) for node in nodes}
-
-    def wait_until_answer(self, deadline: Deadline, on_wait: Callable[[str], None] | None = None) -> None:
-        assert deadline.left > 0
-
-    def __getitem__(self, name: str) -> TellableNode:
-        return TellableNode(self.told, name)
-
-
-@dataclass
-class TellableNode:
-    told: dict[str, str]
-    name: str
-
-    def run(self, script: Script, *, check: bool = True) -> Result:
-        if check:
-            self.told[self.name] = script.text
-            return Result(self.name, 0, "", "")
-        as_asked = self.told.get(self.name) == offered(SOME, Runtime.CONTAINERD)
-        assert script.text == are_offered(SOME, Runtime.CONTAINERD)
-        return Result(self.name, 0 if as_asked else 1, "", "")
+def agrees(question: str, told: str) -> bool:
+    assert question == are_offered(SOME, Runtime.CONTAINERD)
+    return told == offered(SOME, Runtime.CONTAINERD)
 
 
 @dataclass
@@ -63,12 +36,12 @@ class Door:
 
 
 @pytest.fixture
-def nodes() -> TellableNodes:
-    return TellableNodes()
+def nodes() -> ToldNodes:
+    return ToldNodes(agrees)
 
 
 @pytest.fixture
-def lab(plan: Plan, nodes: TellableNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(plan: Plan, nodes: ToldNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     folder = LabFolder(tmp_path / "a")
     record = LabRecord("a", mode="macvlan", supply="packages", created="", runtime="containerd")
     monkeypatch.setattr(Lab, "all_running", True)
@@ -80,7 +53,7 @@ def opened_with(proxies: Proxies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lab, "way_out", Door(opening))
 
 
-def test_all_nodes_are_told_once(lab: Lab, nodes: TellableNodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_nodes_are_told_once(lab: Lab, nodes: ToldNodes, monkeypatch: pytest.MonkeyPatch) -> None:
     opened_with(SOME, monkeypatch)
     assert [step.name for step in run_steps(lab, (NodeProxies(),))] == [NodeProxies.name]
     assert nodes.told == {node.name: offered(SOME, Runtime.CONTAINERD) for node in lab.plan.nodes}
@@ -88,7 +61,7 @@ def test_all_nodes_are_told_once(lab: Lab, nodes: TellableNodes, monkeypatch: py
 
 
 def test_a_node_that_has_forgotten_is_told_again(
-    lab: Lab, nodes: TellableNodes, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, nodes: ToldNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened_with(SOME, monkeypatch)
     run_steps(lab, (NodeProxies(),))
@@ -98,7 +71,7 @@ def test_a_node_that_has_forgotten_is_told_again(
 
 
 def test_without_proxies_and_without_a_door_nobody_is_asked(
-    lab: Lab, nodes: TellableNodes, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, nodes: ToldNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened_with(NO_PROXIES, monkeypatch)
     assert run_steps(lab, (NodeProxies(),)) == ()
@@ -107,7 +80,7 @@ def test_without_proxies_and_without_a_door_nobody_is_asked(
     assert nodes.told == {}
 
 
-def test_only_who_was_told_of_some_is_told_of_none(lab: Lab, nodes: TellableNodes) -> None:
+def test_only_who_was_told_of_some_is_told_of_none(lab: Lab, nodes: ToldNodes) -> None:
     withdraw_proxies(lab, NO_PROXIES)
     assert nodes.told == {}
     withdraw_proxies(lab, SOME)

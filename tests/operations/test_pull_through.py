@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
@@ -19,10 +19,8 @@ from lab.doors.tied_door import Condition
 from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
-from lab.foundation.wait import Deadline
 from lab.images.through_nodes import ContainerdNode
 from lab.machines.machines import MachineState
-from lab.nodes.connection import Result, Script
 from lab.nodes.pool import Nodes
 from lab.operations import up
 from lab.operations.context import Lab
@@ -38,8 +36,8 @@ from lab.operations.steps import run_steps as steps_of
 from lab.operations.up import UpRequest, bring_up
 from lab.state.records import LabRecord, lab_folder, save_topology, write_record
 from lab.topology.loader import find_topology, load_topology
-from lab.topology.plan import NodePlan
 from lab.topology.planner import make_plan
+from tests.operations.told_nodes import ToldNodes
 from tests.stand_in_site import PaperParts
 
 NODES = ("k8s-master1", "k8s-node1", "k8s-node2")
@@ -64,40 +62,14 @@ class Door:
         self.opening, self.condition = None, Condition.CLOSED
 
 
-@dataclass
-class KnowingNodes:
-    """What each node was told last."""
-
-    told: dict[str, str] = field(default_factory=dict)
-    asked: int = 0
-
-    def on_each(self, nodes: Sequence[NodePlan], work: Callable[[NodePlan], Result]) -> dict[str, Result]:
-        return {node.name: work(node) for node in nodes}
-
-    def wait_until_answer(self, deadline: Deadline, on_wait: Callable[[str], None] | None = None) -> None:
-        assert deadline.left > 0
-
-    def __getitem__(self, name: str) -> OneNode:
-        return OneNode(self, name)
-
-
-@dataclass
-class OneNode:
-    all: KnowingNodes
-    name: str
-
-    def run(self, script: Script, *, check: bool = True) -> Result:
-        if check:
-            self.all.told[self.name] = script.text
-            return Result(self.name, 0, "", "")
-        self.all.asked += 1
-        url = next(word for word in script.text.split('"') if word.startswith("http"))
-        return Result(self.name, 0 if url in self.all.told.get(self.name, "") else 1, "", "")
+def agrees(question: str, told: str) -> bool:
+    """Whether the URL that is asked for is in what it was told."""
+    return next(word for word in question.split('"') if word.startswith("http")) in told
 
 
 @pytest.fixture
-def nodes() -> KnowingNodes:
-    return KnowingNodes()
+def nodes() -> ToldNodes:
+    return ToldNodes(agrees)
 
 
 @pytest.fixture
@@ -108,7 +80,7 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: KnowingNodes, door: Door) -> LabFolder:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nodes: ToldNodes, door: Door) -> LabFolder:
     monkeypatch.setenv("LAB_HOME", str(tmp_path))
     folder = lab_folder("a")
     save_topology(folder, find_topology("underlay-3node"))
@@ -129,7 +101,7 @@ def opened(folder: LabFolder) -> ThroughRow:
     return open_through(folder, SilentProgress())
 
 
-def test_all_nodes_are_told_where_it_is(folder: LabFolder, nodes: KnowingNodes) -> None:
+def test_all_nodes_are_told_where_it_is(folder: LabFolder, nodes: ToldNodes) -> None:
     row = opened(folder)
     assert (row.state, row.url) == ("open", "http://192.168.31.1:40001")
     assert nodes.told == dict.fromkeys(NODES, ContainerdNode().opened(row.url))
@@ -140,9 +112,7 @@ def test_open_already_nothing_is_done(folder: LabFolder, door: Door) -> None:
     assert opened(folder).url.endswith(":40001")
 
 
-def test_broken_it_is_opened_anew_and_nodes_are_told(
-    folder: LabFolder, door: Door, nodes: KnowingNodes
-) -> None:
+def test_broken_it_is_opened_anew_and_nodes_are_told(folder: LabFolder, door: Door, nodes: ToldNodes) -> None:
     opened(folder)
     door.condition = Condition.BROKEN
     row = opened(folder)
@@ -151,7 +121,7 @@ def test_broken_it_is_opened_anew_and_nodes_are_told(
 
 
 def test_after_a_return_to_a_snapshot_nodes_are_told_again(
-    folder: LabFolder, door: Door, nodes: KnowingNodes
+    folder: LabFolder, door: Door, nodes: ToldNodes
 ) -> None:
     row = opened(folder)
     nodes.told.clear()
@@ -162,13 +132,13 @@ def test_after_a_return_to_a_snapshot_nodes_are_told_again(
 
 
 def test_closed_it_stays_closed_after_a_return_and_no_node_is_asked(
-    folder: LabFolder, nodes: KnowingNodes
+    folder: LabFolder, nodes: ToldNodes
 ) -> None:
     steps_of(Lab.open(folder, SilentProgress()), (ThroughOpen(if_open=True),))
     assert (nodes.told, nodes.asked) == ({}, 0)
 
 
-def test_closing_lets_nodes_pull_as_before(folder: LabFolder, nodes: KnowingNodes) -> None:
+def test_closing_lets_nodes_pull_as_before(folder: LabFolder, nodes: ToldNodes) -> None:
     opened(folder)
     assert [close_through(folder), close_through(folder)] == [True, False]
     assert nodes.told == dict.fromkeys(NODES, ContainerdNode().closed())
