@@ -7,10 +7,11 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
-from tests.real_lab.lab_under_test import Lab
+from tests.real_lab.lab_under_test import Lab, folder_of
 from tests.supply.stand_ins import closed_host, real_registry
 
 pytestmark = pytest.mark.real_lab
@@ -19,6 +20,8 @@ IMAGE = "lab-selftest:1"
 PULLED = f"quay.io/shop/web:{uuid.uuid4().hex}"
 """Of this run alone, so that no cache has it."""
 NAMESPACE = "images"
+SHOP = Path(__file__).with_name("shop.yaml")
+SHOP_IMAGES = ("example/shop-store:2.0", "example/shop-web:1.4")
 ON_ALL_NODES = {
     "spec": {
         "template": {
@@ -38,21 +41,26 @@ ON_ALL_NODES = {
 }
 
 
-@pytest.fixture
-def archive(lab: Lab, tmp_path: Path) -> Path:
-    """An image made here, of a program that the lab has on this host."""
-    program = Path(json.loads(lab("inventory", "--json"))["ssh_config"]).parent / "bin" / "agnhost"
-    layout, file = f"{tmp_path}/layout:web", tmp_path / "web.tar"
+def make_image(lab: Lab, folder: Path, name: str) -> Path:
+    """An archive with an image of that name, of a program that the lab has on this host."""
+    program = folder_of(lab) / "bin" / "agnhost"
+    folder.mkdir(exist_ok=True)
+    layout, file = f"{folder}/layout:web", folder / "web.tar"
     commands = (
-        ["umoci", "init", f"--layout={tmp_path}/layout"],
+        ["umoci", "init", f"--layout={folder}/layout"],
         ["umoci", "new", f"--image={layout}"],
         ["umoci", "insert", f"--image={layout}", str(program), "/web"],
         ["umoci", "config", f"--image={layout}", "--config.entrypoint=/web", "--config.cmd=netexec"],
-        ["skopeo", "--insecure-policy", "copy", f"oci:{layout}", f"docker-archive:{file}:{IMAGE}"],
+        ["skopeo", "--insecure-policy", "copy", f"oci:{layout}", f"docker-archive:{file}:{name}"],
     )
     for command in commands:
         subprocess.run(command, check=True, capture_output=True)
     return file
+
+
+@pytest.fixture
+def archive(lab: Lab, tmp_path: Path) -> Path:
+    return make_image(lab, tmp_path, IMAGE)
 
 
 @pytest.fixture
@@ -84,6 +92,24 @@ def test_it_runs_on_three_nodes_under_the_name_that_a_manifest_has(lab: Lab, nam
     lab(*in_it, "rollout", "status", "deployment/web", "--timeout=300s")
     pods = json.loads(lab(*in_it, "get", "pods", "--selector=app=web", "--output=json"))["items"]
     assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
+
+
+def test_a_manifest_that_knows_of_no_lab_works_as_it_is(lab: Lab, namespace: str, tmp_path: Path) -> None:
+    in_it = ("kubectl", "-n", namespace)
+    for name in SHOP_IMAGES:
+        lab("image", "load", str(make_image(lab, tmp_path / name.partition(":")[0].replace("/", "-"), name)))
+    lab(*in_it, "apply", "-f", str(SHOP))
+    for workload in ("store", "web"):
+        lab(*in_it, "rollout", "status", f"deployment/{workload}", "--timeout=300s")
+    listen = lab("forward", "--background", f"0:svc/{namespace}/web").partition(" ")[0]
+    # A pod of the web asks the store by its name, and tells what it answered.
+    question = "dial?host=store&port=7000&protocol=http&request=hostname"
+    with urlopen(f"http://{listen}/{question}", timeout=120) as page:
+        answered = json.load(page)
+    lab("forward", "--stop")
+    assert [name.rpartition("-")[0].rpartition("-")[0] for name in answered["responses"]] == ["store"]
+    for name in SHOP_IMAGES:
+        lab("image", "remove", name)
 
 
 def test_a_removed_image_is_gone(lab: Lab) -> None:
