@@ -17,7 +17,7 @@ from acceptance.cluster import Api
 from acceptance.control_planes import planes_of
 from acceptance.diagnosis import Topic
 from acceptance.evidence import AfterReboot, Evidence
-from acceptance.expectations import Expectations, Way, load_expectations
+from acceptance.expectations import Expectations, Way, load_expectations, read_expectations
 from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
 from acceptance.loss import loss_pairs
@@ -56,6 +56,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--mode", dest="lab_mode", metavar="MODE", help="judge by the expectations of this mode")
     group.addoption(
+        "--expect",
+        dest="lab_expect",
+        type=Path,
+        metavar="FILE",
+        help="judge by the expectations in this file, for a pod network that the suite does not know",
+    )
+    group.addoption(
         "--pod-seconds",
         dest="lab_pod_seconds",
         type=float,
@@ -92,7 +99,12 @@ def pytest_configure(config: pytest.Config) -> None:
             mode=config.getoption("lab_mode", None),
             name=os.environ.get("LAB_NAME"),
         )
-        config.stash[_EXPECTATIONS] = load_expectations(inventory.mode, inventory.mode_options)
+        expected: Path | None = config.getoption("lab_expect", None)
+        config.stash[_EXPECTATIONS] = (
+            load_expectations(inventory.mode, inventory.mode_options)
+            if expected is None
+            else read_expectations(expected, inventory.mode_options)
+        )
         if inventory.network_namespace is not None:
             enter_network_namespace(inventory.network_namespace.pid)
         if not config.option.collectonly:

@@ -292,10 +292,15 @@ def load_expectations(
         known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
         raise SuiteError(
             f"the suite has no expectations for mode {mode}: it knows {known}."
-            f" Write {file} before this mode is judged"
+            f" Write {file} before this mode is judged, or name a file of your own with --expect"
         )
+    return read_expectations(file, options)
+
+
+def read_expectations(file: Path, options: Mapping[str, bool | int | str]) -> Expectations:
+    """The same from that file. Raises SuiteError when it cannot be read or is not right."""
     try:
-        content = yaml.safe_load(file.read_text())
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
         variants = [_Variant.model_validate(variant) for variant in content.pop("variants", [])]
         for variant in variants:
             if all(options.get(name) == value for name, value in variant.when.items()):
@@ -303,7 +308,9 @@ def load_expectations(
         groups = [_Group.model_validate(group) for group in content.pop("further_groups", [])]
         further = [_laid_over(content, {**group.replace, "group": group.group}) for group in groups]
         return Expectations.model_validate({**content, "further": further})
-    except (yaml.YAMLError, AttributeError) as error:
+    except OSError as error:
+        raise SuiteError(f"{file} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
         raise SuiteError(f"{file} is not a YAML mapping: {error}") from error
     except ValidationError as error:
         wrong = "; ".join(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.expectations import FOLDER, Expectations, Source, Way, load_expectations
+from acceptance.expectations import FOLDER, Expectations, Source, Way, load_expectations, read_expectations
 from acceptance.problems import SuiteError
 
 
@@ -68,3 +68,29 @@ def _changed(tmp_path: Path, old: str, new: str) -> Path:
 def test_a_wrong_file_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(SuiteError, match=said):
         load_expectations("macvlan", {}, _changed(tmp_path, old, new))
+
+
+def test_a_file_of_ones_own_is_read_as_those_of_the_suite(tmp_path: Path) -> None:
+    own = _changed(tmp_path, "mode: macvlan", "mode: ours") / "macvlan.yaml"
+    expected = read_expectations(own, {"host_shim": False})
+    assert expected.mode == "ours"
+    assert not expected.reach[Way.NODE_TO_OWN_POD].answers
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"- a\n", "is not a YAML mapping"),
+        (b"\xff\xfe\x00", "is not a YAML mapping"),
+        (b"mode: ours\n", "is not right: kind: Field required"),
+    ],
+)
+def test_a_file_that_says_nothing_usable_is_an_error(
+    tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    own = tmp_path / "own.yaml"
+    if content is not None:
+        own.write_bytes(content)
+    with pytest.raises(SuiteError, match=complaint):
+        read_expectations(own, {})
