@@ -23,6 +23,8 @@ UMASK = 0o022
 """Of children, for what becomes a node's root must not depend on the user's. Secrets have their own modes."""
 STOP_INTERVAL_SECONDS = 0.05
 """How long a child that ended, or a wish to stop it, may go unnoticed."""
+TIED = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Words before those of a command that ends with the process that began it: setpriv(1)."""
 GRANDCHILD_SILENCE = 2.0
 """Seconds without output after which streams that a grandchild holds open are given up."""
 
@@ -132,14 +134,14 @@ def run(
 def run_with_terminal(command: Sequence[str], *, env: Mapping[str, str], silent: bool = False) -> int:
     """Run `command`, which reads and writes what this process does, to its end; return its exit status.
 
-    It talks inside a lab. `env` is added to what such programs get of this process's environment. With
-    `silent`, nobody sees what it writes.
+    It talks inside a lab, and does not outlive this process, which may be killed. `env` is added to what such
+    programs get of this process's environment. With `silent`, nobody sees what it writes.
     """
     output = subprocess.DEVNULL if silent else None
     started = time.monotonic()
     JOURNAL.info("run: %s", shlex.join(command))
     status = subprocess.run(
-        command, env=inside_a_lab(env), check=False, stdout=output, stderr=output
+        [*TIED, *command], env=inside_a_lab(env), check=False, stdout=output, stderr=output
     ).returncode
     _tell_end(Completed(tuple(command), status, "", "", time.monotonic() - started), f"status {status}")
     return status

@@ -1,6 +1,9 @@
 import os
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,27 @@ def test_time_limit_ends_the_child_and_its_children(tmp_path: Path) -> None:
     deadline = time.monotonic() + 10
     while _runs(grandchild):
         assert time.monotonic() < deadline, "the grandchild was left behind"
+        time.sleep(0.05)
+
+
+def test_what_has_the_terminal_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    """A suite that went on would judge, and change, what the same command does when it is run again."""
+    pid_file = tmp_path / "pid"
+    words = ["sh", "-c", f"echo $$ > {pid_file}.new; mv {pid_file}.new {pid_file}; exec sleep 60"]
+    code = f"from lab.foundation.process import run_with_terminal\nrun_with_terminal({words!r}, env={{}})"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        _until(pid_file.exists, "the child never began")
+    finally:
+        parent.kill()
+        parent.wait()
+    _until(lambda: not _runs(int(pid_file.read_text())), "the child goes on")
+
+
+def _until(holds: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
 
 
