@@ -13,7 +13,6 @@ import pytest
 
 from lab.cli.main import _run
 from lab.cli.recording import recorded
-from lab.exercises.exercise import Exercise, PoolEntry, drawn
 from lab.exercises.recipe import load_recipe, shipped_recipes
 from lab.faults.fault import Before, Fault, Site
 from lab.faults.registry import fault_named
@@ -35,7 +34,6 @@ from lab.state.records import LabRecord, lab_folder, read_record, save_topology,
 from lab.topology.loader import load_topology
 from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import make_plan
-from scripts.fault_table.words import line_that_names
 from tests.operations.test_status import DIGEST, StandInApi, StandInNode, StandInNodes, node
 from tests.stand_in_site import PaperParts, put_box
 
@@ -61,22 +59,6 @@ CHECKS = {
     "life": "def test_large_transfer(): judge()\n",
 }
 """Of the stand-in suite, by topic: names as the real one has them."""
-
-
-def causes_in(text: str, entries: tuple[PoolEntry, ...]) -> list[str]:
-    """What of the text tells one of the faults: its name, its summary, a cause in the suite's own words."""
-    told = []
-    for entry in entries:
-        fault = fault_named(entry.fault)
-        told += [word for word in (fault.name, fault.summary) if word in text]
-        told.append(line_that_names(fault.name, entry.node or "k8s-node2", text))
-    return [each for each in told if each]
-
-
-def student_with(exercise: Exercise, entry: str) -> str:
-    """The first number that draws it."""
-    numbers = map(str, range(2023001, 2023100))
-    return next(number for number in numbers if PoolEntry.parse(entry) in drawn(exercise, number))
 
 
 @dataclass(frozen=True)

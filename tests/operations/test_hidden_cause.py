@@ -26,7 +26,8 @@ from lab.state.exercise import read_exercise, remove_exercise
 from lab.state.faults import read_faults
 from lab.state.records import write_record
 from scripts.fault_table.words import WORDS
-from tests.operations.lab_with_exercise import SHIPPED, ExerciseLab, causes_in, student_with
+from tests.exercises.telling import causes_in, students_with
+from tests.operations.lab_with_exercise import SHIPPED, ExerciseLab
 from tests.stand_in_site import PaperParts
 
 EVERY = [(name, entry) for name, exercise in SHIPPED.items() for entry in exercise.faults]
@@ -62,7 +63,7 @@ def files_of(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(("name", "entry"), EVERY, ids=[f"{name}-{entry}" for name, entry in EVERY])
 def test_no_command_and_no_file_tells_the_fault(name: str, entry: str, exercise_lab: ExerciseLab) -> None:
-    student = student_with(SHIPPED[name], entry)
+    student = students_with(SHIPPED[name], entry)[0]
     hidden = drawn(SHIPPED[name], student)
     home = exercise_lab.home
     file, key, report = (home / each for each in ("a.exercise", "a.key", "report.md"))
