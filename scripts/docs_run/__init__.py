@@ -1,0 +1,1 @@
+"""The commands of a page, run as its reader would, and compared with what the page shows."""
