@@ -20,7 +20,7 @@ from lab.operations.down import take_down
 from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
 from lab.operations.status import lab_settings, lab_status, labs_overview
-from lab.operations.up import UpRequest, bring_up
+from lab.operations.up import Until, UpRequest, bring_up
 
 
 @click.command()
@@ -41,8 +41,9 @@ from lab.operations.up import UpRequest, bring_up
 @click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
 @click.option(
     "--until",
-    type=click.Choice(["cluster"]),
-    help="End there: all nodes have joined, and there is no pod network. Without it, `lab up` goes on.",
+    type=click.Choice([each.value for each in Until]),
+    help="End there: all nodes have joined, without a pod network; or hybridnet's programs are there as well, "
+    "and you make its networks and labels. Without it, `lab up` goes on.",
 )
 @click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
 @click.option("--host-nic", metavar="NIC", help="Let this device be a port of the underlay (see `lab lan`).")
@@ -70,11 +71,12 @@ def up(
     Example: lab up --topology underlay-3node --mode macvlan:host_shim=false
     Example: lab up --topology underlay-3node --image nginx:1.25
     Example: lab up --topology course-exact --until cluster
+    Example: lab up --topology course-exact --until programs
     Example: lab up --topology underlay-3node --mode flannel-vxlan --kubernetes v1.37
     """
     doors = WantedDoors(outside, pull_through, host_nic)
     request = UpRequest(
-        topology, mode, supply, name, cold, images, doors, until == "cluster", kubernetes=kubernetes
+        topology, mode, supply, name, cold, images, doors, Until(until) if until else None, kubernetes
     )
     summary = bring_up(request, console())
     if as_json:

@@ -23,12 +23,26 @@ from lab.operations.keeping.snapshots import SnapshotRow
 from lab.operations.software import CachedRow
 from lab.operations.status import LabRow, LabStatus, OutsideRow
 from lab.operations.testing import SuiteRun
-from lab.operations.up import UpSummary
+from lab.operations.up import Until, UpSummary
 from lab.supply.probe import ProbeResult
 from lab.topology.models import Tuning
 
 UNLIMITED = 10_000
 """Columns; no table is that wide."""
+
+
+_FIRST = {
+    None: ("lab test", "prove what this pod network really does"),
+    Until.CLUSTER: (
+        "lab kubectl apply -f FILE",
+        "install a pod network yourself; `lab up` again does it for you",
+    ),
+    Until.PROGRAMS: (
+        "lab kubectl label node NODE KEY=",
+        "label the nodes, then apply the networks; `lab up` again does it for you",
+    ),
+}
+"""What to do first, by where `lab up` ended."""
 
 
 def show_summary(summary: UpSummary) -> None:
@@ -44,13 +58,7 @@ def show_summary(summary: UpSummary) -> None:
     times.add_row("all", seconds_text(total), "")
     _print(times)
     name = summary.status.name
-    if summary.until_cluster:
-        first = (
-            "lab kubectl apply -f FILE",
-            "install a pod network yourself; `lab up` again does it for you",
-        )
-    else:
-        first = ("lab test", "prove what this pod network really does")
+    first = _FIRST[summary.until]
     click.echo("What to do next:")
     for command, what in (
         first,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.pki import KeyPair
@@ -42,6 +42,12 @@ def install_mode(
         api.apply([*secrets, *(with_trust(manifest, authority) for manifest in setup.manifests)])
     at.doing("devices and CNI configuration on the nodes")
     nodes.on_each(nodes.plan.nodes, lambda node: nodes[node.name].run(node_script(node, setup)))
+
+
+def programs_of(mode: Mode, setup: ModeSetup) -> ModeSetup:
+    """The setup without the networks that users may make themselves."""
+    kept = tuple(manifest for manifest in setup.manifests if manifest["kind"] not in mode.network_kinds)
+    return replace(setup, manifests=kept)
 
 
 def mode_installed(nodes: Nodes, setup: ModeSetup) -> bool:

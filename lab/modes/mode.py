@@ -163,6 +163,8 @@ class Mode:
     nic_setting: NicSetting | None = None
     enforces_policies: bool = False
     """Its own program drops what a NetworkPolicy forbids."""
+    network_kinds: tuple[str, ...] = ()
+    """Kinds of its objects that say which addresses pods get, which users may make themselves."""
     routes_stay_away: bool = False
     """Nodes have routes to pods that nothing puts back when they are taken away."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lab.foundation import journal
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
 from lab.host.layout import EnclosureLayout
+from lab.modes.mode import Mode
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
 from lab.operations.doors.wanted_doors import NO_DOORS, WantedDoors
@@ -29,6 +31,7 @@ from lab.operations.up_steps import (
     KEEP,
     POD_NETWORK,
     UNTIL_CLUSTER,
+    UNTIL_PROGRAMS,
     WARM,
     WARM_CLUSTER,
     AllReady,
@@ -41,6 +44,18 @@ from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Supply
 from lab.topology.plan import Plan
+
+
+class Until(StrEnum):
+    """Where `lab up` may end before all is done."""
+
+    CLUSTER = "cluster"
+    """All nodes have joined, and there is no pod network."""
+    PROGRAMS = "programs"
+    """The programs of the mode run, and there are no networks for pods and no labels of the topology."""
+
+
+UNTIL = {Until.CLUSTER: UNTIL_CLUSTER, Until.PROGRAMS: UNTIL_PROGRAMS}
 
 
 @dataclass(frozen=True)
@@ -57,8 +72,8 @@ class UpRequest:
     """Images that nodes get at the end, beside the topology's own."""
     doors: WantedDoors = NO_DOORS
     """Those that are open at the end, beside the topology's own."""
-    until_cluster: bool = False
-    """End when the cluster stands, before there is a pod network."""
+    until: Until | None = None
+    """Where to end; None when all is done."""
     kubernetes: str | None = None
     """A version of the catalogue; v1.37 is its newest patch release."""
 
@@ -69,21 +84,21 @@ class UpSummary:
 
     status: LabStatus
     times: tuple[StepTime, ...]
-    until_cluster: bool = False
-    """Whether there is no pod network, as was asked for."""
+    until: Until | None = None
+    """Where it ended, as was asked for."""
 
     def as_json(self) -> dict[str, Any]:
         steps = [dataclasses.asdict(step) for step in self.times]
         return {"lab": self.status.as_json(), "steps": steps}
 
 
-def summary_of(lab: Lab, times: tuple[StepTime, ...], *, until_cluster: bool = False) -> UpSummary:
+def summary_of(lab: Lab, times: tuple[StepTime, ...], *, until: Until | None = None) -> UpSummary:
     """The lab after these steps; problems are not looked for when one of them saw that all is ready.
 
-    Nor are they with `until_cluster`: nodes are not Ready, and pods wait.
+    Nor are they when it ended before: nodes are not Ready, and pods wait.
     """
-    seen_well = until_cluster or any(step.name == AllReady.name for step in times)
-    return UpSummary(status_of(lab, seen_well=seen_well), times, until_cluster)
+    seen_well = until is not None or any(step.name == AllReady.name for step in times)
+    return UpSummary(status_of(lab, seen_well=seen_well), times, until)
 
 
 def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
@@ -100,6 +115,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         plan = plan.in_mode(ModeChoice.parse(request.mode))
     mode = mode_named(plan.mode)
     mode.check(plan)
+    _refuse_programs_alone(request, mode)
     supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_of((*topology.images, *request.images))
     doors = request.doors.with_those_of(topology)
@@ -133,12 +149,12 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
         lab.update(record)
-        if request.until_cluster:
+        if request.until is not None:
             _refuse_pod_network(lab)
         before = run_steps(lab, GROUND)
-        if request.until_cluster:
+        if request.until is not None:
             after = () if request.cold else run_steps(lab, (WARM_CLUSTER,))
-            after += run_steps(lab, UNTIL_CLUSTER)
+            after += run_steps(lab, UNTIL[request.until])
         else:
             after = () if request.cold else run_steps(lab, (WARM,))
             whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
@@ -148,7 +164,16 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(), *doors.steps))
         raise_about((), lacking)
-        return summary_of(lab, (*before, *after), until_cluster=request.until_cluster)
+        return summary_of(lab, (*before, *after), until=request.until)
+
+
+def _refuse_programs_alone(request: UpRequest, mode: Mode) -> None:
+    """Raises WrongUseError where the programs of the mode need no networks that users make."""
+    if request.until is Until.PROGRAMS and not mode.network_kinds:
+        raise WrongUseError(
+            f"the mode {mode.name} has no networks that users make",
+            resolution="--until cluster ends before there is anything of the mode",
+        )
 
 
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:

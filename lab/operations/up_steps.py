@@ -17,8 +17,9 @@ from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline
 from lab.host.kvm import probe
 from lab.host.time_stamp_counter import counter_khz
-from lab.modes.install import install_mode, mode_installed
-from lab.modes.mode import Images
+from lab.modes.install import install_mode, mode_installed, programs_of
+from lab.modes.mode import Images, ModeSetup
+from lab.modes.registry import mode_named
 from lab.nodes.images import bring_images, have_images
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
 from lab.operations.cluster_steps import Balancers, InitControlPlane, JoinControlPlanes, JoinWorkers
@@ -231,6 +232,21 @@ class InstallMode:
         install_mode(lab.nodes, lab.api, lab.mode_setup, lab.membership.secrets.authority, at)
 
 
+class InstallPrograms:
+    """The same without the networks, which the user makes."""
+
+    name = "programs of the pod network"
+
+    def done(self, lab: Lab) -> bool:
+        return mode_installed(lab.nodes, self._setup(lab))
+
+    def run(self, lab: Lab, at: StepContext) -> None:
+        install_mode(lab.nodes, lab.api, self._setup(lab), lab.membership.secrets.authority, at)
+
+    def _setup(self, lab: Lab) -> ModeSetup:
+        return programs_of(mode_named(lab.plan.mode), lab.mode_setup)
+
+
 class AllReady:
     name = "nodes Ready, pods of the system ready"
 
@@ -297,6 +313,9 @@ POD_NETWORK: tuple[Step, ...] = (ImagesOnNodes(), InstallMode(), LabelNodes(), A
 
 UNTIL_CLUSTER: tuple[Step, ...] = (*CLUSTER, ImagesOnNodes())
 """Without a pod network, and with the images for one."""
+
+UNTIL_PROGRAMS: tuple[Step, ...] = (*UNTIL_CLUSTER, InstallPrograms())
+"""Without networks for pods and without the topology's labels: the mode's programs wait for both."""
 
 BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
 """What a lab needs that came back in its mode, from the cache or from its own snapshot."""

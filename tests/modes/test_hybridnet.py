@@ -14,7 +14,7 @@ import yaml
 from lab.cluster.pki import new_authority
 from lab.foundation.errors import WrongUseError
 from lab.modes.hybridnet.names import MANAGERS, WEBHOOKS
-from lab.modes.install import arrange_mode, script_before
+from lab.modes.install import arrange_mode, programs_of, script_before
 from lab.modes.mode import Images
 from lab.modes.registry import mode_named
 from lab.modes.trust import serving_secret, with_trust
@@ -146,3 +146,18 @@ def test_the_courseworks_pods_use_an_image_that_the_supply_has() -> None:
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         assert container["image"] in images
         assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
+
+
+def test_users_may_make_the_networks_from_the_examples() -> None:
+    plan = make_plan(load_topology(TOPOLOGIES / "course-exact.yaml"))
+    whole = arrange_mode(HYBRIDNET, plan, IMAGES)
+    programs = programs_of(HYBRIDNET, whole)
+    left_out = [each for each in whole.manifests if each not in programs.manifests]
+    examples = TOPOLOGIES.parent / "examples"
+    files = (
+        examples / "hybridnet-overlay-network.yaml",
+        examples / "underlay-cases-files" / "1.create-underlay-network.yaml",
+    )
+    assert left_out == [each for file in files for each in yaml.safe_load_all(file.read_text())]
+    assert programs.nodes == whole.nodes
+    assert programs.workloads == whole.workloads

@@ -16,15 +16,15 @@ from lab.operations import up
 from lab.operations.context import Lab
 from lab.operations.keeping import keep as keeping
 from lab.operations.keeping.keep import bring_back
-from lab.operations.up import UpRequest, bring_up
-from lab.operations.up_steps import InstallMode, KeepCluster, LabelNodes
+from lab.operations.up import Until, UpRequest, bring_up
+from lab.operations.up_steps import InstallMode, InstallPrograms, KeepCluster, LabelNodes
 from lab.state.kept_labs import KeptLab, KeptLabs
 from lab.state.records import lab_folder, read_record, write_record
 from tests.operations.test_images_of_up import ran
 from tests.stand_in_site import PaperParts
 
 __all__ = ["ran"]
-TO_CLUSTER = UpRequest("underlay-3node", name="a", until_cluster=True)
+TO_CLUSTER = UpRequest("underlay-3node", name="a", until=Until.CLUSTER)
 
 
 def test_it_ends_when_the_cluster_is_kept_and_goes_on_later(ran: list[str]) -> None:
@@ -35,8 +35,20 @@ def test_it_ends_when_the_cluster_is_kept_and_goes_on_later(ran: list[str]) -> N
     assert record is not None
     assert not record.ready
     ran.clear()
-    bring_up(replace(TO_CLUSTER, until_cluster=False), SilentProgress())
+    bring_up(replace(TO_CLUSTER, until=None), SilentProgress())
     assert {InstallMode.name, LabelNodes.name} <= set(ran)
+
+
+def test_the_programs_of_hybridnet_come_without_networks_and_labels(ran: list[str]) -> None:
+    bring_up(replace(TO_CLUSTER, until=Until.PROGRAMS), SilentProgress())
+    assert InstallPrograms.name in ran
+    assert not {InstallMode.name, LabelNodes.name} & set(ran)
+
+
+def test_a_mode_without_networks_of_its_own_has_no_such_end(ran: list[str]) -> None:
+    with pytest.raises(WrongUseError, match="has no networks that users make"):
+        bring_up(replace(TO_CLUSTER, mode="macvlan", until=Until.PROGRAMS), SilentProgress())
+    assert ran == []
 
 
 def test_with_a_pod_network_it_says_how_to_go_back(ran: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,7 @@ HYBRIDNET = Mode(
         PacketPath(("eth0", "hybr*", NIC), "plain IP, node MACs", "underlay pod", {NETWORK_TYPE: "Underlay"}),
     ),
     images=("hybridnet",),
+    network_kinds=("Network", "Subnet"),
     problems=_problems,
     daemon=DAEMONS,
     encapsulation=Encapsulation("udp", TUNNEL, 8472),
