@@ -21,6 +21,12 @@ TOPOLOGIES = Path(__file__).parents[1] / "topologies"
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _english() -> None:
+    """Tests read what `lab` says, wherever they are run."""
+    os.environ["LAB_LANG"] = "en"
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _only_packages() -> None:
     """No test may contact a mirror, whatever command it runs."""
     os.environ["LAB_SUPPLY"] = "packages"

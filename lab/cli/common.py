@@ -12,6 +12,7 @@ import click
 from lab.foundation import journal
 from lab.foundation.errors import LabError
 from lab.foundation.journal import JOURNAL
+from lab.foundation.language import said
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import ConsoleProgress
 from lab.operations.keeping.filling import modes_for
@@ -94,11 +95,16 @@ def console() -> ConsoleProgress:
     return ConsoleProgress(sys.stderr)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line for people, in their language."""
+    click.echo(said(text), err=err)
+
+
 def show_error(error: LabError) -> None:
     """Print the error on stderr, in colour only on a terminal; the log has its traceback too."""
     JOURNAL.error("error: %s", error, exc_info=error)
-    click.secho(f"error: {error.brief}", fg="red", bold=True, err=True)
+    click.secho(said("error: ") + said(error.brief), fg="red", bold=True, err=True)
     if error.details:
-        click.echo("\n".join(f"  {line}" for line in error.details.splitlines()), err=True)
+        click.echo("\n".join(f"  {line}" for line in said(error.details).splitlines()), err=True)
     if error.resolution:
-        click.secho(f"How to fix it: {error.resolution}", fg="yellow", err=True)
+        click.secho(said("How to fix it: ") + said(error.resolution), fg="yellow", err=True)

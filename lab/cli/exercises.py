@@ -13,11 +13,13 @@ from lab.cli.common import (
     json_option,
     name_option,
     print_json,
+    say,
     show_rows,
     supply_option,
     the_lab,
 )
 from lab.cli.tables import show_rows as show_table
+from lab.foundation.language import said
 from lab.operations.exercises.check import Verdict, check_exercise
 from lab.operations.exercises.lifecycle import (
     exercise_rows,
@@ -61,9 +63,9 @@ def make(recipe: str, target: Path | None, key_file: Path | None) -> None:
     """
     made = make_exercise(recipe, target, key_file)
     exercise = made.exercise
-    click.echo(f"wrote {made.path}: {len(exercise.faults)} in the pool, {exercise.draw} for each student")
-    click.echo(f"digest {exercise.digest}")
-    click.echo(f"{made.key} opens what is handed in: keep it, and give it to nobody")
+    say(f"wrote {made.path}: {len(exercise.faults)} in the pool, {exercise.draw} for each student")
+    say(f"digest {exercise.digest}")
+    say(f"{made.key} opens what is handed in: keep it, and give it to nobody")
 
 
 @exercise.command()
@@ -86,11 +88,11 @@ def start(*, file: str, student: str, supply: str | None, name: str | None, disc
     started = start_exercise(open_exercise(file), student, name, supply, console(), discard=discard)
     work = started.exercise
     click.echo(f"{work.name}: {work.title}\n\n{work.text}\n")
-    click.echo(f"Student {started.student}, {work.points} points, digest {work.digest[:12]}")
-    click.echo("lab exercise check says what fails; lab exercise stop ends it. lab rebuild and lab snapshot")
-    click.echo("restore cost the points.")
+    say(f"Student {started.student}, {work.points} points, digest {work.digest[:12]}")
+    say("lab exercise check says what fails; lab exercise stop ends it.")
+    say("lab rebuild and lab snapshot restore cost the points.")
     if work.public_key:
-        click.echo("lab handin REPORT.md writes what you hand in, before lab exercise stop.")
+        say("lab handin REPORT.md writes what you hand in, before lab exercise stop.")
 
 
 @exercise.command()
@@ -121,9 +123,9 @@ def stop(name: str | None) -> None:
     Example: lab exercise stop
     """
     stopped = stop_exercise(the_lab(name), console())
-    click.echo(f"The exercise {stopped.record.name} has ended; the lab is the clean cluster again.")
+    say(f"The exercise {stopped.record.name} has ended; the lab is the clean cluster again.")
     for cause in stopped.causes:
-        click.echo(f"It was: {cause}")
+        say(f"It was: {cause}")
 
 
 @exercise.command("list")
@@ -145,23 +147,23 @@ def list_exercises(as_json: bool) -> None:
 
 
 def _show(verdict: Verdict) -> None:
-    click.echo(f"Exercise {verdict.exercise} of {verdict.student}, digest {verdict.digest[:12]}")
+    say(f"Exercise {verdict.exercise} of {verdict.student}, digest {verdict.digest[:12]}")
     for symptom in verdict.symptoms:
-        click.secho(f"{symptom.topic}: {symptom.failed} of {symptom.judged} fail", fg="red")
+        click.secho(said(f"{symptom.topic}: {symptom.failed} of {symptom.judged} fail"), fg="red")
         for where in symptom.where:
             click.echo(f"  {where}")
     for each in verdict.returns:
-        click.echo(f"{each.when}: the lab {each.how}")
+        say(f"{each.when}: the lab {each.how}")
     if not verdict.judged:
-        click.echo("Not judged: the cluster was too slow. Run the same command again.")
+        say("Not judged: the cluster was too slow. Run the same command again.")
         return
+    points = f"{verdict.points} of {verdict.of_points}"
     if verdict.by_hand:
-        said = "healthy, corrected by hand"
+        say(f"The lab is healthy, corrected by hand: {points} points")
     elif verdict.healthy:
-        said = "healthy, but not by hand: its machines are not those that the exercise began with"
+        say(f"The lab is healthy, but not by hand, as its machines were put back: {points} points")
     else:
-        said = "not healthy"
-    click.echo(f"The lab is {said}: {verdict.points} of {verdict.of_points} points")
+        say(f"The lab is not healthy: {points} points")
 
 
 COMMANDS = (exercise,)

@@ -42,8 +42,8 @@ from lab.operations.up import Until, UpRequest, bring_up
 @click.option(
     "--until",
     type=click.Choice([each.value for each in Until]),
-    help="End there: all nodes have joined, without a pod network; or hybridnet's programs are there as well, "
-    "and you make its networks and labels. Without it, `lab up` goes on.",
+    help="End there: without a pod network; or with hybridnet's programs, before its networks and labels. "
+    "Without it, `lab up` goes on.",
 )
 @click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
 @click.option("--host-nic", metavar="NIC", help="Let this device be a port of the underlay (see `lab lan`).")

@@ -28,7 +28,7 @@ from lab.cli import (
     testing,
     topologies,
 )
-from lab.cli.common import show_error
+from lab.cli.common import say, show_error
 from lab.cli.endings import SIGNALLED, EndedError, heed_signals, system_error
 from lab.cli.recording import add_verbose, recorded
 from lab.foundation.environment import lost_to_sudo, search_path
@@ -36,7 +36,10 @@ from lab.foundation.errors import LabError
 from lab.operations.report import commit_of_checkout
 
 INTERRUPTED = SIGNALLED + signal.SIGINT
-GO_ON = "Interrupted. Run the same command again to continue, or `lab down` to remove the lab."
+
+
+def _tell_how_to_go_on() -> None:
+    say("Interrupted. Run the same command again to continue, or `lab down` to remove the lab.", err=True)
 
 
 def show_version(context: click.Context) -> None:
@@ -121,8 +124,8 @@ def _run() -> None:
         show_error(system_error(error))
         sys.exit(LabError.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(GO_ON, err=True)
+        _tell_how_to_go_on()
         sys.exit(INTERRUPTED)
     except EndedError:
-        click.echo(GO_ON, err=True)
+        _tell_how_to_go_on()
         raise

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lab.cli.common import console, name_option, supply_option, the_lab
+from lab.cli.common import console, name_option, say, supply_option, the_lab
 from lab.exercises.handin import Found
 from lab.exercises.marks import counted
 from lab.operations.exercises.handing_in import HandInRequest, hand_in
@@ -51,15 +51,15 @@ def handin(
     request = HandInRequest(report, script, tuple(Found(*each) for each in found), target)
     written = hand_in(the_lab(name), request, console())
     for part, size in written.parts.items():
-        click.echo(f"{part}: {size} bytes")
+        say(f"{part}: {size} bytes")
     if written.redactions:
-        click.echo(f"{written.redactions} secrets left out")
+        say(f"{written.redactions} secrets left out")
     verdict = written.verdict
     if not verdict.judged:
-        click.echo("Not judged: the cluster was too slow. Run the same command again if there is time.")
+        say("Not judged: the cluster was too slow. Run the same command again if there is time.")
     else:
-        click.echo(f"Healthy and by hand: {'yes' if verdict.by_hand else 'no'}")
-    click.echo(f"wrote {written.path}, {written.size} bytes, SHA-256 {written.digest}")
+        say("Healthy and by hand: yes" if verdict.by_hand else "Healthy and by hand: no")
+    say(f"wrote {written.path}, {written.size} bytes, SHA-256 {written.digest}")
 
 
 @click.command()
@@ -110,11 +110,11 @@ def mark(
     request = ReplayRequest(minutes, name, supply) if replay else None
     marked = mark_folder(folder, key, target, request, console())
     numbers = ", ".join(f"{number} {status}" for status, number in sorted(counted(marked.marks).items()))
-    click.echo(f"wrote {marked.path}: {len(marked.marks)} rows: {numbers}")
+    say(f"wrote {marked.path}: {len(marked.marks)} rows: {numbers}")
     if marked.others:
-        click.echo(f"{marked.others} other files are no hand-ins by their names, and were not looked at")
+        say(f"{marked.others} other files are no hand-ins by their names, and were not looked at")
     if replay:
-        click.echo(f"{marked.replayed} replayed now")
+        say(f"{marked.replayed} replayed now")
 
 
 COMMANDS = (handin, mark)

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from lab.cli.common import say
 from lab.cluster.tuning import Setting
 from lab.doors.tied_door import Condition
+from lab.foundation.language import marked, said
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
@@ -32,14 +34,14 @@ UNLIMITED = 10_000
 
 
 _FIRST = {
-    None: ("lab test", "prove what this pod network really does"),
+    None: ("lab test", marked("prove what this pod network really does")),
     Until.CLUSTER: (
         "lab kubectl apply -f FILE",
-        "install a pod network yourself; `lab up` again does it for you",
+        marked("install a pod network yourself; `lab up` again does it for you"),
     ),
     Until.PROGRAMS: (
         "lab kubectl label node NODE KEY=",
-        "label the nodes, then apply the networks; `lab up` again does it for you",
+        marked("label the nodes, then apply the networks; `lab up` again does it for you"),
     ),
 }
 """What to do first, by where `lab up` ended."""
@@ -49,25 +51,26 @@ def show_summary(summary: UpSummary) -> None:
     """What `up` and `rebuild` say at their end."""
     show_status(summary.status)
     if not summary.times:
-        click.echo(f"Nothing to do: {summary.status.name} is up.")
+        say(f"Nothing to do: {summary.status.name} is up.")
         return
     total = sum(step.seconds for step in summary.times)
     times = _table("step", "time", "share")
     for step in summary.times:
-        times.add_row(step.name, seconds_text(step.seconds), f"{step.seconds / total:.0%}" if total else "")
+        share = f"{step.seconds / total:.0%}" if total else ""
+        times.add_row(said(step.name), seconds_text(step.seconds), share)
     times.add_row("all", seconds_text(total), "")
     _print(times)
     name = summary.status.name
     first = _FIRST[summary.until]
-    click.echo("What to do next:")
+    say("What to do next:")
     for command, what in (
         first,
-        ("lab kubectl get pods -A -o wide", "look around in the cluster"),
-        (f"lab ssh {summary.status.nodes[0].name}", "log in on a node"),
-        ("lab shell", "a shell inside the lab's network"),
-        (f"lab down --name {name}", "remove it; nothing is left"),
+        ("lab kubectl get pods -A -o wide", marked("look around in the cluster")),
+        (f"lab ssh {summary.status.nodes[0].name}", marked("log in on a node")),
+        ("lab shell", marked("a shell inside the lab's network")),
+        (f"lab down --name {name}", marked("remove it; nothing is left")),
     ):
-        click.echo(f"  {command:<34} {what}")
+        click.echo(f"  {command:<34} {said(what)}")
 
 
 def show_status(status: LabStatus) -> None:

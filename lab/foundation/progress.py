@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.foundation.journal import JOURNAL
+from lab.foundation.language import said
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class ConsoleProgress:
     def note(self, text: str) -> None:
         JOURNAL.info("note: %s", text)
         with self._lock:
-            self._console.print(Text(f"  {text}"))
+            self._console.print(Text(f"  {said(text)}"))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -107,7 +108,7 @@ class ConsoleProgress:
         with self._lock:
             self._open.append(step)
             if not self._console.is_terminal:
-                self._console.print(Text(f"... {step.name}"))
+                self._console.print(Text(f"... {said(step.name)}"))
             elif self._live is None:
                 self._live = Live(
                     get_renderable=self._view, console=self._console, refresh_per_second=8, transient=True
@@ -124,14 +125,14 @@ class ConsoleProgress:
             if not failed:
                 self._times.append(StepTime(step.name, step.seconds))
             line = Text.assemble(
-                (f"{mark:>6}", style), f"  {step.name}", (f"  {seconds_text(step.seconds)}", "dim")
+                (f"{mark:>6}", style), f"  {said(step.name)}", (f"  {seconds_text(step.seconds)}", "dim")
             )
             self._console.print(line)
 
     def _view(self) -> Table:
         table = Table.grid(padding=(0, 1))
         for step in list(self._open):
-            table.add_row(Spinner("dots"), step.name, step.status, seconds_text(step.seconds))
+            table.add_row(Spinner("dots"), said(step.name), step.status, seconds_text(step.seconds))
         return table
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from lab.cluster.api import Manifest
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.foundation.language import marked
 from lab.modes.cni import HOST_PORTS, conflist
 from lab.modes.mode import (
     CNI_FOLDER,
@@ -66,17 +67,17 @@ class Backend:
 BACKENDS = (
     Backend(
         "vxlan",
-        "packets between nodes inside VXLAN",
+        marked("packets between nodes inside VXLAN"),
         {"VNI": 1, "Port": 8472},
         "UDP 8472, VNI 1",
         ("flannel.1",),
         encapsulation=Encapsulation("udp", "flannel.1", 8472),
         routes_stay_away=True,
     ),
-    Backend("host-gw", "each node is the gateway to its block", {}, "plain IP, node MACs"),
+    Backend("host-gw", marked("each node is the gateway to its block"), {}, "plain IP, node MACs"),
     Backend(
         "ipip",
-        "packets between nodes inside IP",
+        marked("packets between nodes inside IP"),
         {},
         "IP protocol 4",
         ("flannel.ipip",),
@@ -84,7 +85,7 @@ BACKENDS = (
     ),
     Backend(
         "udp",
-        "packets between nodes inside UDP, by a program",
+        marked("packets between nodes inside UDP, by a program"),
         {"Port": 8285},
         "UDP 8285",
         ("flannel0 (tun)",),

@@ -120,5 +120,18 @@ def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple
         assert text in page.texts
 
 
+def test_the_page_is_in_the_language_of_the_environment(
+    checks: tuple[Check, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_LANG", "zh")
+    html = render_page("x", [], [ModeRun("macvlan", MACVLAN, checks, 0, 90)])
+    texts = Texts(html).texts
+    assert '<html lang="zh">' in html
+    assert {"模式", "✗ 3 项中 1 项失败", "✗ 1 共 2", "检查", "符合预期"} <= set(texts)
+    assert MACVLAN.summary not in texts
+    # What the suite says stays as it is.
+    assert "tcp: the target saw 172.31.6.1" in texts
+
+
 def test_the_page_needs_nothing_from_elsewhere(checks: tuple[Check, ...]) -> None:
     assert Texts(render_page("x", [], [ModeRun("macvlan", MACVLAN, checks, 0, 90)])).sources == []

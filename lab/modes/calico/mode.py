@@ -14,6 +14,7 @@ from functools import partial
 
 from lab.cluster.api import Manifest
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
+from lab.foundation.language import marked
 from lab.modes.calico.definitions import definitions
 from lab.modes.calico.names import (
     CNI,
@@ -64,7 +65,7 @@ class Transport:
 TRANSPORTS = (
     Transport(
         "vxlan",
-        "packets between nodes inside VXLAN",
+        marked("packets between nodes inside VXLAN"),
         "UDP 4789, VNI 4096",
         VXLAN_BYTES,
         {"vxlanMode": "Always", "ipipMode": "Never"},
@@ -75,7 +76,7 @@ TRANSPORTS = (
     ),
     Transport(
         "ipip",
-        "packets between nodes inside IP, routes by BGP",
+        marked("packets between nodes inside IP, routes by BGP"),
         "IP protocol 4",
         IPIP_BYTES,
         {"vxlanMode": "Never", "ipipMode": "Always"},
@@ -86,7 +87,7 @@ TRANSPORTS = (
     ),
     Transport(
         "bgp",
-        "each node is the gateway to its blocks, routes by BGP",
+        marked("each node is the gateway to its blocks, routes by BGP"),
         "plain IP, node MACs",
         0,
         {"vxlanMode": "Never", "ipipMode": "Never"},

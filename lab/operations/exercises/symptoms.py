@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum, auto
 
+from lab.foundation.language import marked
 from lab.operations.suite_page import Check, Outcome, judged
 
 
@@ -22,17 +23,17 @@ class _Told(Enum):
 
 
 _TOLD = {
-    "reachability": _Told.PLACE,
-    "services": _Told.CHECK,
-    "loss": _Told.PLACE,
-    "life": _Told.CHECK,
-    "coursework": _Told.CHECK,
-    "wire": _Told.PLACE,
-    "pod addresses": _Told.PLACE,
-    "data path": _Told.NUMBER,
-    "nodes": _Told.NUMBER,
-    "lan": _Told.NUMBER,
-    "control planes": _Told.NUMBER,
+    marked("reachability"): _Told.PLACE,
+    marked("services"): _Told.CHECK,
+    marked("loss"): _Told.PLACE,
+    marked("life"): _Told.CHECK,
+    marked("coursework"): _Told.CHECK,
+    marked("wire"): _Told.PLACE,
+    marked("pod addresses"): _Told.PLACE,
+    marked("data path"): _Told.NUMBER,
+    marked("nodes"): _Told.NUMBER,
+    marked("lan"): _Told.NUMBER,
+    marked("control planes"): _Told.NUMBER,
 }
 """By the topics of the suite; of others the number is told."""
 

@@ -1,0 +1,1 @@
+"""The messages of `lab` and their catalogue in Chinese."""
