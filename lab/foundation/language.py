@@ -35,7 +35,12 @@ def language() -> Language:
 
 def said(text: str) -> str:
     """The text, which is English, in the language of the environment."""
-    return text if language() is Language.ENGLISH else _chinese().translated(text)
+    return text if language() is Language.ENGLISH else in_chinese(text)
+
+
+def in_chinese(text: str) -> str:
+    """The text, which is English, in Chinese, whatever the environment says."""
+    return _chinese().translated(text)
 
 
 def marked(text: str) -> str:

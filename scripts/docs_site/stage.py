@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scripts.docs_site.commands import commands_page
 from scripts.docs_site.markdown import ANCHOR, CODE, ITEM, Page
+from scripts.docs_site.mode_pages import mode_pages
 
 CHINESE = ".zh-CN.md"
 ON_THE_SITE = ".zh.md"
@@ -37,6 +38,7 @@ def stage(root: Path, target: Path) -> None:
         shutil.copy(Path(__file__).with_name(name), target / "extra")
     for page in english_pages(root):
         _write_both(page, target)
+    _write_mode_pages(target)
     for intro, name in (("commands.md", "commands.md"), (f"commands{CHINESE}", f"commands{ON_THE_SITE}")):
         (target / name).write_text(commands_page(_own(intro)), encoding="utf-8")
 
@@ -59,6 +61,16 @@ def _write_both(page: Path, target: Path) -> None:
         chinese = f"{title}\n\n{_own('no-twin.zh-CN.md')}{rest}"
     for text, name in ((english, page.name), (chinese, page.stem + ON_THE_SITE)):
         (target / name).write_text(for_the_site(text), encoding="utf-8")
+
+
+def _write_mode_pages(target: Path) -> None:
+    (target / "pictures").mkdir(exist_ok=True)
+    for page in mode_pages():
+        (target / page.name).write_text(page.english, encoding="utf-8")
+        chinese = target / page.name.replace(".md", ON_THE_SITE)
+        chinese.write_text(with_anchors(page.chinese, page.english), encoding="utf-8")
+        for path, svg in page.pictures.items():
+            (target / path).write_text(svg, encoding="utf-8")
 
 
 def _own(name: str) -> str:

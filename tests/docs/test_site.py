@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from lab.cli.main import cli
+from lab.modes.registry import MODES
 from scripts.docs_site.commands import commands_page
 from scripts.docs_site.markdown import Page
+from scripts.docs_site.mode_pages import page_name
 from scripts.docs_site.search import write_index
 from scripts.docs_site.stage import english_pages, for_the_site, stage, with_anchors
 
@@ -46,7 +48,9 @@ def _commands(command: click.Command, path: str) -> Iterator[str]:
 
 def test_the_navigation_has_every_page_once() -> None:
     nav = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]  # noqa: S506
-    assert sorted(_pages_of(nav)) == sorted([*(page.name for page in english_pages(ROOT)), "commands.md"])
+    assert sorted(_pages_of(nav)) == sorted(
+        [*(page.name for page in english_pages(ROOT)), "commands.md", *map(page_name, MODES)]
+    )
 
 
 def test_the_page_of_commands_has_all_of_them() -> None:
