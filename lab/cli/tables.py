@@ -251,9 +251,9 @@ def show_images(images: ImageList) -> None:
 def show_findings(findings: Sequence[Finding]) -> None:
     for finding in findings:
         click.secho(f"{'ok' if finding.ok else 'wrong':>5}", fg="green" if finding.ok else "red", nl=False)
-        click.echo(f"  {finding.name}: {finding.found}")
+        click.echo(f"  {said(finding.name)}: {said(finding.found)}")
         if not finding.ok and finding.resolution:
-            click.secho(f"       How to fix it: {finding.resolution}", fg="yellow")
+            click.secho(f"       {said('How to fix it: ')}{said(finding.resolution)}", fg="yellow")
 
 
 def show_suite_runs(runs: Sequence[SuiteRun]) -> None:

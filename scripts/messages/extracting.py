@@ -12,11 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FUNCTIONS = frozenset(
-    ("marked", "said", "say", "step", "note", "refused_by_system", "refuse_during_exercise", "Mode")
+    (
+        "marked",
+        "said",
+        "say",
+        "step",
+        "note",
+        "refused_by_system",
+        "refuse_during_exercise",
+        "Mode",
+        "Finding",
+    )
 )
 """Whose arguments are said to people; errors besides."""
 ERROR = re.compile(r"[A-Z]\w*Error")
-PARTS = frozenset({"brief", "details", "resolution", "what", "summary"})
+PARTS = frozenset({"brief", "details", "resolution", "what", "summary", "found"})
 OWN_LETTERS = 4
 _IN_TEMPLATE = re.compile(r'"((?:[^"\\]|\\.)*)" \| (?:said|format)\b')
 _NUMBER = "%d"
