@@ -157,13 +157,13 @@ def _show(verdict: Verdict) -> None:
     if not verdict.judged:
         say("Not judged: the cluster was too slow. Run the same command again.")
         return
-    points = f"{verdict.points} of {verdict.of_points}"
+    points, most = verdict.points, verdict.of_points
     if verdict.by_hand:
-        say(f"The lab is healthy, corrected by hand: {points} points")
+        say(f"The lab is healthy, corrected by hand: {points} of {most} points")
     elif verdict.healthy:
-        say(f"The lab is healthy, but not by hand, as its machines were put back: {points} points")
+        say(f"The lab is healthy, but not by hand, as its machines were put back: {points} of {most} points")
     else:
-        say(f"The lab is not healthy: {points} points")
+        say(f"The lab is not healthy: {points} of {most} points")
 
 
 COMMANDS = (exercise,)
