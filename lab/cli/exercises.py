@@ -149,7 +149,7 @@ def list_exercises(as_json: bool) -> None:
 def _show(verdict: Verdict) -> None:
     say(f"Exercise {verdict.exercise} of {verdict.student}, digest {verdict.digest[:12]}")
     for symptom in verdict.symptoms:
-        click.secho(said(f"{symptom.topic}: {symptom.failed} of {symptom.judged} fail"), fg="red")
+        click.secho(said(f"{said(symptom.topic)}: {symptom.failed} of {symptom.judged} fail"), fg="red")
         for where in symptom.where:
             click.echo(f"  {where}")
     for each in verdict.returns:

@@ -74,12 +74,12 @@ def show_summary(summary: UpSummary) -> None:
 
 
 def show_status(status: LabStatus) -> None:
-    click.echo(
+    say(
         f"Lab {status.name}: {status.state}, mode {status.mode}, Kubernetes {status.kubernetes}, "
         f"{status.runtime or 'runtime not chosen yet'}, guests under {status.accelerator}"
     )
     _show_nodes(status)
-    click.echo(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
+    say(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
     for forward in status.forwards:
         how = "in the background" if forward.background else "in a terminal"
         click.echo(f"forwards {' and '.join(forward.listens)} to {forward.target} ({how})")
@@ -90,9 +90,9 @@ def show_status(status: LabStatus) -> None:
     if status.lan.state != Condition.CLOSED:
         click.echo(lan_line(status.lan))
     for problem in status.problems:
-        click.secho(f"wrong: {problem}", fg="red")
+        click.secho(said("wrong: ") + said(problem), fg="red")
     for note in status.notes:
-        click.echo(f"note: {note}")
+        click.echo(said("note: ") + said(note))
 
 
 def outside_line(row: OutsideRow) -> str:
@@ -131,7 +131,7 @@ def _door_line(door: str, line: str, broken: str, mends: str) -> str:
 
 def _show_nodes(status: LabStatus) -> None:
     """One table where the terminal is wide enough, else two; reasons, which are long, below."""
-    states = ("role", "machine", "Kubernetes", "version")
+    states = (marked("role"), marked("machine"), "Kubernetes", marked("version"))
     whole = _table("node", *states, *status.networks)
     apart = _table("node", *states), _table("node", *status.networks)
     for node in status.nodes:
@@ -143,7 +143,7 @@ def _show_nodes(status: LabStatus) -> None:
         _print(table)
     for node in status.nodes:
         if reason := node.condition.partition(": ")[2]:
-            click.echo(f"{node.name} is not Ready: {reason}")
+            say(f"{node.name} is not Ready: {reason}")
 
 
 def show_settings(tuning: Tuning, settings: Sequence[Setting]) -> None:
@@ -282,7 +282,7 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=True)
+        table.add_column(said(column), no_wrap=True)
     return table
 
 

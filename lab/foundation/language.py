@@ -73,7 +73,8 @@ class Catalogue:
         return PLACE.sub(lambda place: values[int(place.group(1)) - 1], own)
 
     def _value(self, value: str, whole: str) -> str:
-        return value if value == whole else self.translated(value)
+        # A word alone is a name: a pod that is called `labels` stays so.
+        return value if value == whole or " " not in value else self.translated(value)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

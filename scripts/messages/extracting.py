@@ -22,6 +22,7 @@ FUNCTIONS = frozenset(
         "refuse_during_exercise",
         "Mode",
         "Finding",
+        "_table",
     )
 )
 """Whose arguments are said to people; errors besides."""

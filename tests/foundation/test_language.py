@@ -51,8 +51,9 @@ def test_the_first_variable_that_is_set_decides(
     ("text", "wanted"),
     [
         ("labels", "戊"),
-        ("there is no lab named labels", "甲 戊"),
+        ("there is no lab named labels", "甲 labels"),
         ("the lab a is in mode b, not c", "c 乙 a b"),
+        ("labels of it", "labels of it"),
         ("a was made anew: the lab a is not running", "丁 a 己 丙 a"),
         ("labels\n\nnobody knows this\nlabels", "戊\n\nnobody knows this\n戊"),
         ("nobody knows this", "nobody knows this"),

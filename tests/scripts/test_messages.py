@@ -15,7 +15,7 @@ from scripts.messages.scope import messages_in_scope
 ENTRIES = read_messages(CATALOGUE)
 BY_TEXT = {entry.text: entry.translation for entry in ENTRIES}
 CHINESE = Catalogue(BY_TEXT)
-SAME = re.compile(r"(lab|kubeadm|apt|mount) [^,;]+|[A-Za-z-]+")
+SAME = re.compile(r"(lab|kubeadm|apt|mount) [^,;]+|[A-Za-z0-9-]+")
 """A text that is a command alone, or a name, may be the same in every language."""
 TEMPLATE = '{{ "seen" | said }} {{ ("%d of them" | format(1)) | said }} {{ "not said" | e }}'
 CODE = (
