@@ -15,7 +15,9 @@ import pytest
 from lab.exercises.exercise import drawn
 from lab.exercises.handin import HandIn, handin_text
 from lab.exercises.teacher_key import TeacherKey, read_key_file
+from lab.operations.exercises.replaying import in_turn
 from lab.state.records import existing_labs
+from lab.topology.plan import Plan
 from tests.exercises.handins import WENT_BACK, handin_of
 from tests.operations.lab_with_exercise import SHIPPED, ExerciseLab
 
@@ -251,3 +253,9 @@ def test_a_folder_without_hand_ins_is_refused(where: str, lab: ExerciseLab) -> N
     Path("empty").mkdir()
     assert lab.run("mark", where, *MARK[2:])[0] == 2
     assert not Path("marks.csv").exists()
+
+
+def test_a_script_runs_on_control_planes_first_whatever_the_topologys_order(plan: Plan) -> None:
+    workers_first = replace(plan, nodes=tuple(reversed(plan.nodes)))
+    assert workers_first.nodes[0].name == "k8s-node2"
+    assert [node.name for node in in_turn(workers_first)] == ["k8s-master1", "k8s-node2", "k8s-node1"]

@@ -24,6 +24,7 @@ from lab.operations.faults import wait_until_lab_is_well
 from lab.state.exercise import remove_exercise
 from lab.state.marking import Replay
 from lab.state.records import lab_folder
+from lab.topology.plan import NodePlan, Plan
 
 MINUTE = 60.0
 CONNECTION_SECONDS = 30.0
@@ -86,6 +87,11 @@ def replay(exercise: Exercise, handin: HandIn, place: Place, progress: Progress)
     )
 
 
+def in_turn(plan: Plan) -> tuple[NodePlan, ...]:
+    """The nodes in the order in which a script runs on them, whatever the order of the topology."""
+    return (*plan.control_planes, *plan.workers)
+
+
 def _start(
     exercise: Exercise, student: str, folder: LabFolder, supply: str | None, progress: Progress
 ) -> None:
@@ -102,7 +108,7 @@ def _on_nodes(lab: Lab, script: str, seconds: float) -> tuple[str, Mapping[str, 
     """How the script ended, in one line, and the last of what it printed on each node."""
     deadline = Deadline(seconds)
     output: dict[str, str] = {}
-    for node in lab.plan.nodes:
+    for node in in_turn(lab.plan):
         left = int(deadline.left)
         if left < 1:
             return f"out of time before {node.name}", output
