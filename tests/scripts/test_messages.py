@@ -1,4 +1,4 @@
-"""The catalogue has all messages of its scope, each with a translation that fits."""
+"""The catalogue has all messages of `lab`, each with a translation that fits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CODE = (
 )
 
 
-def test_it_has_every_message_of_its_scope_and_no_other() -> None:
+def test_it_has_every_message_and_no_other() -> None:
     """`python -m scripts.messages` brings it up to date; then translate what it names."""
     assert list(BY_TEXT) == [message.text for message in messages_in_scope()]
     assert len(ENTRIES) == len(BY_TEXT) > 250
@@ -40,7 +40,8 @@ def test_it_has_every_message_of_its_scope_and_no_other() -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.text[:40])
 def test_every_message_has_a_translation_that_fits(entry: Entry) -> None:
     assert not entry.fuzzy
-    assert sorted(PLACE.findall(entry.translation)) == sorted(PLACE.findall(entry.text))
+    # A verb of the English text may be left out.
+    assert set(PLACE.findall(entry.translation)) <= set(PLACE.findall(entry.text))
     assert re.search("[一-鿿]", entry.translation) or SAME.fullmatch(entry.text)
     assert entry.text.count("\n") == entry.translation.count("\n")
     values = {number: f"v{number}/x" for number in PLACE.findall(entry.text)}
