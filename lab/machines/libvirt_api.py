@@ -171,6 +171,20 @@ class Libvirt:
             if _state(domain) is not DomainState.RUNNING:
                 domain.resume()
 
+    def power_off(self, name: str) -> None:
+        """Take the machine its power; nothing happens when it is off."""
+        with _explained(f"cannot switch {name} off"):
+            domain = self._domain(name)
+            if domain.isActive():
+                domain.destroy()
+
+    def power_on(self, name: str) -> None:
+        """Let the machine boot from its disk; nothing happens when it is not off."""
+        with _explained(f"cannot switch {name} on"):
+            domain = self._domain(name)
+            if not domain.isActive():
+                domain.create()
+
     def set_time(self, name: str, nanoseconds: int) -> None:
         """Set the clock inside the machine, through its guest agent, to `nanoseconds` since 1970 UTC.
 

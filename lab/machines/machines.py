@@ -112,6 +112,16 @@ class Machines:
         with self._libvirt() as connection:
             self._set_time(connection)
 
+    def power_off(self, node: str) -> None:
+        """Take one machine its power, as if its plug were pulled; its disk stays."""
+        with self._libvirt() as connection:
+            connection.power_off(node)
+
+    def power_on(self, node: str) -> None:
+        """Let one machine that is off boot; returns before it has."""
+        with self._libvirt() as connection:
+            connection.power_on(node)
+
     def snapshot(self, name: str, beside: Iterable[Path] = ()) -> None:
         """Keep memory and disks of all machines as they are at one instant; they stand still meanwhile.
 

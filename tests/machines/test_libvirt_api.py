@@ -79,6 +79,15 @@ def test_a_machine_is_off_running_and_paused(running: Libvirt) -> None:
         assert only(running).state is DomainState.RUNNING
 
 
+def test_a_machine_loses_its_power_and_gets_it_back(running: Libvirt) -> None:
+    for _ in range(2):
+        running.power_off(NAME)
+        assert only(running).state is DomainState.OFF
+    for _ in range(2):
+        running.power_on(NAME)
+        assert only(running).state is DomainState.RUNNING
+
+
 def test_a_saved_machine_lives_on_and_comes_back_paused(
     running: Libvirt, layers: Layers, tmp_path: Path
 ) -> None:
