@@ -18,6 +18,7 @@ from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
 from lab.operations.doors.pull_through import ThroughRow
 from lab.operations.doors.real_lan import LanRow
+from lab.operations.drills.running import DrillRow
 from lab.operations.faults import FaultRow
 from lab.operations.images import ImageList
 from lab.operations.keeping.cache import KeptRow
@@ -236,6 +237,13 @@ def show_faults(rows: Sequence[FaultRow]) -> None:
         where = row.node or row.scope
         state = f"injected, {where}" if row.injected else "not in this mode" if row.unfit else "-"
         table.add_row(row.name, state, row.summary if not row.unfit else row.unfit)
+    _print(table)
+
+
+def show_drills(rows: Sequence[DrillRow]) -> None:
+    table = _table("drill", "what happens, or why it cannot be run")
+    for row in rows:
+        table.add_row(row.name, row.unfit or row.summary)
     _print(table)
 
 

@@ -16,6 +16,8 @@ from lab.state.records import SnapshotRecord, locked, now
 
 UNDO, REDO = "undo", "redo"
 """Save points that are taken before a lab goes back; the second one before it goes back to the first."""
+BEFORE_DRILL = "before-drill"
+"""The save point that a drill takes."""
 LISTED = 20
 DISCARD = "give --discard to go back without a save point"
 
@@ -61,24 +63,22 @@ def _keep(lab: Lab, name: str, before: str) -> None:
         raise LabError("the disk has no room for a save point of what was made", resolution=DISCARD)
     try:
         with lab.progress.step(f"save {name}"):
-            if name in lab.machines.snapshots():
-                lab.machines.remove_snapshot(name)
-            take_snapshot(lab, name)
+            retake_snapshot(lab, name, f"taken by lab before {before}")
     except LabError as error:
         raise LabError(f"no save point: {error.brief}", details=error.details, resolution=DISCARD) from error
-    record = lab.record
-    remember_snapshot(
-        lab,
-        SnapshotRecord(
-            name,
-            record.mode,
-            record.ready,
-            now(),
-            f"taken by lab before {before}",
-            faults_in_machines(lab.folder),
-            record.images_on_demand,
-        ),
-    )
+
+
+def retake_snapshot(lab: Lab, name: str, note: str) -> None:
+    """Keep the lab as it is under a name of lab's own, in place of what was kept under it before.
+
+    Raises LabError when not all nodes run.
+    """
+    if name in lab.machines.snapshots():
+        lab.machines.remove_snapshot(name)
+    take_snapshot(lab, name)
+    record, faults = lab.record, faults_in_machines(lab.folder)
+    images = record.images_on_demand
+    remember_snapshot(lab, SnapshotRecord(name, record.mode, record.ready, now(), note, faults, images))
 
 
 def remember_snapshot(lab: Lab, snapshot: SnapshotRecord) -> None:

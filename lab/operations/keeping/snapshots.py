@@ -15,7 +15,7 @@ from lab.operations.doors.node_proxies import NodeProxies
 from lab.operations.doors.pull_through import ThroughOpen
 from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.operations.faults import faults_after_revert, faults_in_machines
-from lab.operations.keeping.discarding import REDO, UNDO, keep_what_was_made, remember_snapshot
+from lab.operations.keeping.discarding import BEFORE_DRILL, REDO, UNDO, keep_what_was_made, remember_snapshot
 from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, go_back, mode_of_snapshot, take_snapshot
 from lab.operations.keeping.snapshot_file import (
     Origin,
@@ -171,7 +171,7 @@ def _row(name: str, saved: SnapshotRecord | None) -> SnapshotRow:
 
 
 def _is_automatic(name: str) -> bool:
-    return name in (CLUSTER_SNAPSHOT, UNDO, REDO) or bool(mode_of_snapshot(name))
+    return name in (CLUSTER_SNAPSHOT, UNDO, REDO, BEFORE_DRILL) or bool(mode_of_snapshot(name))
 
 
 def _require(lab: Lab, name: str) -> None:

@@ -1,0 +1,57 @@
+"""How soon a lab's cluster notices what fails, as it is configured: what a drill compares its times with.
+
+HAProxy: https://docs.haproxy.org/2.6/configuration.html, `fall`, `fastinter`, `timeout check`. VRRP: RFC
+5798, 6.1. etcd: a follower waits for one to two election timeouts, https://etcd.io/docs/v3.5/tuning/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.cluster.balancer import PATIENCE
+from lab.cluster.tuning import Kind, Part, Settings
+
+FAST_CHECK = 1.0
+"""Seconds between checks of a server that failed one."""
+OWN_ELECTION_MS = 1000
+OWN_LEASE = "15s"
+OWN_RETRY = "2s"
+
+
+@dataclass(frozen=True)
+class Configured:
+    """All in seconds, and each at most."""
+
+    takeover: float
+    """Until another control plane takes the address of one that is gone: VRRP."""
+    refusing: float
+    """Until the load balancer knows of a server that refuses connections or says that it is not ready."""
+    gone: float
+    """Until it knows of one that does not answer at all."""
+    election: float
+    """Until etcd has another leader."""
+    lease: float
+    """How long the lease of a controller manager or scheduler that is gone is still its own."""
+    retry: float
+    """How often the others look whether it is."""
+
+
+def configured_of(settings: Settings) -> Configured:
+    """Of a cluster with several control planes and these settings."""
+    patience = PATIENCE[settings.tuning]
+    election = settings.of(Part.ETCD, Kind.ARGUMENT).get("election-timeout", OWN_ELECTION_MS)
+    manager = settings.of(Part.CONTROLLER_MANAGER, Kind.ARGUMENT)
+    again = (patience.failures - 1) * FAST_CHECK
+    connect = min(patience.connect, patience.check_every)
+    return Configured(
+        takeover=4.0 * patience.advert_every,
+        refusing=patience.check_every + again,
+        gone=patience.check_every + again + patience.failures * connect,
+        election=2 * int(election) / 1000,
+        lease=_seconds(manager.get("leader-elect-lease-duration", OWN_LEASE)),
+        retry=_seconds(manager.get("leader-elect-retry-period", OWN_RETRY)),
+    )
+
+
+def _seconds(text: object) -> float:
+    return float(str(text).removesuffix("s"))

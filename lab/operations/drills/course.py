@@ -1,0 +1,200 @@
+"""The course of a drill: all well, hurt, watched, put right, whole again; and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from lab.drills.clock import Clock
+from lab.drills.configured import Configured
+from lab.drills.drill import Before, Course, Drill, Ground
+from lab.drills.findings import Span, changes_of, gap_of, recovered_after, writer_pause
+from lab.drills.observation import CALM, Row, calm
+from lab.drills.report import Report, Times
+from lab.drills.verdict import Observed, allowed_gap, judge
+from lab.drills.writer import Fate, Write
+from lab.foundation.errors import LabError
+from lab.foundation.progress import Progress
+from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
+from lab.operations.drills.watch import Watch
+from lab.state.records import now
+from lab.topology.plan import NodePlan
+
+WELL_SECONDS = 120.0
+"""Until a lab that was just saved must be well."""
+MORE_SECONDS = 60.0
+"""Beyond what is allowed for the API, until all must have recovered by itself."""
+WHOLE_SECONDS = 900.0
+"""Until every control plane takes part again: an emulated machine boots for minutes."""
+LOOK = 0.5
+"""Seconds between looks at the rows."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The drill and the lab that it is run on."""
+
+    drill: Drill
+    lab: str
+    mode: str
+    configured: Configured
+    ground: Ground
+
+
+class Conduct:
+    """Runs one drill while the lab is watched."""
+
+    def __init__(self, tested: Tested, watch: Watch, clock: Clock, progress: Progress) -> None:
+        self._tested = tested
+        self._drill = tested.drill
+        self._watch = watch
+        self._clock = clock
+        self._progress = progress
+
+    def run(self, save: Callable[[], None], tell: Callable[[str], None]) -> Report:
+        """`save` makes the save point, once the lab is well; `tell` hears which stage begins.
+
+        Raises LabError when the lab is not well: nothing was done then, and no save point made.
+        """
+        began, started = self._clock.now(), now()
+        tell("before")
+        self._until_well(began)
+        save()
+        before = self._until_well(self._clock.now())
+        nodes = self._drill.aim(before)
+        self._watch.write()
+        self._rest(CALM)
+        injured = self._clock.now()
+        tell("since")
+        with self._progress.step(f"{self._drill.name}: {', '.join(node.name for node in nodes)}"):
+            self._drill.injure(self._tested.ground, nodes)
+        with self._progress.step("observe"):
+            self._observe(injured, before, nodes)
+        healed = self._clock.now()
+        tell("put right")
+        with self._progress.step("put it right"):
+            self._drill.heal(self._tested.ground, nodes)
+        with self._progress.step("until every control plane takes part"):
+            whole = self._until_whole(healed)
+        self._watch.stop_writing()
+        self._rest(CALM)
+        ended = self._clock.now()
+        return self._report(Times(began, injured, healed, ended), started, before, nodes, whole)
+
+    def _until_well(self, began: float) -> Before:
+        with self._progress.step("the lab is well") as at:
+
+            def well() -> None:
+                rows = self._watch.rows
+                if not calm(rows, began, lambda row: row.whole):
+                    raise NotYetError((rows[-2].lacks if len(rows) > 1 else "") or "not for long enough")
+
+            what = "a lab that is well"
+            try:
+                wait_for(well, what=what, deadline=Deadline(WELL_SECONDS), interval=LOOK, on_wait=at.doing)
+            except TimedOutError as error:
+                raise LabError(
+                    "the lab is not well: no drill was begun",
+                    details=error.details,
+                    resolution="lab status; if a drill left it so, `lab drill undo` brings it back",
+                ) from error
+        last = next(row for row in reversed(self._watch.rows) if row.settled and row.whole)
+        assert last.leader is not None
+        assert last.holders is not None
+        return Before(self._watch.plan, next(iter(last.holders)), last.leader[0])
+
+    def _observe(self, injured: float, before: Before, nodes: tuple[NodePlan, ...]) -> None:
+        """Until it has recovered by itself, or for as long as it is to stay out."""
+        drill, configured = self._drill, self._tested.configured
+        if drill.course is Course.STAYS_OUT:
+            self._rest(3 * configured.election + CALM)
+            return
+        self._rest(drill.detection(configured) + CALM)
+        limit = allowed_gap(drill, configured) + MORE_SECONDS
+
+        def recovered() -> None:
+            rows = self._watch.rows
+            since = [row for row in rows if row.at >= injured]
+            if not any(drill.shows(row, before, nodes) for row in since):
+                raise NotYetError("it has not been seen to happen")
+            if not calm(rows, injured, lambda row: self._works(row, nodes)):
+                raise NotYetError("it has not recovered")
+
+        self._wait(recovered, limit)
+
+    def _until_whole(self, healed: float) -> bool:
+        def whole() -> None:
+            if not calm(self._watch.rows, healed, lambda row: row.whole):
+                raise NotYetError("not yet")
+
+        return self._wait(whole, WHOLE_SECONDS)
+
+    def _wait(self, condition: Callable[[], None], limit: float) -> bool:
+        try:
+            wait_for(condition, what="the lab", deadline=Deadline(limit), interval=LOOK)
+        except TimedOutError:
+            return False
+        return True
+
+    def _rest(self, seconds: float) -> None:
+        """The drill takes that long; nothing is waited for."""
+        self._clock.sleep(seconds)
+
+    def _works(self, row: Row, nodes: tuple[NodePlan, ...]) -> bool:
+        gone = {node.name for node in nodes} if self._drill.takes_nodes else set()
+        return row.works_without(gone, split=self._drill.splits)
+
+    def _report(
+        self, times: Times, started: str, before: Before, nodes: tuple[NodePlan, ...], whole: bool
+    ) -> Report:
+        drill, configured = self._drill, self._tested.configured
+        rows, writes = self._watch.rows, self._watch.writer.writes
+        hurt, back = Span(times.injured, times.healed), Span(times.healed, times.ended)
+        api = [row.api for row in rows]
+        shown = [row.at for row in rows if row.at >= times.injured and drill.shows(row, before, nodes)]
+        if drill.course is Course.STAYS_OUT:
+            judged, out = back, gap_of(api, hurt)
+            gap = gap_of([sight for sight in api if sight.at >= back.begin], back)
+            pause = writer_pause([write for write in writes if write.ended >= back.begin], back)
+            recovered = recovered_after(rows, judged, Row.works_without)
+        else:
+            judged, out = hurt, None
+            gap, pause = gap_of(api, hurt), writer_pause(writes, hurt)
+            recovered = recovered_after(rows, judged, lambda row: self._works(row, nodes))
+        meanwhile = Span(shown[0], times.healed) if shown else hurt
+        observed = Observed(
+            happened=bool(shown),
+            out=out,
+            written_while_out=_written_in(writes, meanwhile),
+            gap=gap,
+            pause=pause,
+            recovered=recovered,
+            whole=whole,
+            acknowledged=self._watch.writer.acknowledged,
+            lost=self._watch.lost(),
+        )
+        return Report(
+            drill.name,
+            drill.summary,
+            self._tested.lab,
+            self._tested.mode,
+            started,
+            tuple(node.name for node in nodes),
+            configured,
+            drill.detection(configured),
+            self._watch.write_every,
+            times,
+            gap,
+            gap_of(api, back),
+            pause,
+            changes_of(rows, times.injured),
+            judge(drill, configured, observed),
+            rows,
+            writes,
+        )
+
+
+def _written_in(writes: Iterable[Write], span: Span) -> int:
+    """How many were sent and acknowledged in it."""
+    within = [write for write in writes if span.holds(write.began) and span.holds(write.ended)]
+    return sum(write.fate is Fate.ACKNOWLEDGED for write in within)

@@ -1,0 +1,168 @@
+"""A lab under observation: who is asked what, in threads of their own, until it is left."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from lab.cluster.credentials import ADMINS
+from lab.cluster.pki import Subject
+from lab.drills.asking import Server, trust_of
+from lab.drills.clock import Clock
+from lab.drills.findings import lost_writes
+from lab.drills.observation import Channels, Row
+from lab.drills.sampler import Channel, NotAskedError, RefusedError, Sampler, SilentError, in_a_thread
+from lab.drills.sources import ETCD_PORT, ApiSource, EtcdSource, HolderSource, Member, ReadySource
+from lab.drills.writer import Writer
+from lab.foundation.errors import LabError
+from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
+from lab.operations.context import Lab
+from lab.topology.models import Tuning
+from lab.topology.plan import NodePlan
+from lab.topology.planner import API_PORT
+
+PATIENCE: Mapping[Tuning, float] = {Tuning.STOCK: 3.0, Tuning.SLOW_HOST: 6.0}
+"""Seconds that each question, and each write, may take."""
+WRITE_EVERY: Mapping[Tuning, float] = {Tuning.STOCK: 0.1, Tuning.SLOW_HOST: 0.5}
+"""Seconds; a write costs an emulated cluster a fourth of a second of its processors."""
+READ_BACK_SECONDS = 60.0
+"""Until every member of etcd must have caught up with the others."""
+LONG = 10
+"""How many times longer one waits for a list of all writes."""
+
+OnTick = Callable[[float], None]
+
+
+class Watch:
+    """The questions to one lab with several control planes, and the client that writes to it."""
+
+    def __init__(self, lab: Lab, clock: Clock, on_tick: OnTick, write_every: float | None = None) -> None:
+        """`write_every` in seconds, by default what the lab bears. Raises LabError, asks nobody yet."""
+        self.plan = lab.plan
+        self.seconds = PATIENCE[lab.tuning]
+        self.write_every = write_every or WRITE_EVERY[lab.tuning]
+        self._site = lab.site
+        secrets = lab.membership.secrets
+        admin = Subject("kubernetes-admin", (ADMINS,), client=True)
+        client = Subject("kube-etcd-healthcheck-client", (ADMINS,), client=True)
+        self._of_cluster = trust_of(secrets.authority, admin)
+        self._of_etcd = trust_of(secrets.etcd_authority, client)
+        api = self.plan.kubernetes.api
+        balanced = self._server(str(api.address), api.port, self._of_cluster)
+        self._holder = HolderSource(self.plan, self._site)
+        self._clock = clock
+        self.channels = Channels(
+            Channel(ApiSource(balanced, self.seconds), clock, in_a_thread, overlapping=True),
+            {node.name: self._ready(node) for node in self.plan.control_planes},
+            {node.name: self._member(node) for node in self.plan.control_planes},
+            Channel(self._holder, clock, in_a_thread),
+            self._names(),
+        )
+        self.writer = Writer(balanced, clock, every=self.write_every, seconds=self.seconds)
+        self._sampler = Sampler(self.channels.all, clock, on_tick)
+        self._stopped = threading.Event()
+        self._no_more_writes = threading.Event()
+        self._threads = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Observe from now on."""
+        self._begin(lambda: self._sampler.run(self._stopped.is_set))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._no_more_writes.set()
+        self._stopped.set()
+        self._threads.close()
+        self._holder.close()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return self.channels.rows()
+
+    def write(self) -> None:
+        """Let the client write from now on. Raises LabError when it cannot begin."""
+        try:
+            self.writer.prepare()
+        except (RefusedError, SilentError, NotAskedError) as error:
+            raise LabError(
+                "the client of the drill cannot write",
+                details=str(error),
+                resolution="run the same command again when `lab status` shows nothing wrong",
+            ) from error
+        self._begin(lambda: self.writer.write_until(self._no_more_writes))
+
+    def stop_writing(self) -> None:
+        self._no_more_writes.set()
+
+    def lost(self) -> Mapping[str, tuple[str, ...] | None]:
+        """Acknowledged writes that are missing, by member of etcd; None for one that could not be asked."""
+        return {node.name: self._lost_at(node) for node in self.plan.control_planes}
+
+    def clean(self) -> None:
+        """Remove what the client wrote. Raises SilentError or NotAskedError."""
+        self.writer.clean()
+
+    def move_leader(self, old: str, new: str) -> None:
+        """Let etcd's leader on one node hand its part to the member on another. Raises LabError."""
+        members = {name: identity for identity, name in self.channels.names.items()}
+        source = self._etcd(next(node for node in self.plan.control_planes if node.name == old))
+        try:
+            source.post("maintenance/transfer-leadership", {"targetID": members[new]})
+        except (RefusedError, SilentError, NotAskedError) as error:
+            raise LabError(f"etcd on {old} does not hand its part to {new}", details=str(error)) from error
+
+    def _names(self) -> Mapping[str, str]:
+        reasons = []
+        for node in self.plan.control_planes:
+            try:
+                return self._etcd(node).names()
+            except (RefusedError, SilentError, NotAskedError) as error:
+                reasons.append(f"{node.name}: {error}")
+        raise LabError(
+            "no member of etcd says who its members are",
+            details="\n".join(reasons),
+            resolution="`lab status` shows the lab; `lab drill undo` brings it back if a drill left it so",
+        )
+
+    def _lost_at(self, node: NodePlan) -> tuple[str, ...] | None:
+        source = self._etcd(node, LONG)
+        missing: tuple[str, ...] = ()
+
+        def none_lost() -> None:
+            nonlocal missing
+            missing = lost_writes(self.writer.writes, source.keys(self.writer.keys))
+            if missing:
+                raise NotYetError(f"etcd on {node.name} lacks {len(missing)} writes")
+
+        try:
+            wait_for(none_lost, what="all writes", deadline=Deadline(READ_BACK_SECONDS))
+        except TimedOutError:
+            return missing
+        except (RefusedError, SilentError, NotAskedError):
+            return None
+        return ()
+
+    def _ready(self, node: NodePlan) -> Channel[bool]:
+        server = self._server(str(node.internal_address), API_PORT, self._of_cluster)
+        return Channel(ReadySource(server, self.seconds), self._clock, in_a_thread)
+
+    def _member(self, node: NodePlan) -> Channel[Member]:
+        return Channel(self._etcd(node), self._clock, in_a_thread)
+
+    def _etcd(self, node: NodePlan, times: int = 1) -> EtcdSource:
+        server = self._server(str(node.internal_address), ETCD_PORT, self._of_etcd)
+        return EtcdSource(server, self.seconds * times)
+
+    def _server(self, address: str, port: int, trust: ssl.SSLContext) -> Server:
+        return Server(self._site, address, port, trust)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        self._threads.callback(thread.join, self.seconds * 2)
