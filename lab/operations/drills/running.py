@@ -46,7 +46,7 @@ def drill_rows(folder: LabFolder) -> tuple[DrillRow, ...]:
 
 
 def run_drill(folder: LabFolder, name: str, write_every: float | None, progress: Progress) -> Report:
-    """Save the lab when it is well, run the drill on it, and put it right; what was observed, and the verdict.
+    """Save a lab that is well, run the drill on it, put it right; what was observed, and the verdict.
 
     `write_every` is in seconds, by default what the lab bears. Raises WrongUseError for a drill that there is
     not or that the topology cannot have, and during an exercise; LabError when the lab is not up, not well or
