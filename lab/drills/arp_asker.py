@@ -14,7 +14,7 @@ import sys
 import time
 
 ARP = 0x0806
-LIMIT = 0.6
+LIMIT = 0.8
 """Seconds in which somebody who has the address answers, also an emulated machine that is busy."""
 _HEADER = struct.Struct("!6s6sHHHBBH6s4s6s4s")
 _ETHERNET, _IPV4 = 1, 0x0800

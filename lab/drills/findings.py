@@ -115,24 +115,19 @@ def _changes(
     return found
 
 
-def recovered_after(rows: Iterable[Row], span: Span, good: Callable[[Row], bool]) -> float | None:
+def recovered_after(rows: Iterable[Row], span: Span, good: Callable[[Row], bool | None]) -> float | None:
     """Seconds from the span's begin to the row from which on all are good to its end.
 
-    None where the last one is not. Rows of which something was not asked are left out.
+    None where the last one is not. Rows of which it is not known are left out.
     """
     good_from = None
     for row in rows:
-        if not span.holds(row.at) or not row.settled or _unknown(row):
-            continue
-        if not good(row):
+        held = good(row) if span.holds(row.at) else None
+        if held is False:
             good_from = None
-        elif good_from is None:
+        elif held and good_from is None:
             good_from = row.at
     return None if good_from is None else good_from - span.begin
-
-
-def _unknown(row: Row) -> bool:
-    return Outcome.NOT_ASKED in (row.api.outcome, row.holder.outcome)
 
 
 def lost_writes(writes: Iterable[Write], stored: frozenset[str]) -> tuple[str, ...]:

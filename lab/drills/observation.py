@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.drills.sampler import Asked, Channel, Outcome, Sight
+from lab.drills.sampler import Asked, Channel, Sight
 from lab.drills.sources import LEADERS, Lease, Member
 
 Leases = Mapping[str, Lease]
@@ -32,11 +32,6 @@ class Row:
         return self.api.at
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing that is asked through the load balancer or of the network is open."""
-        return all(sight.outcome is not Outcome.OPEN for sight in (self.api, self.holder))
-
-    @property
     def holders(self) -> frozenset[str] | None:
         """Who has the API's address; None when it is not known."""
         return self.holder.value
@@ -58,54 +53,25 @@ class Row:
         """Who leads the controller managers or schedulers, as the API said; None when it did not."""
         return (self.api.value or {}).get(name)
 
-    def works_without(self, gone: Iterable[str] = (), *, split: bool = False) -> bool:
+    def works_without(self, gone: Iterable[str] = (), *, split: bool = False) -> bool | None:
         """Whether users of the cluster have all they need, and nothing rests on the nodes that are gone.
 
-        Where the network is `split`, several may have the API's address.
+        Where the network is `split`, several may have the API's address. None where something that it takes
+        to know was not asked, or is open.
         """
         away, holders = set(gone), self.holders or frozenset()
+        if self.api.failed or self.holder.failed:
+            return False
+        if self.api.value is None or self.holders is None:
+            return None
+        if not holders or away & holders or (len(holders) > 1 and not split):
+            return False
         leases = [self.lease(name) for name in LEADERS]
-        return (
-            self.api.outcome is Outcome.ANSWERED
-            and (len(holders) == 1 or (split and len(holders) > 1))
-            and not away & holders
-            and self.leader is not None
-            and self.leader[0] not in away
-            and all(lease is not None and lease.node not in away for lease in leases)
-        )
-
-    @property
-    def whole(self) -> bool:
-        """Whether every control plane takes part, too."""
-        leaders = {sight.value.leader for sight in self.members.values() if sight.value is not None}
-        return (
-            self.works_without()
-            and all(sight.outcome is Outcome.ANSWERED for sight in self.members.values())
-            and all(sight.outcome is Outcome.ANSWERED for sight in self.servers.values())
-            and len(leaders) == 1
-        )
-
-    @property
-    def lacks(self) -> str:
-        """What it lacks to be whole, for people; empty when it is."""
-        if self.whole:
-            return ""
-        lacking = [f"the API: {self.api.outcome} {self.api.reason}".strip()] if self.api.value is None else []
-        if self.holders is None:
-            lacking.append(f"who has its address: {self.holder.outcome} {self.holder.reason}".strip())
-        elif len(self.holders) != 1:
-            lacking.append(f"its address is on {', '.join(sorted(self.holders)) or 'no node'}")
-        lacking += [
-            f"{what} on {node}: {sight.outcome} {sight.reason}".strip()
-            for what, sights in (("API server", self.servers), ("etcd", self.members))
-            for node, sight in sights.items()
-            if sight.outcome is not Outcome.ANSWERED
-        ]
+        if any(lease is None or lease.node in away for lease in leases):
+            return False
         if self.leader is None:
-            lacking.append("etcd knows no leader")
-        if self.api.value is not None:
-            lacking += [f"nobody holds the lease {name}" for name in LEADERS if self.lease(name) is None]
-        return "; ".join(lacking) or "the members of etcd follow different leaders"
+            return None if any(sight.unknown for sight in self.members.values()) else False
+        return self.leader[0] not in away
 
 
 @dataclass(frozen=True)
@@ -141,7 +107,53 @@ class Channels:
         )
 
 
-def calm(rows: Iterable[Row], since: float, good: Callable[[Row], bool]) -> bool:
-    """Whether the newest rows that are settled, all due after `since`, are good."""
-    latest = [row for row in rows if row.settled and row.at >= since][-CALM:]
-    return len(latest) == CALM and all(map(good, latest))
+def calm(rows: Sequence[Row], since: float, good: Callable[[Row], bool | None]) -> bool:
+    """Whether the newest rows of which it is known, all due after `since`, are good."""
+    known = [held for row in rows if row.at >= since and (held := good(row)) is not None]
+    return len(known) >= CALM and all(known[-CALM:])
+
+
+def lacks(rows: Sequence[Row], since: float) -> str:
+    """What the cluster lacks so that it works and every control plane takes part; empty when nothing.
+
+    Each is judged by the newest question, due after `since`, whose end is known.
+    """
+    recent = [row for row in rows if row.at >= since]
+    parts = [
+        (f"{what} on {node}", _newest([sights(row)[node] for row in recent]))
+        for what, sights in (("the API server", _servers), ("etcd", _members))
+        for node in (recent[0].servers if recent else ())
+    ]
+    wrong = [f"{what}: {sight.outcome} {sight.reason}" for what, sight in parts if sight and sight.failed]
+    wrong += [f"{what} has not answered yet" for what, sight in parts if sight is None]
+    leaders = {sight.value.leader for _, sight in parts if sight and isinstance(sight.value, Member)}
+    if len(leaders) > 1:
+        wrong.append("the members of etcd follow different leaders")
+    if not calm(recent, since, Row.works_without):
+        wrong.append(_why_not(recent))
+    return "; ".join(wrong)
+
+
+def _servers(row: Row) -> Mapping[str, Sight[bool | Member]]:
+    return row.servers
+
+
+def _members(row: Row) -> Mapping[str, Sight[bool | Member]]:
+    return row.members
+
+
+def _newest(sights: Sequence[Sight[bool | Member]]) -> Sight[bool | Member] | None:
+    return next((sight for sight in reversed(sights) if not sight.unknown), None)
+
+
+def _why_not(rows: Sequence[Row]) -> str:
+    row = next((row for row in reversed(rows) if row.works_without() is False), None)
+    if row is None:
+        return f"it has not worked for {CALM} s yet"
+    if row.api.failed:
+        return f"the API: {row.api.outcome} {row.api.reason}"
+    if row.holders is not None and len(row.holders) != 1:
+        return f"the API's address is on {', '.join(sorted(row.holders)) or 'no node'}"
+    if row.leader is None:
+        return "etcd knows no leader"
+    return "a lease is held by nobody"

@@ -64,6 +64,11 @@ class Sight(Generic[T_co]):
         """Whether it was asked in vain."""
         return self.outcome in (Outcome.REFUSED, Outcome.SILENT)
 
+    @property
+    def unknown(self) -> bool:
+        """Whether nothing follows from it."""
+        return self.outcome in (Outcome.NOT_ASKED, Outcome.OPEN)
+
 
 class Asked(Protocol):
     """A channel, whatever its answers are."""

@@ -9,7 +9,7 @@ from lab.drills.clock import Clock
 from lab.drills.configured import Configured
 from lab.drills.drill import Before, Course, Drill, Ground
 from lab.drills.findings import Span, changes_of, gap_of, recovered_after, writer_pause
-from lab.drills.observation import CALM, Row, calm
+from lab.drills.observation import CALM, Row, calm, lacks
 from lab.drills.report import Report, Times
 from lab.drills.verdict import Observed, allowed_gap, judge
 from lab.drills.writer import Fate, Write
@@ -85,9 +85,8 @@ class Conduct:
         with self._progress.step("the lab is well") as at:
 
             def well() -> None:
-                rows = self._watch.rows
-                if not calm(rows, began, lambda row: row.whole):
-                    raise NotYetError((rows[-2].lacks if len(rows) > 1 else "") or "not for long enough")
+                if lacking := lacks(self._watch.rows, began):
+                    raise NotYetError(lacking)
 
             what = "a lab that is well"
             try:
@@ -98,7 +97,7 @@ class Conduct:
                     details=error.details,
                     resolution="lab status; if a drill left it so, `lab drill undo` brings it back",
                 ) from error
-        last = next(row for row in reversed(self._watch.rows) if row.settled and row.whole)
+        last = next(row for row in reversed(self._watch.rows) if row.works_without())
         assert last.leader is not None
         assert last.holders is not None
         return Before(self._watch.plan, next(iter(last.holders)), last.leader[0])
@@ -124,8 +123,8 @@ class Conduct:
 
     def _until_whole(self, healed: float) -> bool:
         def whole() -> None:
-            if not calm(self._watch.rows, healed, lambda row: row.whole):
-                raise NotYetError("not yet")
+            if lacking := lacks(self._watch.rows, healed):
+                raise NotYetError(lacking)
 
         return self._wait(whole, WHOLE_SECONDS)
 
@@ -140,7 +139,7 @@ class Conduct:
         """The drill takes that long; nothing is waited for."""
         self._clock.sleep(seconds)
 
-    def _works(self, row: Row, nodes: tuple[NodePlan, ...]) -> bool:
+    def _works(self, row: Row, nodes: tuple[NodePlan, ...]) -> bool | None:
         gone = {node.name for node in nodes} if self._drill.takes_nodes else set()
         return row.works_without(gone, split=self._drill.splits)
 
