@@ -59,6 +59,8 @@ class PlaneSight:
     etcd: EtcdSight | Problem
     peers: Mapping[str, frozenset[str]]
     """With whom each component has connections to port 6443 or the load balancer's."""
+    servers: Mapping[str, str]
+    """By the address and port of each server that its load balancer is told to lead to."""
 
 
 def planes_of(inventory: Inventory) -> tuple[Node, ...]:
@@ -122,6 +124,7 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
         "alarms": _etcd("maintenance/alarm", {"action": "GET"}),
         "holder": f"ip -oneline -4 address show to {address}/32",
         "sockets": "ss --no-header --tcp --numeric --processes state established",
+        "servers": _balanced(inventory),
     }
     commands = [
         *(Command(f"way {way}", script) for way, script in ways.items()),
@@ -137,6 +140,7 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
         bool(outputs["holder"].stdout.strip()),
         etcd_sight(outputs["status"], outputs["members"], outputs["alarms"]),
         peers(outputs["sockets"].stdout, {SERVER_PORT, inventory.kubernetes.api_port}),
+        _of_servers(outputs["servers"].stdout),
     )
 
 
@@ -153,6 +157,20 @@ def _names(inventory: Inventory) -> Iterable[str]:
     yield from (str(kubernetes.api_address), str(kubernetes.api_service_address), "127.0.0.1")
     for node in planes_of(inventory):
         yield from (node.name, *sorted(map(str, node.addresses)))
+
+
+def _balanced(inventory: Inventory) -> str:
+    """Asks each server that the node's load balancer names, and says what became of it, a line for each."""
+    local = inventory.kubernetes.load_balancer == LOCAL_PROXY
+    file, words = ("/etc/nginx/nginx.conf", "") if local else ("/etc/haproxy/haproxy.cfg", r"[^ ]+ ")
+    find = rf"sed --regexp-extended --quiet 's/^ *server {words}([0-9.]+:[0-9]+).*/\1/p' {file} | sort -u"
+    return f"for server in $({find}); do echo $server $({_ASK} https://$server/version 2>&1); done"
+
+
+def _of_servers(said: str) -> Mapping[str, str]:
+    """By address and port what curl said of it, from lines of both; nothing where all is right."""
+    lines = [line.partition(" ") for line in said.splitlines()]
+    return {server: error for server, _, error in lines if server}
 
 
 def _served(name: str, node: Node) -> str:

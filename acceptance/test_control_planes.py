@@ -12,6 +12,7 @@ import pytest
 from acceptance.control_planes import (
     COMPONENTS,
     LOCAL_PROXY,
+    SERVER_PORT,
     EtcdSight,
     PlaneSight,
     content_hashes,
@@ -62,7 +63,9 @@ def test_api_by_every_way(control_plane: Node, sights: Sights) -> None:
 def test_served_certificate(control_plane: Node, sights: Sights) -> None:
     """What the API server serves, not what lies on the disk, is good for each name and address of all."""
     names = _seen(sights, control_plane.name).names
-    assert {name: reason for name, reason in names.items() if reason} == {}
+    wrong = {name: reason for name, reason in names.items() if reason}
+    what = "the certificate that the API server serves on"
+    assert not wrong, f"{what} {control_plane.name} is not good for {', '.join(wrong)}: {wrong}"
 
 
 def test_components_use_the_load_balancer(
@@ -74,6 +77,34 @@ def test_components_use_the_load_balancer(
     assert not wrong, f"on {control_plane.name}, expected {wanted}: {wrong}"
     record_property(SEEN, f"{', '.join(name for name in COMPONENTS if name in peers)}: {wanted}")
     assert "kubelet" in peers, f"kubelet on {control_plane.name} has no connection to the API"
+
+
+def test_load_balancer_leads_to_api_servers(
+    control_plane: Node, sights: Sights, inventory: Inventory, record_property: Record
+) -> None:
+    """Each server that it is told of is asked for the API, whatever its own checks say; and it knows all."""
+    name, servers = control_plane.name, _seen(sights, control_plane.name).servers
+    record_property(SEEN, ", ".join(servers))
+    silent = {server: reason for server, reason in servers.items() if reason}
+    assert not silent, f"the load balancer on {name} leads to {', '.join(silent)}, where no API is: {silent}"
+    all_servers = {f"{node.internal_address}:{SERVER_PORT}" for node in planes_of(inventory)}
+    lacking = sorted(all_servers - servers.keys())
+    assert not lacking, f"the load balancer on {name} does not lead to {', '.join(lacking)}"
+
+
+def test_no_other_has_its_address(control_plane: Node, sights: Sights, inventory: Inventory) -> None:
+    """Who has the API's address is alone with it."""
+    address, name = inventory.kubernetes.api_address, control_plane.name
+    if inventory.kubernetes.load_balancer == LOCAL_PROXY or not _seen(sights, name).has_common_address:
+        return
+    others = [
+        other
+        for other, sight in sights.items()
+        if other != name and isinstance(sight, PlaneSight) and sight.has_common_address
+    ]
+    assert not others, (
+        f"{address} is on {name} and on {', '.join(others)}: they do not hear each other's VRRP"
+    )
 
 
 def test_one_has_the_common_address(inventory: Inventory, sights: Sights, record_property: Record) -> None:

@@ -7,7 +7,7 @@ Names, subjects and usages are those of kubeadm's certs and kubeconfig phases
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import yaml
 
@@ -78,18 +78,26 @@ def api_server_addresses(plan: Plan) -> tuple[IpAddress, ...]:
     return tuple(dict.fromkeys(known))
 
 
-def _certificates(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+def api_server_certificate(
+    plan: Plan, secrets: ClusterSecrets, without: Collection[IpAddress] = ()
+) -> KeyPair:
+    """For every name and address by which someone may reach the API, but for those `without`."""
+    addresses = tuple(each for each in api_server_addresses(plan) if each not in without)
     names = api_server_names(plan)
+    subject = Subject("kube-apiserver", dns_names=names, addresses=addresses, server=True)
+    return issue(secrets.authority, subject)
+
+
+def _certificates(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
     etcd_names = ("localhost", node.name)
     etcd_addresses = (node.internal_address, LOOPBACK)
     cluster, front_proxy, etcd = secrets.authority, secrets.front_proxy_authority, secrets.etcd_authority
-    api = Subject("kube-apiserver", dns_names=names, addresses=api_server_addresses(plan), server=True)
     etcd_member = Subject(node.name, dns_names=etcd_names, addresses=etcd_addresses, client=True, server=True)
     pairs = {
         f"{PKI}/ca": cluster,
         f"{PKI}/front-proxy-ca": front_proxy,
         f"{PKI}/etcd/ca": etcd,
-        f"{PKI}/apiserver": issue(cluster, api),
+        f"{PKI}/apiserver": api_server_certificate(plan, secrets),
         f"{PKI}/apiserver-kubelet-client": issue(
             cluster, Subject("kube-apiserver-kubelet-client", (ADMINS,), client=True)
         ),

@@ -8,12 +8,14 @@ from enum import StrEnum
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.objects import PodState, Workload
+from lab.cluster.secrets import ClusterSecrets
 from lab.foundation.wait import Deadline, wait_for
 from lab.host import site as host_site
 from lab.machines.machines import Machines
 from lab.modes.mode import Mode
 from lab.nodes.connection import Command, NodeConnection, Script
 from lab.nodes.pool import Nodes
+from lab.topology.models import NodeRole, Tuning
 from lab.topology.plan import NetworkPlan, NodePlan, Plan
 
 SETTLE_SECONDS = 300.0
@@ -42,6 +44,9 @@ class Site:
     api: ClusterApi
     machines: Machines
     enclosure: host_site.Site
+    secrets: ClusterSecrets
+    tuning: Tuning
+    """Of the cluster, never `auto`."""
     say: Callable[[str], None]
     """Told what is waited for."""
 
@@ -105,7 +110,8 @@ class Fault:
     unfit: Callable[[Plan, Mode], str] = fits_every_mode
     """Why it means nothing in this mode and topology; empty when it does."""
     scope: Scope = Scope.NODE
-    workers_only: bool = False
+    only: NodeRole | None = None
+    """The nodes that can have it; None for all."""
 
 
 def pods_on(site: Site, workload: Workload, node: NodePlan) -> list[PodState]:

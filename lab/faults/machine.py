@@ -6,6 +6,7 @@ import time
 
 from lab.faults.fault import Before, Fault, Site
 from lab.foundation.wait import NotYetError
+from lab.topology.models import NodeRole
 from lab.topology.plan import NodePlan
 
 HOUR = 3600
@@ -53,5 +54,5 @@ def _free(site: Site, node: NodePlan, before: Before) -> None:
 
 MACHINE_FAULTS = (
     Fault("clock-off", "the clock of a node is an hour behind", _behind, _right_time),
-    Fault("disk-full", "the disk of a node is full", _fill, _free, workers_only=True),
+    Fault("disk-full", "the disk of a node is full", _fill, _free, only=NodeRole.WORKER),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from lab.faults.cluster import CLUSTER_FAULTS
+from lab.faults.control_planes import CONTROL_PLANE_FAULTS
 from lab.faults.fault import Fault
 from lab.faults.firewall import FIREWALL_FAULTS
 from lab.faults.kernel import KERNEL_FAULTS
@@ -26,6 +27,7 @@ FAULTS = (
     *CLUSTER_FAULTS,
     *LAN_FAULTS,
     *MACHINE_FAULTS,
+    *CONTROL_PLANE_FAULTS,
 )
 
 

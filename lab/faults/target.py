@@ -25,7 +25,7 @@ def target_of(fault: Fault, name: str | None, plan: Plan) -> NodePlan:
 
     Raises WrongUseError for a node that there is not or that cannot have the fault.
     """
-    able = [node for node in plan.nodes if not fault.workers_only or node.role is NodeRole.WORKER]
+    able = [node for node in plan.nodes if fault.only in (None, node.role)]
     if fault.scope is not Scope.NODE:
         if name is not None:
             raise WrongUseError(
@@ -35,8 +35,8 @@ def target_of(fault: Fault, name: str | None, plan: Plan) -> NodePlan:
         return plan.nodes[-1]
     if not able:
         raise WrongUseError(
-            f"the fault {fault.name} needs a worker, and the lab has none",
-            resolution="use a topology with workers",
+            f"the fault {fault.name} needs a {fault.only}, and the lab has none",
+            resolution=f"use a topology with a {fault.only}",
         )
     if name is None:
         workers = [node for node in able if node.role is NodeRole.WORKER]

@@ -173,4 +173,14 @@ def _at_work(folder: LabFolder, progress: Progress) -> Lab:
 
 def _site(lab: Lab, at: StepContext) -> Site:
     mode = mode_named(lab.plan.mode)
-    return Site(lab.plan, mode, lab.nodes, lab.api, lab.machines, lab.site, at.doing)
+    return Site(
+        plan=lab.plan,
+        mode=mode,
+        nodes=lab.nodes,
+        api=lab.api,
+        machines=lab.machines,
+        enclosure=lab.site,
+        secrets=lab.membership.secrets,
+        tuning=lab.tuning,
+        say=at.doing,
+    )

@@ -89,17 +89,22 @@ def _number(count: int, what: str) -> str:
 
 
 def matrix(outcomes: Mapping[tuple[str, str], str]) -> str:
-    """A table of Markdown, faults down, modes across; `outcomes` is by mode and fault."""
+    """A table of Markdown, faults down, modes across; `outcomes` is by mode and fault.
+
+    A fault that means nothing in the usual topology is left out until it was tried in another.
+    """
     plan = make_plan(load_topology(TOPOLOGY))
     modes = mode_names()
     plans = {mode: plan.in_mode(ModeChoice.parse(mode)) for mode in modes}
     lines = [f"| fault | {' | '.join(modes)} |", "|" + " --- |" * (len(modes) + 1)]
     for fault in FAULTS:
         cells = [
-            NOTHING if fault.unfit(plans[mode], mode_named(mode)) else outcomes.get((mode, fault.name), "")
+            outcomes.get((mode, fault.name))
+            or (NOTHING if fault.unfit(plans[mode], mode_named(mode)) else "")
             for mode in modes
         ]
-        lines.append(f"| {fault.name} | {' | '.join(cells)} |")
+        if set(cells) != {NOTHING}:
+            lines.append(f"| {fault.name} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", LEGEND])
 
 

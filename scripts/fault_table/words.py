@@ -28,6 +28,11 @@ WORDS = {
     "gateway-silent": r"the gateway \S+ of the underlay is silent",
     "clock-off": r"the clock of NODE is \d+ s or more behind",
     "disk-full": r"the disk of NODE is full",
+    "vrrp-split": r"\S+ is on (NODE and on \S+|\S+ and on NODE): they do not hear each other's VRRP",
+    "etcd-member-down": r"etcd on NODE does not answer",
+    "certificate-nameless": r"the certificate that the API server serves on NODE is not good for \S+",
+    "health-check-lies": r"the load balancer on NODE leads to \S+:22, where no API is",
+    "dead-server-named": r"the load balancer on NODE leads to \S+:6443, where no API is",
 }
 
 

@@ -9,12 +9,14 @@ from typing import cast
 import pytest
 
 from lab.cluster.api import ClusterApi
+from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 from lab.faults.fault import Site
 from lab.host.enclosure import Enclosure
 from lab.machines.machines import Machines
 from lab.modes.mode import Mode
 from lab.modes.registry import mode_named
 from lab.nodes.pool import Nodes
+from lab.topology.models import Tuning
 from lab.topology.plan import NodePlan, Plan
 from tests.faults.site_stand_ins import BashNode, BashNodes, MakeSite, MemoryApi
 
@@ -44,8 +46,13 @@ def node() -> Iterator[BashNode]:
     holder.stdout.close()
 
 
+@pytest.fixture(scope="session")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> ClusterSecrets:
+    return load_or_make_secrets(tmp_path_factory.mktemp("faults") / "secrets.json")
+
+
 @pytest.fixture
-def site(plan: Plan) -> MakeSite:
+def site(plan: Plan, secrets: ClusterSecrets) -> MakeSite:
     """A lab in a mode, made of stand-ins: site(mode, node=..., api=..., enclosure=...)."""
 
     def make(
@@ -55,15 +62,18 @@ def site(plan: Plan) -> MakeSite:
         api: MemoryApi | None = None,
         enclosure: Enclosure | None = None,
         machines: object = None,
+        of: Plan | None = None,
     ) -> Site:
         found: Mode = mode_named(mode)
         return Site(
-            plan,
+            of or plan,
             found,
             cast(Nodes, BashNodes(node)),
             cast(ClusterApi, api or MemoryApi()),
             cast(Machines, machines),
             cast(Enclosure, enclosure),
+            secrets,
+            Tuning.STOCK,
             lambda text: None,
         )
 

@@ -23,6 +23,7 @@ from lab.operations.faults import (
 from lab.state.faults import InjectedFault, read_faults, write_faults
 from lab.state.records import LabRecord, SnapshotRecord, read_record, save_topology, write_record
 from lab.topology.loader import find_topology
+from lab.topology.models import NodeRole
 from lab.topology.plan import NodePlan
 
 DONE: list[str] = []
@@ -69,7 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: list[bool]) -
         _does("broken", fails),
         replace(_does("lan", []), scope=Scope.LAN),
         replace(_does("misplaced", []), unfit=lambda plan, mode: f"{mode.name} has no such thing"),
-        replace(_does("worker", []), workers_only=True),
+        replace(_does("worker", []), only=NodeRole.WORKER),
     )
     monkeypatch.setattr(faults, "FAULTS", everything)
     monkeypatch.setattr(faults, "fault_named", {fault.name: fault for fault in everything}.__getitem__)

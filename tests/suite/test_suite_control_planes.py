@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,8 @@ from acceptance.conftest import pytest_ignore_collect
 from acceptance.control_planes import (
     EtcdSight,
     PlaneSight,
+    _balanced,
+    _of_servers,
     content_hashes,
     endpoint_on_nodes,
     etcd_sight,
@@ -36,6 +39,9 @@ SOCKETS = """\
 0 0 172.31.7.101:40004 172.31.7.102:2380 users:(("kubelet",pid=1,fd=10))
 0 0 172.31.7.101:6443 172.31.7.102:40000
 """
+
+
+ALL_SERVERS = {f"172.31.7.10{index}:6443": "" for index in (1, 2, 3)}
 
 
 def inventory_of(hosts: int, **kubernetes: object) -> Inventory:
@@ -90,7 +96,9 @@ def member(leader: str = "1", term: int = 4, **changes: Any) -> EtcdSight:
 
 def sights_of(*etcds: EtcdSight, holders: tuple[str, ...] = ("m1",)) -> Mapping[str, PlaneSight | Problem]:
     return {
-        name: PlaneSight({}, {}, name in holders, etcd, {"kubelet": frozenset({"172.31.7.100:8443"})})
+        name: PlaneSight(
+            {}, {}, name in holders, etcd, {"kubelet": frozenset({"172.31.7.100:8443"})}, ALL_SERVERS
+        )
         for name, etcd in zip(NAMES, etcds, strict=True)
     }
 
@@ -165,6 +173,63 @@ def test_right_sights_pass(several: Inventory) -> None:
         checks.test_api_by_every_way(node, sights)
         checks.test_served_certificate(node, sights)
         checks.test_components_use_the_load_balancer(node, sights, several, ignore)
+        checks.test_load_balancer_leads_to_api_servers(node, sights, several, ignore)
+        checks.test_no_other_has_its_address(node, sights, several)
+
+
+def test_an_address_on_two_nodes_is_told_of_both(several: Inventory) -> None:
+    sights = sights_of(member(), member(), member(), holders=("m1", "m3"))
+    checks.test_no_other_has_its_address(several.nodes[1], sights, several)
+    for node, other in (("m1", "m3"), ("m3", "m1")):
+        found = next(each for each in several.nodes if each.name == node)
+        with pytest.raises(
+            AssertionError, match=rf"172\.31\.7\.100 is on {node} and on {other}: they do not"
+        ):
+            checks.test_no_other_has_its_address(found, sights, several)
+
+
+HAPROXY = """\
+backend ready
+    server m1 172.31.7.101:6443
+    server m2 172.31.7.102:22 port 6443
+backend listening
+    server m1 172.31.7.101:6443
+"""
+NGINX = """\
+    upstream api {
+        server 172.31.7.101:6443 max_fails=2 fail_timeout=4s;
+        server 172.31.7.254:6443 max_fails=2 fail_timeout=4s;
+    }
+    server {
+        listen 127.0.0.1:6443;
+"""
+
+
+@pytest.mark.parametrize(
+    ("balancer", "file", "wrong"),
+    [("keepalived-haproxy", HAPROXY, "172.31.7.102:22"), ("local-nginx", NGINX, "172.31.7.254:6443")],
+)
+def test_each_server_of_a_load_balancer_is_asked(
+    tmp_path: Path, balancer: str, file: str, wrong: str
+) -> None:
+    """By what its configuration says; the command is run by a real shell."""
+    (tmp_path / "conf").write_text(file)
+    script = _balanced(inventory_of(3, load_balancer=balancer, api_port=8443))
+    for path in ("/etc/haproxy/haproxy.cfg", "/etc/nginx/nginx.conf"):
+        script = script.replace(path, str(tmp_path / "conf"))
+    refusing = f'curl() {{ case "$*" in *{wrong}/*) echo refused >&2; return 7;; esac; }}\n'
+    said = LocalShell("m1").bash(f"{refusing}{script}", BATCH_TIMEOUT)
+    assert _of_servers(said) == {"172.31.7.101:6443": "", wrong: "refused"}
+
+
+def test_a_load_balancer_that_lacks_a_server(several: Inventory) -> None:
+    sights = sights_of(member(), member(), member())
+    first = sights["m1"]
+    assert isinstance(first, PlaneSight)
+    known = {server: "" for server in ALL_SERVERS if not server.startswith("172.31.7.103")}
+    lacking = {**sights, "m1": replace(first, servers=known)}
+    with pytest.raises(AssertionError, match=r"on m1 does not lead to 172\.31\.7\.103:6443"):
+        checks.test_load_balancer_leads_to_api_servers(several.nodes[0], lacking, several, ignore)
 
 
 def test_wrong_sights_fail(several: Inventory) -> None:
@@ -187,10 +252,14 @@ def test_wrong_sights_fail(several: Inventory) -> None:
         True,
         Problem("refused"),
         {"kubelet": frozenset({"172.31.7.102:6443"})},
+        {"172.31.7.102:22": "wrong version number"},
     )
     sights = {"m1": astray}
-    for check in (checks.test_api_by_every_way, checks.test_served_certificate):
-        with pytest.raises(AssertionError):
-            check(several.nodes[0], sights)
+    with pytest.raises(AssertionError):
+        checks.test_api_by_every_way(several.nodes[0], sights)
+    with pytest.raises(AssertionError, match="serves on m1 is not good for m3"):
+        checks.test_served_certificate(several.nodes[0], sights)
+    with pytest.raises(AssertionError, match=r"on m1 leads to 172\.31\.7\.102:22, where no API is"):
+        checks.test_load_balancer_leads_to_api_servers(several.nodes[0], sights, several, ignore)
     with pytest.raises(AssertionError, match=r"expected 172\.31\.7\.100:8443"):
         checks.test_components_use_the_load_balancer(several.nodes[0], sights, several, ignore)
