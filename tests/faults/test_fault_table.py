@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.faults.control_planes import CONTROL_PLANE_FAULTS
 from lab.faults.registry import FAULTS
 from lab.foundation.errors import LabError
 from lab.modes.registry import mode_names
@@ -187,11 +188,17 @@ def test_the_tables_hide_nothing(run: Run, said: str) -> None:
 
 
 def test_every_fault_and_mode_has_a_cell_of_the_matrix() -> None:
-    lines = matrix({("macvlan", "forward-drop"): "**not found**"}).splitlines()
+    tried = {("macvlan", "forward-drop"): "**not found**", ("flannel-vxlan", "vrrp-split"): "✓"}
+    lines = matrix(tried).splitlines()
     modes = [cell.strip() for cell in lines[0].split("|")[2:-1]]
     assert tuple(modes) == mode_names()
     rows = {cells[1].strip(): cells[2:-1] for line in lines[2:] if (cells := line.split("|"))[1:]}
-    assert sorted(rows) == sorted(fault.name for fault in FAULTS)
+    elsewhere = {fault.name for fault in CONTROL_PLANE_FAULTS} - {"vrrp-split"}
+    assert sorted(rows) == sorted({fault.name for fault in FAULTS} - elsewhere)
+    split = rows["vrrp-split"]
+    assert [mode for mode, cell in zip(modes, split, strict=True) if cell.strip() != NOTHING] == [
+        "flannel-vxlan"
+    ]
     drop, label = rows["forward-drop"], rows["label-missing"]
     assert [mode for mode, cell in zip(modes, drop, strict=True) if cell.strip()] == ["macvlan"]
     assert drop[modes.index("macvlan")].strip() == "**not found**"
