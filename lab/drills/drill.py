@@ -17,6 +17,13 @@ from lab.topology.plan import NodePlan, Plan
 SCRIPT_SECONDS = 120.0
 
 
+class Mark(StrEnum):
+    """An instant by which writes are judged."""
+
+    BACKUP_BEGINS = "the backup begins"
+    BACKUP_ENDS = "the backup is there"
+
+
 @dataclass(frozen=True)
 class Ground:
     """The lab that a drill is run on."""
@@ -26,6 +33,10 @@ class Ground:
     machines: Machines
     move_leader: Callable[[str, str], None]
     """From the member of etcd on one node to that on another."""
+    mark: Callable[[Mark], None]
+    """Keep when something was done that writes are judged by."""
+    rest: Callable[[float], None]
+    """Let so many seconds pass in which the client goes on writing."""
 
     def run(self, node: NodePlan, script: str, what: str) -> str:
         """Run bash on a node to its good end and return what it printed. Raises LabError."""
@@ -56,6 +67,7 @@ class Course(StrEnum):
 
     RECOVERS = "the cluster recovers by itself"
     STAYS_OUT = "no write is taken until it is put right"
+    GOES_BACK = "all is as it was at the backup once it is put right"
 
 
 Aim = Callable[[Before], tuple[NodePlan, ...]]

@@ -130,8 +130,23 @@ def recovered_after(rows: Iterable[Row], span: Span, good: Callable[[Row], bool 
     return None if good_from is None else good_from - span.begin
 
 
-def lost_writes(writes: Iterable[Write], stored: frozenset[str]) -> tuple[str, ...]:
-    """Names of those that were acknowledged and are not stored."""
-    return tuple(
-        write.name for write in writes if write.fate is Fate.ACKNOWLEDGED and write.name not in stored
+def must_be_stored(writes: Iterable[Write], forgotten: Span | None) -> frozenset[str]:
+    """Names of those that were acknowledged, but for those of which a part lies in what is forgotten."""
+    return frozenset(
+        write.name
+        for write in writes
+        if write.fate is Fate.ACKNOWLEDGED
+        and (forgotten is None or write.ended < forgotten.begin or write.began > forgotten.end)
+    )
+
+
+def must_be_gone(writes: Iterable[Write], forgotten: Span | None) -> frozenset[str]:
+    """Names of those that were acknowledged within what is forgotten."""
+    return frozenset(
+        write.name
+        for write in writes
+        if write.fate is Fate.ACKNOWLEDGED
+        and forgotten is not None
+        and forgotten.begin < write.began
+        and write.ended < forgotten.end
     )

@@ -46,6 +46,10 @@ class Observed:
     acknowledged: int
     lost: Mapping[str, tuple[str, ...] | None]
     """Writes that are missing, by member of etcd; None for a member that could not be asked."""
+    forgotten: int = 0
+    """How many acknowledged writes were to be gone, as they came after a backup."""
+    remembered: int = 0
+    """How many of them a member still has."""
 
 
 def allowed_gap(drill: Drill, configured: Configured) -> float:
@@ -59,7 +63,11 @@ def judge(drill: Drill, configured: Configured, observed: Observed) -> tuple[Jud
         _happened(observed),
         *([_stayed_out(observed)] if drill.course is Course.STAYS_OUT else []),
         _nothing_lost(observed),
-        _gap(drill, configured, observed),
+        *(
+            [_went_back(observed)]
+            if drill.course is Course.GOES_BACK
+            else [_gap(drill, configured, observed)]
+        ),
         _recovered(drill, observed),
         _whole(observed),
     )
@@ -101,6 +109,15 @@ def _nothing_lost(observed: Observed) -> Judgement:
         return Judgement(claim, Held.UNKNOWN, f"not asked: {', '.join(silent) or 'every member of etcd'}")
     told = f"each of {len(observed.lost)} members of etcd has all {observed.acknowledged}"
     return Judgement(claim, Held.YES, told)
+
+
+def _went_back(observed: Observed) -> Judgement:
+    claim = "what was written after the backup is gone"
+    if not observed.forgotten or None in observed.lost.values():
+        return Judgement(claim, Held.UNKNOWN, "nothing was, or not every member of etcd could be asked")
+    if observed.remembered:
+        return Judgement(claim, Held.NO, f"{observed.remembered} of {observed.forgotten} are there")
+    return Judgement(claim, Held.YES, f"{observed.forgotten} writes that were acknowledged")
 
 
 def _gap(drill: Drill, configured: Configured, observed: Observed) -> Judgement:

@@ -9,7 +9,16 @@ import pytest
 
 from lab.cluster.tuning import settings_of
 from lab.drills.configured import Configured, configured_of
-from lab.drills.findings import Gap, Span, changes_of, gap_of, lost_writes, recovered_after, writer_pause
+from lab.drills.findings import (
+    Gap,
+    Span,
+    changes_of,
+    gap_of,
+    must_be_gone,
+    must_be_stored,
+    recovered_after,
+    writer_pause,
+)
 from lab.drills.live import live_line
 from lab.drills.observation import Leases, Row, calm, lacks
 from lab.drills.registry import DRILLS, drill_named
@@ -93,8 +102,15 @@ def test_the_pause_of_the_writer() -> None:
 
 def test_only_what_was_acknowledged_can_be_lost() -> None:
     writes = [write("0", 1.0), write("1", 2.0, Fate.UNKNOWN), write("2", 3.0), write("3", 4.0, Fate.REFUSED)]
-    assert lost_writes(writes, frozenset({"0", "1", "2"})) == ()
-    assert lost_writes(writes, frozenset({"0"})) == ("2",)
+    assert must_be_stored(writes, None) == {"0", "2"}
+    assert must_be_gone(writes, None) == frozenset()
+
+
+def test_what_a_backup_forgets() -> None:
+    writes = [write(name, float(name)) for name in "12345"]
+    assert must_be_stored(writes, Span(2.5, 4.95)) == {"1", "2"}, "the fifth began within"
+    assert must_be_stored(writes, Span(2.5, 4.5)) == {"1", "2", "5"}
+    assert must_be_gone(writes, Span(2.95, 4.5)) == {"4"}, "the third began before the backup was there"
 
 
 def test_what_became_another() -> None:
@@ -224,6 +240,13 @@ def test_without_a_majority_no_write_may_be_taken() -> None:
     assert held(out, "quorum") is Held.YES
     assert held(replace(out, written_while_out=1), "quorum") is Held.NO
     assert held(GOOD, "quorum") is Held.UNKNOWN
+
+
+def test_what_a_restore_is_judged_by() -> None:
+    back = replace(GOOD, out=Gap(60.0, 58.0, 60, 58, ended=False), forgotten=20)
+    assert held(back, "etcd-restore") is Held.YES
+    assert held(replace(back, remembered=1), "etcd-restore") is Held.NO
+    assert held(GOOD, "etcd-restore") is Held.UNKNOWN, "nothing was written after the backup"
 
 
 def test_the_bound_is_twice_the_detection_and_a_lease() -> None:

@@ -16,7 +16,6 @@ from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 from lab.cluster.tuning import settings_of
 from lab.drills import observation
 from lab.drills.configured import configured_of
-from lab.drills.drill import Ground
 from lab.drills.plot import plot_svg
 from lab.drills.registry import drill_named
 from lab.drills.report import Report
@@ -60,6 +59,7 @@ class Hands:
         self.cluster = cluster
         self.after = after
         self.done: list[str] = []
+        self.backup: set[str] = set()
 
     def power_off(self, node: str) -> None:
         self.cluster.machines_down.add(node)
@@ -84,6 +84,11 @@ class Hands:
         elif verb == "start" and program in down:
             down[program].discard(node)
             self.cluster.fail_over()
+        elif script.name.startswith("back up etcd"):
+            self.backup = set(self.cluster.stored)
+        elif script.name.startswith("restore etcd"):
+            self.cluster.stored.clear()
+            self.cluster.stored.update(self.backup)
         elif program == "keepalived":
             self.cluster.holder = "k8s-master2" if verb == "kill" else "k8s-master1"
         return Result(node, 0, "", "")
@@ -136,8 +141,15 @@ def run(cluster: SmallCluster, name: str, hands: Hands, saved: list[str] | None 
     )
     clock = FastClock()
     watched = Watch(cast(Lab, lab), clock, lambda _: None, 1.0)
-    ground = Ground(cluster.plan, cast(Nodes, hands), cast(Machines, hands), watched.move_leader)
-    tested = OnLab(drill_named(name), "a", "flannel-vxlan", configured_of(settings), ground)
+    tested = OnLab(
+        drill_named(name),
+        "a",
+        "flannel-vxlan",
+        configured_of(settings),
+        cluster.plan,
+        cast(Nodes, hands),
+        cast(Machines, hands),
+    )
     with watched:
         return Conduct(tested, watched, clock, SilentProgress()).run(
             lambda: (saved if saved is not None else []).append("saved"), lambda _: None
@@ -180,6 +192,26 @@ def test_a_quorum_that_is_lost_and_comes_back(cluster: SmallCluster) -> None:
 def test_what_the_cluster_recovers_from_by_itself(cluster: SmallCluster, name: str) -> None:
     report = run(cluster, name, Hands(cluster))
     assert report.held is Held.YES, report_text(report)
+
+
+def test_etcd_goes_back_to_its_backup(cluster: SmallCluster) -> None:
+    hands = Hands(cluster)
+    report = run(cluster, "etcd-restore", hands)
+    assert report.held is Held.YES, report_text(report)
+    assert claims(report)["what was written after the backup is gone"] is Held.YES
+    assert [name for name in hands.done if name.startswith("fetch")]
+
+
+def test_a_restore_that_restores_nothing_is_told(cluster: SmallCluster) -> None:
+    class Forgetful(Hands):
+        def _run(self, node: str, script: Script) -> Result:
+            if script.name.startswith("restore"):
+                return Result(node, 0, "", "")
+            return super()._run(node, script)
+
+    report = run(cluster, "etcd-restore", Forgetful(cluster))
+    assert claims(report)["what was written after the backup is gone"] is Held.NO
+    assert report.held is Held.NO
 
 
 def test_a_lost_write_is_told(cluster: SmallCluster) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.drills.clock import Clock
 from lab.drills.configured import Configured
-from lab.drills.drill import Before, Course, Drill, Ground
-from lab.drills.findings import Span, changes_of, gap_of, recovered_after, writer_pause
+from lab.drills.drill import Before, Course, Drill, Ground, Mark
+from lab.drills.findings import (
+    Span,
+    changes_of,
+    gap_of,
+    must_be_gone,
+    must_be_stored,
+    recovered_after,
+    writer_pause,
+)
 from lab.drills.observation import CALM, Row, calm, lacks
 from lab.drills.report import Report, Times
 from lab.drills.verdict import Observed, allowed_gap, judge
@@ -16,9 +24,11 @@ from lab.drills.writer import Fate, Write
 from lab.foundation.errors import LabError
 from lab.foundation.progress import Progress
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
+from lab.machines.machines import Machines
+from lab.nodes.pool import Nodes
 from lab.operations.drills.watch import Watch
 from lab.state.records import now
-from lab.topology.plan import NodePlan
+from lab.topology.plan import NodePlan, Plan
 
 WELL_SECONDS = 120.0
 """Until a lab that was just saved must be well."""
@@ -38,7 +48,18 @@ class Tested:
     lab: str
     mode: str
     configured: Configured
-    ground: Ground
+    plan: Plan
+    nodes: Nodes
+    machines: Machines
+
+
+@dataclass(frozen=True)
+class OfWrites:
+    """What became of them."""
+
+    lost: Mapping[str, tuple[str, ...] | None]
+    forgotten: int
+    remembered: int
 
 
 class Conduct:
@@ -50,6 +71,10 @@ class Conduct:
         self._watch = watch
         self._clock = clock
         self._progress = progress
+        self._marks: dict[Mark, float] = {}
+        self._ground = Ground(
+            tested.plan, tested.nodes, tested.machines, watch.move_leader, self._mark, self._rest
+        )
 
     def run(self, save: Callable[[], None], tell: Callable[[str], None]) -> Report:
         """`save` makes the save point, once the lab is well; `tell` hears which stage begins.
@@ -67,15 +92,17 @@ class Conduct:
         injured = self._clock.now()
         tell("since")
         with self._progress.step(f"{self._drill.name}: {', '.join(node.name for node in nodes)}"):
-            self._drill.injure(self._tested.ground, nodes)
+            self._drill.injure(self._ground, nodes)
         with self._progress.step("observe"):
             self._observe(injured, before, nodes)
         healed = self._clock.now()
         tell("put right")
         with self._progress.step("put it right"):
-            self._drill.heal(self._tested.ground, nodes)
+            self._drill.heal(self._ground, nodes)
         with self._progress.step("until every control plane takes part"):
             whole = self._until_whole(healed)
+        if whole:
+            self._watch.learn_names()
         self._watch.stop_writing()
         self._rest(CALM)
         ended = self._clock.now()
@@ -105,7 +132,7 @@ class Conduct:
     def _observe(self, injured: float, before: Before, nodes: tuple[NodePlan, ...]) -> None:
         """Until it has recovered by itself, or for as long as it is to stay out."""
         drill, configured = self._drill, self._tested.configured
-        if drill.course is Course.STAYS_OUT:
+        if drill.course is not Course.RECOVERS:
             self._rest(3 * configured.election + CALM)
             return
         self._rest(drill.detection(configured) + CALM)
@@ -135,6 +162,9 @@ class Conduct:
             return False
         return True
 
+    def _mark(self, mark: Mark) -> None:
+        self._marks[mark] = self._clock.now()
+
     def _rest(self, seconds: float) -> None:
         """The drill takes that long; nothing is waited for."""
         self._clock.sleep(seconds)
@@ -151,7 +181,7 @@ class Conduct:
         hurt, back = Span(times.injured, times.healed), Span(times.healed, times.ended)
         api = [row.api for row in rows]
         shown = [row.at for row in rows if row.at >= times.injured and drill.shows(row, before, nodes)]
-        if drill.course is Course.STAYS_OUT:
+        if drill.course is not Course.RECOVERS:
             judged, out = back, gap_of(api, hurt)
             gap = gap_of([sight for sight in api if sight.at >= back.begin], back)
             pause = writer_pause([write for write in writes if write.ended >= back.begin], back)
@@ -161,6 +191,7 @@ class Conduct:
             gap, pause = gap_of(api, hurt), writer_pause(writes, hurt)
             recovered = recovered_after(rows, judged, lambda row: self._works(row, nodes))
         meanwhile = Span(shown[0], times.healed) if shown else hurt
+        of_writes = self._of_writes(writes, times.healed)
         observed = Observed(
             happened=bool(shown),
             out=out,
@@ -170,7 +201,9 @@ class Conduct:
             recovered=recovered,
             whole=whole,
             acknowledged=self._watch.writer.acknowledged,
-            lost=self._watch.lost(),
+            lost=of_writes.lost,
+            forgotten=of_writes.forgotten,
+            remembered=of_writes.remembered,
         )
         return Report(
             drill.name,
@@ -191,6 +224,19 @@ class Conduct:
             rows,
             writes,
         )
+
+    def _of_writes(self, writes: Sequence[Write], healed: float) -> OfWrites:
+        """Read all back, from each member of etcd."""
+        begins, ends = self._marks.get(Mark.BACKUP_BEGINS), self._marks.get(Mark.BACKUP_ENDS)
+        kept = Span(begins, healed) if begins is not None else None
+        gone = must_be_gone(writes, Span(ends, healed) if ends is not None else None)
+        wanted = must_be_stored(writes, kept)
+        stored = self._watch.read_back(wanted)
+        lost = {
+            node: None if names is None else tuple(sorted(wanted - names)) for node, names in stored.items()
+        }
+        there = frozenset[str]().union(*(names for names in stored.values() if names is not None))
+        return OfWrites(lost, len(gone), len(gone & there))
 
 
 def _written_in(writes: Iterable[Write], span: Span) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.drills.clock import HostClock
 from lab.drills.configured import configured_of
-from lab.drills.drill import Drill, Ground
+from lab.drills.drill import Drill
 from lab.drills.live import live_line
 from lab.drills.registry import DRILLS, drill_named
 from lab.drills.report import Report
@@ -121,8 +121,15 @@ def _run(lab: Lab, drill: Drill, write_every: float | None, progress: Progress) 
             progress.note(live_line(row, when, watch.writer.acknowledged))
 
     watch = Watch(lab, clock, on_tick, write_every)
-    ground = Ground(lab.plan, lab.nodes, lab.machines, watch.move_leader)
-    tested = Tested(drill, lab.folder.name, lab.record.mode, configured_of(lab.settings), ground)
+    tested = Tested(
+        drill=drill,
+        lab=lab.folder.name,
+        mode=lab.record.mode,
+        configured=configured_of(lab.settings),
+        plan=lab.plan,
+        nodes=lab.nodes,
+        machines=lab.machines,
+    )
     with watch:
         report = Conduct(tested, watch, clock, progress).run(lambda: _save(lab, drill), begin)
         try:

@@ -13,7 +13,6 @@ from lab.cluster.credentials import ADMINS
 from lab.cluster.pki import Subject
 from lab.drills.asking import Server, trust_of
 from lab.drills.clock import Clock
-from lab.drills.findings import lost_writes
 from lab.drills.observation import Channels, Row
 from lab.drills.sampler import Channel, NotAskedError, RefusedError, Sampler, SilentError, in_a_thread
 from lab.drills.sources import ETCD_PORT, ApiSource, EtcdSource, HolderSource, Member, ReadySource
@@ -55,12 +54,13 @@ class Watch:
         balanced = self._server(str(api.address), api.port, self._of_cluster)
         self._holder = HolderSource(self.plan, self._site)
         self._clock = clock
+        self._known = dict(self._names())
         self.channels = Channels(
             Channel(ApiSource(balanced, self.seconds), clock, in_a_thread, overlapping=True),
             {node.name: self._ready(node) for node in self.plan.control_planes},
             {node.name: self._member(node) for node in self.plan.control_planes},
             Channel(self._holder, clock, in_a_thread),
-            self._names(),
+            self._known,
         )
         self.writer = Writer(balanced, clock, every=self.write_every, seconds=self.seconds)
         self._sampler = Sampler(self.channels.all, clock, on_tick)
@@ -100,9 +100,16 @@ class Watch:
     def stop_writing(self) -> None:
         self._no_more_writes.set()
 
-    def lost(self) -> Mapping[str, tuple[str, ...] | None]:
-        """Acknowledged writes that are missing, by member of etcd; None for one that could not be asked."""
-        return {node.name: self._lost_at(node) for node in self.plan.control_planes}
+    def read_back(self, wanted: frozenset[str]) -> Mapping[str, frozenset[str] | None]:
+        """The names of all writes that each member of etcd has itself; None for one that could not be asked.
+
+        A member that lacks some of those that are wanted has a while to catch up.
+        """
+        return {node.name: self._stored_at(node, wanted) for node in self.plan.control_planes}
+
+    def learn_names(self) -> None:
+        """Of etcd's members, which have others once they were restored. Raises LabError."""
+        self._known.update(self._names())
 
     def clean(self) -> None:
         """Remove what the client wrote. Raises SilentError or NotAskedError."""
@@ -130,23 +137,23 @@ class Watch:
             resolution="`lab status` shows the lab; `lab drill undo` brings it back if a drill left it so",
         )
 
-    def _lost_at(self, node: NodePlan) -> tuple[str, ...] | None:
+    def _stored_at(self, node: NodePlan, wanted: frozenset[str]) -> frozenset[str] | None:
         source = self._etcd(node, LONG)
-        missing: tuple[str, ...] = ()
+        stored: frozenset[str] = frozenset()
 
-        def none_lost() -> None:
-            nonlocal missing
-            missing = lost_writes(self.writer.writes, source.keys(self.writer.keys))
-            if missing:
+        def all_there() -> None:
+            nonlocal stored
+            stored = source.keys(self.writer.keys)
+            if missing := wanted - stored:
                 raise NotYetError(f"etcd on {node.name} lacks {len(missing)} writes")
 
         try:
-            wait_for(none_lost, what="all writes", deadline=Deadline(READ_BACK_SECONDS))
+            wait_for(all_there, what="all writes", deadline=Deadline(READ_BACK_SECONDS))
         except TimedOutError:
-            return missing
+            return stored
         except (RefusedError, SilentError, NotAskedError):
             return None
-        return ()
+        return stored
 
     def _ready(self, node: NodePlan) -> Channel[bool]:
         server = self._server(str(node.internal_address), API_PORT, self._of_cluster)
