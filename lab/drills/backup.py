@@ -24,7 +24,7 @@ PEER_PORT = 2380
 WRITE_ON_SECONDS = 15.0
 """After the backup, so that there is something to forget."""
 READ_THE_STORE = ("kube-controller", "kube-scheduler", "kube-proxy", "flanneld")
-"""Processes that keep a copy of the store, newer than the store is then: they must begin anew."""
+"""Processes that keep a copy of the store, newer than the store is then: they are started again."""
 
 _ETCDCTL = (
     f"ETCDCTL_API=3 {CONTROL} --endpoints https://127.0.0.1:2379 --cacert {PKI}/etcd/ca.crt"
@@ -76,7 +76,7 @@ def _restore(ground: Ground, nodes: Nodes) -> None:
     ground.nodes.on_each(nodes, lambda node: _restore_member(ground, node))
     for name in (ETCD, API_SERVER):
         ground.nodes.on_each(nodes, lambda node, name=name: start_static_pod(ground, node, name))  # type: ignore[misc]
-    ground.nodes.on_each(nodes, lambda node: _begin_anew(ground, node))
+    ground.nodes.on_each(nodes, lambda node: _start_again(ground, node))
 
 
 def _restore_member(ground: Ground, node: NodePlan) -> None:
@@ -105,7 +105,7 @@ def _peer(node: NodePlan) -> str:
     return f"https://{node.internal_address}:{PEER_PORT}"
 
 
-def _begin_anew(ground: Ground, node: NodePlan) -> None:
+def _start_again(ground: Ground, node: NodePlan) -> None:
     script = f"""\
 for comm in /proc/[0-9]*/comm; do
   read -r name 2>/dev/null <"$comm" || continue
@@ -114,7 +114,7 @@ done
 systemctl restart kubelet.service
 rm -rf {SHARED}
 """
-    ground.run(node, script, "let what reads the store begin anew")
+    ground.run(node, script, "start again what reads the store")
 
 
 def _all_gone(row: Row, before: Before, nodes: Nodes) -> bool:
