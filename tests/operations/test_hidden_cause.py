@@ -42,6 +42,8 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ("support",),
     ("snapshot", "save", "mine"),
     ("bench",),
+    ("drill", "run", "power-off"),
+    ("drill", "undo"),
 )
 SHOWN: tuple[tuple[str, ...], ...] = (
     ("status",),
