@@ -101,9 +101,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         expected: Path | None = config.getoption("lab_expect", None)
         config.stash[_EXPECTATIONS] = (
-            load_expectations(inventory.mode, inventory.mode_options)
+            load_expectations(inventory.mode, inventory.conditions)
             if expected is None
-            else read_expectations(expected, inventory.mode_options)
+            else read_expectations(expected, inventory.conditions)
         )
         if inventory.network_namespace is not None:
             enter_network_namespace(inventory.network_namespace.pid)

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from acceptance.problems import SuiteError
 
 FOLDER = Path(__file__).parent / "expectations"
+IN_ALL_MODES = Path(__file__).parent / "in_all_modes.yaml"
+"""Variants that are the same in every mode; those of a mode's own file are laid over them."""
 
 
 class Way(StrEnum):
@@ -278,9 +280,11 @@ class _Group(_Entry):
 
 
 def load_expectations(
-    mode: str, options: Mapping[str, bool | int | str], folder: Path = FOLDER
+    mode: str, conditions: Mapping[str, bool | int | str], folder: Path = FOLDER
 ) -> Expectations:
-    """The expectations for `mode`: its file, with every variant that fits the mode's `options` laid over it.
+    """The expectations for `mode`: its file, with every variant that fits the `conditions` laid over it.
+
+    They are the mode's options, and how kube-proxy works.
 
     Each entry of `further_groups` in the file is another group of pods: what it replaces is laid over the
     rest.
@@ -294,16 +298,18 @@ def load_expectations(
             f"the suite has no expectations for mode {mode}: it knows {known}."
             f" Write {file} before this mode is judged, or name a file of your own with --expect"
         )
-    return read_expectations(file, options)
+    return read_expectations(file, conditions)
 
 
-def read_expectations(file: Path, options: Mapping[str, bool | int | str]) -> Expectations:
+def read_expectations(file: Path, conditions: Mapping[str, bool | int | str]) -> Expectations:
     """The same from that file. Raises SuiteError when it cannot be read or is not right."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        variants = [_Variant.model_validate(variant) for variant in content.pop("variants", [])]
+        common = yaml.safe_load(IN_ALL_MODES.read_text(encoding="utf-8"))["variants"]
+        own = content.pop("variants", [])
+        variants = [_Variant.model_validate(variant) for variant in (*common, *own)]
         for variant in variants:
-            if all(options.get(name) == value for name, value in variant.when.items()):
+            if all(conditions.get(name) == value for name, value in variant.when.items()):
                 content = _laid_over(content, variant.replace)
         groups = [_Group.model_validate(group) for group in content.pop("further_groups", [])]
         further = [_laid_over(content, {**group.replace, "group": group.group}) for group in groups]

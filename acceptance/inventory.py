@@ -8,6 +8,7 @@ import subprocess
 import sys
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
@@ -40,6 +41,7 @@ class LanHost(_Entry):
 class Kubernetes(_Entry):
     version: str
     runtime: str
+    kube_proxy: Literal["iptables", "ipvs", "nftables", "none"] = "iptables"
     pod_cidr: IPv4Network
     service_cidr: IPv4Network
     dns_domain: str
@@ -121,6 +123,11 @@ class Inventory(_Entry):
     probe_image: str
     ready_since: AwareDatetime | None = None
     """When the cluster last came up; None when nobody knows."""
+
+    @property
+    def conditions(self) -> dict[str, bool | int | str]:
+        """What the expectations of a mode depend on."""
+        return {**self.mode_options, "kube_proxy": self.kubernetes.kube_proxy}
 
     def network_with_role(self, role: str) -> Network | None:
         return next((network for network in self.networks if network.role == role), None)

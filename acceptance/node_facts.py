@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 from acceptance.machine_facts import MACHINE_COMMANDS, MachineFacts, parse_machine
+from acceptance.service_facts import IPVS_DEVICE, SERVICE_COMMANDS, ServiceFacts, parse_services
 from acceptance.shell import Command, Output
 
 SYSCTLS = ("net.ipv4.ip_forward", "net.bridge.bridge-nf-call-iptables")
@@ -104,6 +105,7 @@ class NodeFacts:
     """Where default routes lead."""
     netems: tuple[Netem, ...] = ()
     machine: MachineFacts = field(default_factory=MachineFacts)
+    services: ServiceFacts = field(default_factory=ServiceFacts)
 
     def link(self, name: str) -> Link | None:
         return next((link for link in self.links if link.name == name), None)
@@ -124,7 +126,9 @@ class NodeFacts:
 
     @property
     def addresses(self) -> frozenset[IPv4Address]:
-        return frozenset(address.ip for link in self.links for address in link.addresses)
+        """Its own; the ClusterIPs that it has in kube-proxy's mode ipvs are everybody's."""
+        own = (link for link in self.links if link.name != IPVS_DEVICE)
+        return frozenset(address.ip for link in own for address in link.addresses)
 
 
 def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[Command, ...]:
@@ -157,6 +161,7 @@ def fact_commands(targets: Iterable[IPv4Address], pods: Sequence[str]) -> tuple[
         Command("default-routes", "ip -4 -j route show default"),
         Command("queues", "tc -j qdisc show"),
         *MACHINE_COMMANDS,
+        *SERVICE_COMMANDS,
         *(
             Command(f"pod-links {pod}", f"nsenter -t $pod_{index} -n ip -j -d addr show")
             for index, pod in enumerate(pods)
@@ -187,6 +192,7 @@ def parse_facts(node: str, outputs: Mapping[str, Output], asked: tuple[float, fl
         default_devices=parse_devices(outputs["default-routes"].stdout),
         netems=parse_netems(outputs["queues"].stdout),
         machine=parse_machine(outputs, asked),
+        services=parse_services(outputs),
         pod_links={
             key.removeprefix(prefix): parse_links(output.stdout)
             for key, output in outputs.items()

@@ -14,7 +14,7 @@ from acceptance.api_answers import API_ERRORS, HTTP_NOT_FOUND, again, api_reason
 from acceptance.clearing import remove_namespace, remove_pods
 from acceptance.cluster import REQUEST_TIMEOUT, Api, ClusterPod
 from acceptance.diagnosis import FreshService
-from acceptance.expectations import Expectations
+from acceptance.expectations import Expectations, ServiceWay
 from acceptance.inventory import Inventory
 from acceptance.manifests import (
     BACKEND,
@@ -312,10 +312,11 @@ def is_probed_system_pod(pod: ClusterPod, expectations: Expectations) -> bool:
     """A pod of the cluster itself (kube-system ...), not on its way out, that kubelet can probe.
 
     The others never become ready, and kubelet starts those with a liveness probe, such as CoreDNS, again and
-    again.
+    again. Where pods do not reach the API by its ClusterIP, CoreDNS is not ready either.
     """
     own = pod.namespace.startswith("kube-") and not pod.leaving
-    return own and (expectations.ready or pod.host_network)
+    served = expectations.services[ServiceWay.POD_TO_API].answers
+    return own and ((expectations.ready and served) or pod.host_network)
 
 
 def _listed(addresses: Iterable[IPv4Address]) -> str:

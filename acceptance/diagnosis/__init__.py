@@ -8,7 +8,8 @@ from acceptance.diagnosis.cluster import cluster_causes, labels
 from acceptance.diagnosis.devices import devices, nics, other_modes
 from acceptance.diagnosis.firewall import dropping_rules, forwarding, reverse_path
 from acceptance.diagnosis.machine import clock, disk
-from acceptance.diagnosis.programs import daemon, kube_proxy
+from acceptance.diagnosis.programs import daemon
+from acceptance.diagnosis.proxy import kube_proxy
 from acceptance.diagnosis.queues import queues
 from acceptance.diagnosis.routes import node_annotations, routes
 from acceptance.diagnosis.subject import Finding, FreshService, PlacedPod, Subject, Topic

@@ -21,6 +21,7 @@ from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
 from lab.operations.status import lab_settings, lab_status, labs_overview
 from lab.operations.up import Until, UpRequest, bring_up
+from lab.topology.models import KubeProxy
 
 
 @click.command()
@@ -33,6 +34,11 @@ from lab.operations.up import Until, UpRequest, bring_up
     "--kubernetes",
     metavar="V",
     help="A version such as v1.24.10, or v1.37 for its newest patch release (default: the topology's).",
+)
+@click.option(
+    "--kube-proxy",
+    type=click.Choice([each.value for each in KubeProxy]),
+    help="How Services get to their pods (default: the topology's, iptables).",
 )
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
@@ -55,6 +61,7 @@ def up(
     mode: str | None,
     supply: str | None,
     kubernetes: str | None,
+    kube_proxy: str | None,
     name: str | None,
     cold: bool,
     images: tuple[str, ...],
@@ -73,10 +80,20 @@ def up(
     Example: lab up --topology course-exact --until cluster
     Example: lab up --topology course-exact --until programs
     Example: lab up --topology underlay-3node --mode flannel-vxlan --kubernetes v1.37
+    Example: lab up --topology underlay-3node --mode flannel-vxlan --kube-proxy ipvs
     """
     doors = WantedDoors(outside, pull_through, host_nic)
     request = UpRequest(
-        topology, mode, supply, name, cold, images, doors, Until(until) if until else None, kubernetes
+        topology,
+        mode,
+        supply,
+        name,
+        cold,
+        images,
+        doors,
+        Until(until) if until else None,
+        kubernetes=kubernetes,
+        kube_proxy=kube_proxy,
     )
     summary = bring_up(request, console())
     if as_json:

@@ -80,7 +80,8 @@ def show_status(status: LabStatus) -> None:
         f"{status.runtime or 'runtime not chosen yet'}, guests under {status.accelerator}"
     )
     _show_nodes(status)
-    say(f"pods {status.pods}, services {status.service_cidr}, API https://{status.api}")
+    proxy = f" (kube-proxy: {status.kube_proxy})" if status.kube_proxy else ""
+    say(f"pods {status.pods}, services {status.service_cidr}{proxy}, API https://{status.api}")
     for forward in status.forwards:
         how = "in the background" if forward.background else "in a terminal"
         click.echo(f"forwards {' and '.join(forward.listens)} to {forward.target} ({how})")

@@ -10,6 +10,7 @@ import yaml
 
 from lab.cluster.credentials import COMPONENT_KEY, api_server_addresses, api_server_names
 from lab.cluster.pki import discovery_hash
+from lab.cluster.proxy import proxy_documents
 from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import STATIC_PODS, Kind, Part, Settings
 from lab.nodes.files import NodeFile
@@ -51,7 +52,8 @@ def init_configuration(
         **_patches(plan, node, settings),
         **_timeouts(settings),
     }
-    return _documents(init, _cluster(plan, settings), _kubelet(settings), _kube_proxy())
+    proxy = proxy_documents(plan, settings.features)
+    return _documents(init, _cluster(plan, settings), _kubelet(settings), *proxy)
 
 
 def join_configuration(
@@ -200,14 +202,6 @@ def _kubelet(settings: Settings) -> Document:
         "resolvConf": "/etc/resolv.conf",
         "rotateCertificates": True,
         **settings.of(Part.KUBELET, Kind.CONFIGURATION),
-    }
-
-
-def _kube_proxy() -> Document:
-    return {
-        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
-        "kind": "KubeProxyConfiguration",
-        "mode": "iptables",
     }
 
 

@@ -21,6 +21,7 @@ from lab.cluster.configuration import (
     own_patches,
 )
 from lab.cluster.credentials import PKI, component_serving_files, control_plane_files, kubelet_serving_files
+from lab.cluster.proxy import without_proxy
 from lab.cluster.secrets import ClusterSecrets
 from lab.cluster.tuning import Kind, Part, Settings
 from lab.foundation.progress import StepContext
@@ -169,10 +170,11 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
         *_hosting_files(plan, node, membership),
         *kubelet_serving_files(plan, node, secrets),
     )
-    command = f"kubeadm init --config {CONFIGURATION} --skip-phases {','.join(SKIPPED_IN_INIT)}"
+    skipped = ",".join(without_proxy(plan, SKIPPED_IN_INIT))
+    command = f"kubeadm init --config {CONFIGURATION} --skip-phases {skipped}"
     meanwhile = _START_LATE
     if settings.features.waits_for_control_plane:
-        files += (NodeFile(STAGES, init_in_stages(), 0o755),)
+        files += (NodeFile(STAGES, init_in_stages(plan), 0o755),)
         command, meanwhile = f"bash {STAGES}", ""
     afterwards = _PATCH_DNS if of_dns else ""
     text = _attempt(
@@ -297,7 +299,7 @@ done
 """
 
 
-def init_in_stages() -> str:
+def init_in_stages(plan: Plan) -> str:
     """A bash script for a kubeadm that waits for late parts too: they start before it begins to wait."""
     return f"""\
 set -e
@@ -313,7 +315,7 @@ done
 for part in {" ".join(STARTED_LATE)}; do
   kubeadm init phase control-plane $part --config {CONFIGURATION}
 done
-exec kubeadm init --config {CONFIGURATION} --skip-phases {",".join(FROM_THE_WAIT_ON)}
+exec kubeadm init --config {CONFIGURATION} --skip-phases {",".join(without_proxy(plan, FROM_THE_WAIT_ON))}
 """
 
 

@@ -11,6 +11,7 @@ from lab.cluster.readiness import KUBE_PROXY
 from lab.faults.fault import Before, Fault, Site, daemon_pods, fits_every_mode, pods_on
 from lab.foundation.wait import NotYetError
 from lab.modes.mode import Mode
+from lab.topology.models import KubeProxy
 from lab.topology.plan import NodePlan, Plan
 
 HOST_NAME = "kubernetes.io/hostname"
@@ -33,6 +34,10 @@ def _mode_daemon(site: Site) -> Workload:
 
 def _no_daemon(plan: Plan, mode: Mode) -> str:
     return "" if mode.daemon is not None else "it has no daemon"
+
+
+def _no_kube_proxy(plan: Plan, mode: Mode) -> str:
+    return "there is no kube-proxy" if plan.kubernetes.kube_proxy is KubeProxy.NONE else ""
 
 
 def _leaving(
@@ -144,8 +149,14 @@ def _ready_is_enough(site: Site, node: NodePlan, since: str) -> None:
 
 
 PROGRAM_FAULTS = (
-    _leaving("kube-proxy-gone", "kube-proxy has left a node", _kube_proxy, _rules_written),
-    Fault("kube-proxy-halted", "kube-proxy of a node is there and does nothing", _halt, _replace),
+    _leaving("kube-proxy-gone", "kube-proxy has left a node", _kube_proxy, _rules_written, _no_kube_proxy),
+    Fault(
+        "kube-proxy-halted",
+        "kube-proxy of a node is there and does nothing",
+        _halt,
+        _replace,
+        unfit=_no_kube_proxy,
+    ),
     _leaving(
         "cni-daemon-stopped",
         "the mode's own daemon has left a node",

@@ -10,6 +10,7 @@ from lab.modes.mode import CNI_FOLDER, NIC, Mode, NodeSetup, PacketPath
 from lab.modes.plain import on_every_node
 from lab.modes.underlay import host_local, share, underlay_of
 from lab.nodes.files import NodeFile
+from lab.topology.models import KubeProxy
 from lab.topology.plan import NetworkPlan, NicPlan, NodePlan, Plan
 
 BRIDGE = "br-eth1"
@@ -21,12 +22,16 @@ MOVED_SECONDS = 60
 def _node_setup(plan: Plan, node: NodePlan) -> NodeSetup:
     underlay = underlay_of(plan)
     nic = node.nic_on(underlay.name)
+    routes = [("0.0.0.0/0", underlay.host_address.ip)]
+    if plan.kubernetes.kube_proxy is KubeProxy.IPVS:
+        # IPVS takes what comes in for the node, not what only crosses its bridge.
+        routes.append((str(plan.kubernetes.service_cidr), nic.ipv4.ip))
     plugin = {
         "type": "bridge",
         "bridge": BRIDGE,
         "hairpinMode": True,
         "mtu": underlay.mtu,
-        "ipam": host_local(underlay, share(node), [("0.0.0.0/0", underlay.host_address.ip)]),
+        "ipam": host_local(underlay, share(node), routes),
     }
     return NodeSetup(
         cni=NodeFile(f"{CNI_FOLDER}/10-bridge.conflist", conflist("bridge", plugin, HOST_PORTS_OF_NODES)),

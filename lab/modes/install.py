@@ -8,12 +8,14 @@ from dataclasses import asdict, replace
 
 from lab.cluster.api import ClusterApi
 from lab.cluster.pki import KeyPair
+from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.foundation.progress import StepContext
 from lab.modes.mode import Images, Mode, ModeSetup
 from lab.modes.trust import serving_secret, with_trust
 from lab.nodes.connection import Command, Script
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.pool import Nodes
+from lab.topology.models import KubeProxy
 from lab.topology.plan import NodePlan, Plan
 
 MARK = "/etc/lab/mode"
@@ -22,7 +24,12 @@ MARK = "/etc/lab/mode"
 def arrange_mode(mode: Mode, plan: Plan, images: Images) -> ModeSetup:
     """The mode arranged for the plan. Raises WrongUseError when the plan lacks what the mode needs."""
     mode.check(plan)
-    return mode.arrange(plan, images)
+    setup = mode.arrange(plan, images)
+    if plan.kubernetes.kube_proxy is KubeProxy.NONE:
+        # Without it the DNS never finds the API, by its ClusterIP.
+        left = tuple(each for each in setup.workloads if each not in (KUBE_PROXY, COREDNS))
+        return replace(setup, workloads=left)
+    return setup
 
 
 def install_mode(

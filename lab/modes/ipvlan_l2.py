@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.cluster.proxy import strict_arp
 from lab.modes.mode import NIC, Images, Mode, ModeSetup, NicSetting, PacketPath
 from lab.modes.underlay import HOST_SHIM, Shim, arrange
 from lab.topology.plan import Plan
@@ -20,12 +21,22 @@ def _arrange(plan: Plan, images: Images) -> ModeSetup:
     return arrange(IPVLAN_L2, plan, {"type": "ipvlan", "mode": "l2"}, SHIM)
 
 
+def _problems(plan: Plan) -> list[str]:
+    if not strict_arp(plan):
+        return []
+    return [
+        "kube-proxy (ipvs) with service addresses inside a network needs strict ARP (arp_ignore 1), and then"
+        " the host shim cannot answer for the node's address, which it does not have"
+    ]
+
+
 IPVLAN_L2 = Mode(
     name="ipvlan-l2",
     summary="pods are hosts of the underlay network, with their node's MAC address",
     arrange=_arrange,
     options=(HOST_SHIM,),
     needs_underlay=True,
+    problems=_problems,
     variants=({HOST_SHIM.name: False},),
     paths=(PacketPath(("eth0 (ipvlan)", NIC), "plain, node MACs"),),
     nic_setting=NicSetting.CNI,

@@ -14,6 +14,7 @@ from lab.modes.cni import has_host_ports
 from lab.nodes.files import NodeFile
 from lab.supply.software import image_name
 from lab.topology.mode_choice import OptionValue
+from lab.topology.models import KubeProxy
 from lab.topology.plan import Plan
 
 CNI_FOLDER = "/etc/cni/net.d"
@@ -151,6 +152,8 @@ class Mode:
     """Names of the images that it needs beside those of every cluster."""
     problems: Callable[[Plan], Sequence[str]] = lambda plan: ()
     """What else a plan lacks for it, one line each; asked when the rest is right."""
+    needs_services: bool = False
+    """Its own programs reach the API by its ClusterIP."""
     needs_pod_blocks: bool = False
     """It is arranged for a plan that tells each node's block of the pod CIDR."""
     paths: tuple[PacketPath, ...] = ()
@@ -181,6 +184,8 @@ class Mode:
                 )
         if self.needs_underlay:
             problems += _underlay_problems(plan)
+        if self.needs_services and plan.kubernetes.kube_proxy is KubeProxy.NONE:
+            problems.append("its programs reach the API by its ClusterIP, and there is no kube-proxy")
         problems = problems or list(self.problems(plan))
         if problems:
             raise WrongUseError(

@@ -10,10 +10,14 @@ from lab.nodes.files import NodeFile, write_files
 from lab.nodes.marks import has_mark, with_mark
 from lab.nodes.pool import Nodes
 from lab.nodes.runtimes import ContainerRuntime
+from lab.topology.models import KubeProxy
 from lab.topology.plan import NodePlan, Plan
 
 MARK = "/etc/lab/prepared"
 MODULES = ("overlay", "br_netfilter")
+IPVS_MODULES = ("ip_vs", "ip_vs_rr", "ip_vs_wrr", "ip_vs_sh", "nf_conntrack")
+"""What kube-proxy looks for before it takes IPVS, and takes iptables where one is missing: v1.24's
+pkg/util/ipvs, GetRequiredIPVSModules."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +52,18 @@ def node_script(plan: Plan, node: NodePlan, needs: NodeNeeds) -> Script:
 
 
 def _work(plan: Plan, node: NodePlan, needs: NodeNeeds) -> str:
+    modules = (*MODULES, *(IPVS_MODULES if plan.kubernetes.kube_proxy is KubeProxy.IPVS else ()))
     files = (
         NodeFile("/etc/hostname", f"{node.name}\n"),
         NodeFile("/etc/hosts", hosts_file(plan)),
         NodeFile("/etc/resolv.conf", f"nameserver {plan.uplink.host_address.ip}\n"),
-        NodeFile("/etc/modules-load.d/lab.conf", "".join(f"{module}\n" for module in MODULES)),
+        NodeFile("/etc/modules-load.d/lab.conf", "".join(f"{module}\n" for module in modules)),
         NodeFile("/etc/sysctl.d/90-lab.conf", sysctl_file(node)),
     )
     return (
         write_files(files)
         + f"hostname {node.name}\n"
-        + f"modprobe --all {' '.join(MODULES)}\n"
+        + f"modprobe --all {' '.join(modules)}\n"
         + "sysctl --quiet --load=/etc/sysctl.d/90-lab.conf\n"
         + needs.runtime.preflight(needs.images)
     )

@@ -32,7 +32,7 @@ from lab.nodes.pool import Nodes
 from lab.nodes.prepare import NodeNeeds
 from lab.nodes.runtimes import ContainerRuntime, runtime_named
 from lab.operations.parts import LocalParts, Parts
-from lab.operations.planning import plan_of
+from lab.operations.planning import Chosen, plan_of
 from lab.state.records import LabRecord, read_record, write_record
 from lab.supply.box import Box, find_box
 from lab.supply.cache import Cache
@@ -71,7 +71,7 @@ class Lab:
                 f"the set-up of the lab {folder.name} never finished",
                 resolution=f"run its lab up again, or lab down --name {folder.name}",
             )
-        plan = plan_of(folder.topology, record.kubernetes).in_mode(ModeChoice.parse(record.mode))
+        plan = plan_of(folder.topology, Chosen.of(record)).in_mode(ModeChoice.parse(record.mode))
         return cls(folder, record, plan, progress, LocalParts(folder))
 
     @property
@@ -139,7 +139,7 @@ class Lab:
 
     def change_mode(self, choice: ModeChoice) -> None:
         """Let the lab be in that mode, not installed yet. Raises WrongUseError when it cannot run in it."""
-        plan = plan_of(self.folder.topology, self.record.kubernetes).in_mode(choice)
+        plan = plan_of(self.folder.topology, Chosen.of(self.record)).in_mode(choice)
         mode_named(choice.name).check(plan)
         self.plan = plan
         self.require_images()

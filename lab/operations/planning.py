@@ -1,26 +1,52 @@
-"""The plan of a topology file with a version of Kubernetes that the catalogue has."""
+"""The plan of a topology file, with what `lab up` was told in place of the topology's own."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
+from lab.cluster.proxy import require_proxy
+from lab.state.records import LabRecord
 from lab.supply.catalogue import full_version
 from lab.topology.loader import load_topology
-from lab.topology.models import Topology
+from lab.topology.models import KubeProxy, Topology
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
 
-def plan_of(source: Path, version: str | None = None, *, known_modes: Collection[str] | None = None) -> Plan:
-    """The plan of the file, for `version` in place of the topology's own.
+@dataclass(frozen=True)
+class Chosen:
+    """What a lab has in place of its topology's own; empty where it has that."""
 
-    Raises TopologyError with all that is wrong with the file, WrongUseError for an unknown version.
+    kubernetes: str = ""
+    kube_proxy: str = ""
+
+    @classmethod
+    def of(cls, record: LabRecord) -> Chosen:
+        """What is on record; a `lab` that knew only the topology's own wrote nothing down."""
+        return cls(record.kubernetes, record.kube_proxy)
+
+
+THE_TOPOLOGYS = Chosen()
+
+
+def plan_of(
+    source: Path, chosen: Chosen = THE_TOPOLOGYS, *, known_modes: Collection[str] | None = None
+) -> Plan:
+    """The plan of the file, with what is chosen in place of the topology's own.
+
+    Raises TopologyError with all that is wrong with the file, WrongUseError for a version that the catalogue
+    does not have, and for a kube-proxy that this version does not have.
     """
-    return plan_with(load_topology(source, known_modes=known_modes), version)
+    return plan_with(load_topology(source, known_modes=known_modes), chosen)
 
 
-def plan_with(topology: Topology, version: str | None = None) -> Plan:
+def plan_with(topology: Topology, chosen: Chosen = THE_TOPOLOGYS) -> Plan:
     """The same for a topology that was read already."""
     plan = make_plan(topology)
-    return plan.of_version(full_version(version or plan.kubernetes.version))
+    plan = plan.of_version(full_version(chosen.kubernetes or plan.kubernetes.version))
+    if chosen.kube_proxy:
+        plan = plan.with_kube_proxy(KubeProxy(chosen.kube_proxy))
+    require_proxy(plan.kubernetes)
+    return plan

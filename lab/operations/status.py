@@ -110,6 +110,8 @@ class LabStatus:
     outside: OutsideRow = OutsideRow(Condition.CLOSED)
     pull_through: ThroughRow = CLOSED_THROUGH
     lan: LanRow = CLOSED_LAN
+    kube_proxy: str = ""
+    """Its mode; none where there is no kube-proxy."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -178,6 +180,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         state=_state(lab, machines.values()),
         mode=lab.record.mode,
         kubernetes=plan.kubernetes.version,
+        kube_proxy=plan.kubernetes.kube_proxy.value,
         runtime=lab.record.runtime,
         accelerator=lab.record.accelerator,
         pods=str(plan.kubernetes.pod_cidr),

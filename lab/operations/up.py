@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from lab.cluster.proxy import proxy_named
 from lab.foundation import journal
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
@@ -20,7 +21,7 @@ from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.operations.images import KeptImages, keep_wanted, names_of, raise_about
 from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, mode_snapshot
 from lab.operations.parts import LocalParts
-from lab.operations.planning import plan_of, plan_with
+from lab.operations.planning import Chosen, plan_of, plan_with
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
 from lab.operations.steps import run_steps
@@ -76,6 +77,7 @@ class UpRequest:
     """Where to end; None when all is done."""
     kubernetes: str | None = None
     """A version of the catalogue; v1.37 is its newest patch release."""
+    kube_proxy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
-    plan = plan_with(topology, request.kubernetes)
+    plan = plan_with(topology, Chosen(request.kubernetes or "", request.kube_proxy or ""))
     if request.mode is not None:
         plan = plan.in_mode(ModeChoice.parse(request.mode))
     mode = mode_named(plan.mode)
@@ -135,6 +137,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
                 supply=supply.value,
                 created=now(),
                 kubernetes=plan.kubernetes.version,
+                kube_proxy=plan.kubernetes.kube_proxy.value,
             )
         journal.keep_in(folder.log)
         parts = LocalParts(folder)
@@ -177,16 +180,21 @@ def _refuse_programs_alone(request: UpRequest, mode: Mode) -> None:
 
 
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
-    """Raises WrongUseError when the lab of that name is of another topology, version or mode."""
-    name, wanted = lab.folder.name, plan.kubernetes.version
-    made_from = plan_of(lab.folder.topology, lab.record.kubernetes)
-    version = made_from.kubernetes.version
-    if made_from.of_version(wanted).in_mode(plan.choice) == plan and version != wanted:
+    """Raises WrongUseError when the lab of that name is of another topology, version, kube-proxy or mode."""
+    name, wanted = lab.folder.name, plan.kubernetes
+    made_from = plan_of(lab.folder.topology, Chosen.of(lab.record)).in_mode(plan.choice)
+    has = made_from.kubernetes
+    if made_from.of_version(wanted.version).with_kube_proxy(wanted.kube_proxy) == plan != made_from:
+        if has.version != wanted.version:
+            said, option = f"Kubernetes {has.version}, not {wanted.version}", f"--kubernetes {has.version}"
+        else:
+            said = f"{proxy_named(has.kube_proxy)}, not {proxy_named(wanted.kube_proxy)}"
+            option = f"--kube-proxy {has.kube_proxy}"
         raise WrongUseError(
-            f"the lab {name} runs Kubernetes {version}, not {wanted}",
-            resolution=f"add --kubernetes {version}, or give the new lab another name with --name",
+            f"the lab {name} runs {said}",
+            resolution=f"add {option}, or give the new lab another name with --name",
         )
-    if made_from.in_mode(plan.choice) != plan:
+    if made_from != plan:
         raise WrongUseError(
             f"there is already a lab {name}, made from a topology that differs from {source}",
             resolution=f"lab down --name {name} first, or give the new lab another name with --name",

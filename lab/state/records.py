@@ -77,6 +77,8 @@ class LabRecord:
     snapshots: tuple[SnapshotRecord, ...] = ()
     kubernetes: str = ""
     """The version that the lab was made with; empty in records of a `lab` that knew only the topology's."""
+    kube_proxy: str = ""
+    """The mode of kube-proxy that it was made with; the same."""
 
     def with_step(self, name: str, seconds: float) -> LabRecord:
         """The record with that step added, or its times replaced where it was there."""

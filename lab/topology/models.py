@@ -62,6 +62,17 @@ class LoadBalancer(StrEnum):
     """nginx on the loopback of every node, as kubespray and kubeasz have it. No address of its own."""
 
 
+class KubeProxy(StrEnum):
+    """What makes ClusterIPs and NodePorts lead to pods on every node."""
+
+    IPTABLES = "iptables"
+    IPVS = "ipvs"
+    """Virtual servers in the kernel, and all ClusterIPs on a device of every node, kube-ipvs0."""
+    NFTABLES = "nftables"
+    NONE = "none"
+    """Nothing: kube-proxy is not installed."""
+
+
 class Supply(StrEnum):
     """Where the software of a lab comes from."""
 
@@ -169,6 +180,7 @@ class Kubernetes(Frozen):
     version: Annotated[str, BeforeValidator(values.kubernetes_version), Field(examples=["v1.24.10"])]
     runtime: Runtime = Runtime.AUTO
     tuning: Tuning = Tuning.AUTO
+    kube_proxy: KubeProxy = KubeProxy.IPTABLES
     pod_cidr: Cidr = IPv4Network("10.200.0.0/16")
     service_cidr: Cidr = IPv4Network("10.96.0.0/16")
     dns_domain: Annotated[str, AfterValidator(values.dns_domain)] = "cluster.local"

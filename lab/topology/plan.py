@@ -11,6 +11,7 @@ from lab.topology.models import (
     AddressRange,
     IpAddress,
     IpInterface,
+    KubeProxy,
     LoadBalancer,
     NetworkRole,
     NodeRole,
@@ -118,6 +119,7 @@ class KubernetesPlan:
     version: str
     runtime: Runtime
     tuning: Tuning
+    kube_proxy: KubeProxy
     pod_cidr: IPv4Network
     service_cidr: IPv4Network
     dns_domain: str
@@ -152,6 +154,10 @@ class Plan:
     def of_version(self, version: str) -> Plan:
         """The plan with that version of Kubernetes."""
         return replace(self, kubernetes=replace(self.kubernetes, version=version))
+
+    def with_kube_proxy(self, kube_proxy: KubeProxy) -> Plan:
+        """The plan with kube-proxy in that mode."""
+        return replace(self, kubernetes=replace(self.kubernetes, kube_proxy=kube_proxy))
 
     @property
     def control_planes(self) -> tuple[NodePlan, ...]:

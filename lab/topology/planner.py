@@ -83,6 +83,7 @@ def _kubernetes(topology: Topology) -> KubernetesPlan:
         version=wanted.version,
         runtime=wanted.runtime,
         tuning=wanted.tuning,
+        kube_proxy=wanted.kube_proxy,
         pod_cidr=wanted.pod_cidr,
         service_cidr=wanted.service_cidr,
         dns_domain=wanted.dns_domain,

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from lab.topology.findings import KeyPath, Problem, closest, did_you_mean, one_of, shortened
 from lab.topology.models import (
     Allowance,
+    KubeProxy,
     Kubernetes,
     LoadBalancer,
     Network,
@@ -31,6 +32,7 @@ WORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (Topology, "outside"): tuple(Outside),
     (Topology, "allow"): tuple(Allowance),
     (Kubernetes, "runtime"): tuple(Runtime),
+    (Kubernetes, "kube_proxy"): tuple(KubeProxy),
     (Kubernetes, "load_balancer"): tuple(LoadBalancer),
     (Network, "role"): tuple(NetworkRole),
     (Node, "role"): tuple(NodeRole),

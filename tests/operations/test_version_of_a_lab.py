@@ -15,6 +15,7 @@ from lab.operations.up import UpRequest, bring_up
 from lab.state.records import LabRecord, lab_folder, now, read_record, save_topology, write_record
 from lab.supply.catalogue import full_version, versions
 from lab.topology.loader import find_topology
+from lab.topology.models import KubeProxy
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +36,15 @@ def _stop_at_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up, "run_steps", reached)
 
 
-def begin(kubernetes: str | None, mode: str = "flannel-vxlan", topology: str = "underlay-3node") -> None:
-    request = UpRequest(topology, mode, supply="packages", name="a", kubernetes=kubernetes)
+def begin(
+    kubernetes: str | None,
+    mode: str = "flannel-vxlan",
+    topology: str = "underlay-3node",
+    kube_proxy: str | None = None,
+) -> None:
+    request = UpRequest(
+        topology, mode, supply="packages", name="a", kubernetes=kubernetes, kube_proxy=kube_proxy
+    )
     bring_up(request, SilentProgress())
 
 
@@ -106,4 +114,24 @@ def test_a_mode_whose_software_the_version_lacks_is_refused_before_anything_is_t
     with pytest.raises(LabError) as caught:
         begin("v1.37", mode)
     assert f"the catalogue has no image {lacks} for Kubernetes v1.37" in str(caught.value)
+    assert read_record(lab_folder("a")) is None
+
+
+@pytest.mark.usefixtures("_stop_at_steps")
+def test_the_lab_keeps_its_kube_proxy_too() -> None:
+    with pytest.raises(ReachedError):
+        begin(None, kube_proxy="ipvs")
+    assert opened().plan.kubernetes.kube_proxy is KubeProxy.IPVS
+    with pytest.raises(ReachedError):
+        begin(None, kube_proxy="ipvs")
+    with pytest.raises(
+        WrongUseError, match=r"runs kube-proxy \(ipvs\), not kube-proxy \(iptables\)"
+    ) as caught:
+        begin(None)
+    assert "add --kube-proxy ipvs" in (caught.value.resolution or "")
+
+
+def test_a_kube_proxy_that_the_version_lacks_is_refused_before_anything_is_there() -> None:
+    with pytest.raises(WrongUseError, match=r"v1\.24\.10 has no mode nftables"):
+        begin(None, kube_proxy="nftables")
     assert read_record(lab_folder("a")) is None

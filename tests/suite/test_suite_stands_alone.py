@@ -96,7 +96,7 @@ def test_the_backend_goes_to_the_first_worker(inventory: Inventory) -> None:
 def test_the_smallest_inventory_of_the_documentation_is_enough() -> None:
     (example,) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     inventory = parse_inventory(example, str(PAGE))
-    expectations = load_expectations(inventory.mode, inventory.mode_options)
+    expectations = load_expectations(inventory.mode, inventory.conditions)
     assert [nic.device for node in inventory.nodes if (nic := inventory.nic(node, "underlay"))] == [
         "eth1"
     ] * 2

@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from lab.cluster.api import Manifest
+from lab.cluster.proxy import knows_service
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.modes.cni import HOST_PORTS_OF_NODES, conflist
 from lab.modes.hybridnet.admission import mutating, validating
@@ -116,7 +117,7 @@ CNI_CONFIGURATION = conflist(
 def _wait_for_rules(plan: Plan) -> str:
     address = plan.kubernetes.api_service_address
     return f"""\
-rules() {{ iptables-save -t nat | grep -q -e '-A KUBE-SERVICES -d {address}/32 '; }}
+rules() {{ {knows_service(plan.kubernetes.kube_proxy, address)}; }}
 for _ in $(seq {RULES_SECONDS}); do rules && break; sleep 1; done
 rules || {{
   echo "kube-proxy has no rule for the API's service {address} after {RULES_SECONDS} s" >&2
@@ -177,6 +178,7 @@ HYBRIDNET = Mode(
         ),
     ),
     needs_underlay=True,
+    needs_services=True,
     paths=(
         PacketPath(
             ("eth0", "hybr*", TUNNEL, NIC),

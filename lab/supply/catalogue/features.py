@@ -32,5 +32,10 @@ class Features:
     """
     without: tuple[str, ...] = ()
     """Settings for slow hosts that this version does not know, each as `PART NAME`."""
+    kube_proxy_modes: Mapping[str, str] = field(default_factory=lambda: {"iptables": "", "ipvs": ""})
+    """What its kube-proxy can be, and the feature gate that must be set for that; empty where none must.
+
+    pkg/features/kube_features.go, NFTablesProxyMode: alpha in v1.29, beta in v1.31, stable in v1.33.
+    """
     own: Mapping[str, str] = field(default_factory=dict)
     """What kubeadm's own cluster has, where it differs from v1.24.10's: the value by `PART NAME`."""
