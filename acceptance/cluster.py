@@ -103,6 +103,7 @@ class Api:
     apps: Any
     discovery: Any
     custom: Any
+    networking: Any = None
 
     @staticmethod
     def connect(kubeconfig: Path) -> Api:
@@ -123,6 +124,7 @@ class Api:
             client.AppsV1Api(made),
             client.DiscoveryV1Api(made),
             client.CustomObjectsApi(made),
+            client.NetworkingV1Api(made),
         )
 
     def nodes(self) -> tuple[ClusterNode, ...]:

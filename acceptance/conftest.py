@@ -25,6 +25,7 @@ from acceptance.matrix import pairs
 from acceptance.namespace import claim_lab, enter_network_namespace
 from acceptance.pace import measure
 from acceptance.patience import Patience
+from acceptance.policies import case_names
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
 from acceptance.report import CAUSE, OWN_WORDS, known_causes, late_answers, matrix_table, own_words
@@ -184,6 +185,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "asked" in metafunc.fixturenames:
         keys = question_keys(inventory, expectations)
         metafunc.parametrize("asked", keys, ids=[f"{sender}-{key}" for sender, key in keys])
+    if "policy" in metafunc.fixturenames:
+        metafunc.parametrize("policy", case_names(enforced=expectations.policies == "enforced"))
     if "sender" in metafunc.fixturenames:
         senders = replacement_senders(inventory, expectations)
         metafunc.parametrize("sender", senders, ids=[sender.label for sender in senders])

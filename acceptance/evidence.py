@@ -64,6 +64,21 @@ class Crowd:
 
 
 @dataclass(frozen=True)
+class PolicySight:
+    """What one pair of pods showed while the NetworkPolicies of one round were in force."""
+
+    case: str
+    """The policy that the pair shows, by its name in `policies`."""
+    sender: str
+    target: str
+    protocol: Protocol
+    forbidden: bool
+    """By the policy, whether anybody enforces it or not."""
+    must_answer: bool
+    answer: Answer
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was seen. Parts that could not be had are Problems, and the checks that need them say so."""
 
@@ -94,6 +109,7 @@ class Evidence:
     losses: Mapping[Pair, Pings | Problem] = field(default_factory=dict)
     """Of many pings along each path between two nodes."""
     crowd: Crowd | Problem = field(default_factory=lambda: Problem("not tried"))
+    policies: tuple[PolicySight, ...] | Problem = field(default_factory=lambda: Problem("not tried"))
     transfers: tuple[Transfer | Problem, ...] = ()
     first_look: Mapping[str, NodeFacts | Problem] = field(default_factory=dict)
     """What the nodes said of themselves before the suite did anything."""

@@ -20,6 +20,7 @@ from acceptance.inventory import Inventory, Node
 from acceptance.manifests import BACKEND, HEADLESS
 from acceptance.netexec import start_netexec, stop_netexec
 from acceptance.patience import Patience
+from acceptance.policy_trial import PolicyTrial, try_policies
 from acceptance.problems import Problem, SuiteError
 from acceptance.questioner import Questioner
 from acceptance.questions import service_questions
@@ -67,7 +68,8 @@ class Investigation:
         self._inventory = inventory
         self._expectations = expectations
         self._ssh = ssh
-        self._questioner = Questioner(inventory, ssh, RoundLimits(stretch=patience.limit))
+        self._limits = RoundLimits(stretch=patience.limit)
+        self._questioner = Questioner(inventory, ssh, self._limits)
         self._patience = patience
         self._api: Api | None = None
         self._workload: Workload | None = None
@@ -88,8 +90,7 @@ class Investigation:
                 started = {name: future.result() for name, future in starting.items()}
         machine_problems = {name: problem for name, problem in started.items() if problem is not None}
         unasked = self._unasked(made, machine_problems)
-        asked_crowd = Problem("left out") if self._brief else self._crowd(unasked, made.at_once)
-        evidence = replace(self._asked(unasked), crowd=asked_crowd, first_look=first_look)
+        evidence = replace(self._asked(self._with_crowd(unasked, made.at_once)), first_look=first_look)
         with self._timed("wire"):
             evidence = self._questioner.watch_the_wire(evidence)
         with self._timed("loss"):
@@ -201,7 +202,7 @@ class Investigation:
             if workload is not None:
                 try:
                     workload.remove_pods(remove_seconds)
-                    removing.append(pool.submit(workload.remove_namespace, remove_seconds))
+                    removing.append(pool.submit(workload.remove_namespaces, remove_seconds))
                 except SuiteError as error:
                     errors.append(str(error))
             uids = sorted(self._pod_uids)
@@ -287,18 +288,27 @@ class Investigation:
         except API_ERRORS as error:
             return Problem(f"calico's blocks of addresses could not be read: {api_reason(error)}")
 
-    def _crowd(self, evidence: Evidence, at_once: Pods) -> Crowd | Problem:
-        """Ask the pods that started at once, and let the crowd go: it takes time from what comes after."""
-        if isinstance(evidence.service, Problem) or self._workload is None:
-            return evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
+    def _with_crowd(self, evidence: Evidence, at_once: Pods) -> Evidence:
+        """With what the pods that started at once answer, without policies and with them.
+
+        Then the crowd goes: it takes time from what comes after.
+        """
+        if self._brief:
+            return evidence
+        if isinstance(evidence.service, Problem) or self._workload is None or self._api is None:
+            why = evidence.service if isinstance(evidence.service, Problem) else Problem("not made")
+            return replace(evidence, crowd=why, policies=why)
         usable = at_once.usable
         with self._timed("ten pods at once"):
             answers = self._questioner.ask_for_names(evidence, usable)
-            try:
-                self._workload.remove_crowd(self._patience.limit(READ_SECONDS))
-            except API_ERRORS as error:
-                return Problem(f"the ten pods cannot be removed: {api_reason(error)}")
-        return Crowd(usable, at_once.problems, answers)
+        with self._timed("network policies"):
+            trial = PolicyTrial(self._api, self._inventory, self._expectations, self._ssh, self._limits)
+            policies = try_policies(trial, at_once)
+        try:
+            self._workload.remove_crowd(self._patience.limit(READ_SECONDS))
+        except API_ERRORS as error:
+            return replace(evidence, crowd=Problem(f"the ten pods cannot be removed: {api_reason(error)}"))
+        return replace(evidence, crowd=Crowd(usable, at_once.problems, answers), policies=policies)
 
     def _replace(self, evidence: Evidence) -> Replacement | Problem:
         """Delete the pod behind the Service, until the endpoints are its successor's; nobody is asked yet."""

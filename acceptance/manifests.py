@@ -9,6 +9,8 @@ from acceptance.expectations import Expectations
 from acceptance.inventory import Inventory
 
 NAMESPACE = "lab-acceptance"
+CROWD_NAMESPACES = (f"{NAMESPACE}-y", f"{NAMESPACE}-z")
+"""Where the crowd's pods are, half of them in each."""
 HTTP_PORT = 8080
 UDP_PORT = 8081
 HOST_PORT = 18082
@@ -51,11 +53,14 @@ class Manifests:
 
     def crowd(self) -> list[dict[str, Any]]:
         """Pods of the first group, spread over all nodes; kubelet does not ask them, the suite does."""
-        nodes = self.inventory.nodes
-        return [
+        nodes, names = self.inventory.nodes, self.crowd_names
+        pods = [
             self._pod(name, CROWD_APP, self.expectations, self._spec(nodes[number % len(nodes)].name))
-            for number, name in enumerate(self.crowd_names)
+            for number, name in enumerate(names)
         ]
+        for number, pod in enumerate(pods):
+            pod["metadata"]["namespace"] = CROWD_NAMESPACES[2 * number // len(names)]
+        return pods
 
     def backend(self) -> dict[str, Any]:
         """The Deployment behind the Service."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -19,6 +20,7 @@ from acceptance.inventory import Inventory
 from acceptance.manifests import (
     BACKEND,
     CROWD_APP,
+    CROWD_NAMESPACES,
     NAMESPACE,
     Manifests,
     backend_service,
@@ -28,6 +30,7 @@ from acceptance.manifests import (
 from acceptance.problems import Problem, SuiteError
 
 REQUESTS_AT_ONCE = 8
+ALL_NAMESPACES = (NAMESPACE, *CROWD_NAMESPACES)
 
 
 @dataclass(frozen=True)
@@ -91,18 +94,15 @@ class Workload:
         return tuple(probe_name(node.name, group) for node in self._inventory.nodes)
 
     def prepare(self, deadline_seconds: float) -> BackendService:
-        """Make namespace and Services; what an earlier run left is removed first. Raises SuiteError."""
+        """Make namespaces and Services; what an earlier run left is removed first. Raises SuiteError."""
         self.remove_pods(deadline_seconds)
-        self.remove_namespace(deadline_seconds)
-        core, namespace = self._api.core, {"metadata": {"name": NAMESPACE}}
-        made(
-            lambda: core.create_namespace(namespace, _request_timeout=REQUEST_TIMEOUT),
-            lambda: None,
-            deadline_seconds,
-        )
+        self.remove_namespaces(deadline_seconds)
+        for name in ALL_NAMESPACES:
+            self._make_namespace(name, deadline_seconds)
         self._make_service(headless_service(), deadline_seconds)
         service = self._make_service(backend_service(), deadline_seconds)
-        self._wait_for_service_account(deadline_seconds)
+        for name in ALL_NAMESPACES:
+            self._wait_for_service_account(name, deadline_seconds)
         ports = {port.name: port.node_port for port in service.spec.ports}
         return BackendService(BACKEND, IPv4Address(service.spec.cluster_ip), ports["http"], ports["udp"])
 
@@ -162,14 +162,15 @@ class Workload:
 
     def remove_crowd(self, deadline_seconds: float) -> None:
         """Let the crowd's pods end; nothing is waited for but the API server."""
-        again(
-            lambda: self._api.core.delete_collection_namespaced_pod(
-                NAMESPACE,
-                label_selector=f"app={CROWD_APP}",
-                grace_period_seconds=0,
-                _request_timeout=REQUEST_TIMEOUT,
-            ),
-            deadline_seconds,
+        for name in CROWD_NAMESPACES:
+            again(partial(self._remove_crowd_in, name), deadline_seconds)
+
+    def _remove_crowd_in(self, namespace: str) -> None:
+        self._api.core.delete_collection_namespaced_pod(
+            namespace,
+            label_selector=f"app={CROWD_APP}",
+            grace_period_seconds=0,
+            _request_timeout=REQUEST_TIMEOUT,
         )
 
     def wait_for_endpoints(
@@ -226,11 +227,20 @@ class Workload:
 
     def remove_pods(self, deadline_seconds: float) -> None:
         """Remove all pods and wait until the cluster knows none. Raises SuiteError when one stays."""
-        remove_pods(self._api, NAMESPACE, deadline_seconds)
+        self._in_all_namespaces(lambda name: remove_pods(self._api, name, deadline_seconds))
 
-    def remove_namespace(self, deadline_seconds: float) -> None:
-        """Remove the namespace and wait until it is gone. Raises SuiteError when it stays."""
-        remove_namespace(self._api, NAMESPACE, deadline_seconds)
+    def remove_namespaces(self, deadline_seconds: float) -> None:
+        """Remove the namespaces and wait until they are gone. Raises SuiteError when one stays."""
+        self._in_all_namespaces(lambda name: remove_namespace(self._api, name, deadline_seconds))
+
+    @staticmethod
+    def _in_all_namespaces(do: Callable[[str], None]) -> None:
+        with ThreadPoolExecutor(max_workers=len(ALL_NAMESPACES)) as pool:
+            list(pool.map(do, ALL_NAMESPACES))
+
+    def _make_namespace(self, name: str, seconds: float) -> None:
+        core, body = self._api.core, {"metadata": {"name": name}}
+        made(lambda: core.create_namespace(body, _request_timeout=REQUEST_TIMEOUT), lambda: None, seconds)
 
     def _make_service(self, service: dict[str, Any], seconds: float) -> Any:
         core, name = self._api.core, service["metadata"]["name"]
@@ -241,24 +251,23 @@ class Workload:
         )
 
     def _make_pod(self, pod: dict[str, Any], seconds: float) -> None:
-        core = self._api.core
+        core, namespace = self._api.core, pod["metadata"].get("namespace", NAMESPACE)
         made(
-            lambda: core.create_namespaced_pod(NAMESPACE, pod, _request_timeout=REQUEST_TIMEOUT),
+            lambda: core.create_namespaced_pod(namespace, pod, _request_timeout=REQUEST_TIMEOUT),
             lambda: None,
             seconds,
         )
 
-    def _wait_for_service_account(self, deadline_seconds: float) -> None:
+    def _wait_for_service_account(self, namespace: str, deadline_seconds: float) -> None:
         """No pod is admitted before the controller manager has made the namespace's service account."""
+        core = self._api.core
 
-        def made() -> bool:
-            self._api.core.read_namespaced_service_account(
-                "default", NAMESPACE, _request_timeout=REQUEST_TIMEOUT
-            )
+        def there() -> bool:
+            core.read_namespaced_service_account("default", namespace, _request_timeout=REQUEST_TIMEOUT)
             return True
 
         try:
-            until(made, deadline_seconds)
+            until(there, deadline_seconds)
         except SuiteError as error:
             raise SuiteError(
                 f"no service account in the new namespace after {deadline_seconds:.0f} s:"
@@ -269,7 +278,8 @@ class Workload:
         """The suite's pods as they are now, by role; those on their way out are left out."""
         return {
             pod.labels["role"]: pod
-            for pod in self._api.pods(NAMESPACE)
+            for namespace in ALL_NAMESPACES
+            for pod in self._api.pods(namespace)
             if "role" in pod.labels and not pod.leaving
         }
 
@@ -301,7 +311,7 @@ class Workload:
             return Problem(f"pod {role} does not exist after {seconds:.0f} s")
         wanted = "Ready" if self._readiness else "Running"
         try:
-            events = self._api.warnings(NAMESPACE, pod.name)
+            events = self._api.warnings(pod.namespace, pod.name)
         except API_ERRORS as error:
             events = (f"its events cannot be read: {api_reason(error)}",)
         said = f"pod {pod.name} on {pod.node or 'no node'} is not {wanted} after {seconds:.0f} s: {pod.state}"

@@ -304,7 +304,7 @@ def test_an_api_that_fails_is_an_error_with_its_reason(cluster: PretendedCluster
     with pytest.raises(
         SuiteError, match="the API server does not answer as it should: HTTP 503 Service Unavailable"
     ):
-        made.remove_namespace(0.05)
+        made.remove_namespaces(0.05)
 
 
 def test_without_readiness_probes_a_running_pod_is_enough(
@@ -426,7 +426,7 @@ def test_all_is_removed_and_nothing_makes_new_pods_meanwhile(
     _start(made)
     made.remove_pods(0.05)
     assert cluster.pods == {}
-    made.remove_namespace(0.05)
+    made.remove_namespaces(0.05)
     assert not cluster.namespace
 
 
@@ -443,5 +443,5 @@ def test_a_namespace_that_stays_is_told_with_what_it_still_holds(
         ),
     ]
     with pytest.raises(SuiteError, match="is not gone after 0 s: Some resources are remaining: ip") as told:
-        made.remove_namespace(0.05)
+        made.remove_namespaces(0.05)
     assert "all went well" not in str(told.value)
