@@ -42,6 +42,8 @@ class Kubernetes(_Entry):
     version: str
     runtime: str
     kube_proxy: Literal["iptables", "ipvs", "nftables", "none"] = "iptables"
+    policy: str = "none"
+    """What enforces NetworkPolicies beside the mode itself."""
     pod_cidr: IPv4Network
     service_cidr: IPv4Network
     dns_domain: str
@@ -127,7 +129,11 @@ class Inventory(_Entry):
     @property
     def conditions(self) -> dict[str, bool | int | str]:
         """What the expectations of a mode depend on."""
-        return {**self.mode_options, "kube_proxy": self.kubernetes.kube_proxy}
+        return {
+            **self.mode_options,
+            "kube_proxy": self.kubernetes.kube_proxy,
+            "policy": self.kubernetes.policy,
+        }
 
     def network_with_role(self, role: str) -> Network | None:
         return next((network for network in self.networks if network.role == role), None)

@@ -21,7 +21,7 @@ from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
 from lab.operations.status import lab_settings, lab_status, labs_overview
 from lab.operations.up import Until, UpRequest, bring_up
-from lab.topology.models import KubeProxy
+from lab.topology.models import KubeProxy, PolicyEnforcer
 
 
 @click.command()
@@ -39,6 +39,11 @@ from lab.topology.models import KubeProxy
     "--kube-proxy",
     type=click.Choice([each.value for each in KubeProxy]),
     help="How Services get to their pods (default: the topology's, iptables).",
+)
+@click.option(
+    "--policy",
+    type=click.Choice([each.value for each in PolicyEnforcer]),
+    help="What enforces NetworkPolicies where the mode does not (default: the topology's, none).",
 )
 @click.option(
     "--name", envvar="LAB_NAME", metavar="LAB", help="Name of the lab (default: the topology's name)."
@@ -62,6 +67,7 @@ def up(
     supply: str | None,
     kubernetes: str | None,
     kube_proxy: str | None,
+    policy: str | None,
     name: str | None,
     cold: bool,
     images: tuple[str, ...],
@@ -81,6 +87,7 @@ def up(
     Example: lab up --topology course-exact --until programs
     Example: lab up --topology underlay-3node --mode flannel-vxlan --kubernetes v1.37
     Example: lab up --topology underlay-3node --mode flannel-vxlan --kube-proxy ipvs
+    Example: lab up --topology underlay-3node --mode flannel-vxlan --policy kube-network-policies
     """
     doors = WantedDoors(outside, pull_through, host_nic)
     request = UpRequest(
@@ -94,6 +101,7 @@ def up(
         Until(until) if until else None,
         kubernetes=kubernetes,
         kube_proxy=kube_proxy,
+        policy=policy,
     )
     summary = bring_up(request, console())
     if as_json:

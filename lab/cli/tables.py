@@ -82,6 +82,8 @@ def show_status(status: LabStatus) -> None:
     _show_nodes(status)
     proxy = f" (kube-proxy: {status.kube_proxy})" if status.kube_proxy else ""
     say(f"pods {status.pods}, services {status.service_cidr}{proxy}, API https://{status.api}")
+    if status.policy not in ("", "none"):
+        say(f"network policies are enforced by {status.policy}")
     for forward in status.forwards:
         how = "in the background" if forward.background else "in a terminal"
         click.echo(f"forwards {' and '.join(forward.listens)} to {forward.target} ({how})")

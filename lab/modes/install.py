@@ -10,6 +10,7 @@ from lab.cluster.api import ClusterApi
 from lab.cluster.pki import KeyPair
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.foundation.progress import StepContext
+from lab.modes.enforcer import with_enforcer
 from lab.modes.mode import Images, Mode, ModeSetup
 from lab.modes.trust import serving_secret, with_trust
 from lab.nodes.connection import Command, Script
@@ -24,7 +25,7 @@ MARK = "/etc/lab/mode"
 def arrange_mode(mode: Mode, plan: Plan, images: Images) -> ModeSetup:
     """The mode arranged for the plan. Raises WrongUseError when the plan lacks what the mode needs."""
     mode.check(plan)
-    setup = mode.arrange(plan, images)
+    setup = with_enforcer(mode.arrange(plan, images), plan, images)
     if plan.kubernetes.kube_proxy is KubeProxy.NONE:
         # Without it the DNS never finds the API, by its ClusterIP.
         left = tuple(each for each in setup.workloads if each not in (KUBE_PROXY, COREDNS))

@@ -40,5 +40,6 @@ IPVLAN_L2 = Mode(
     variants=({HOST_SHIM.name: False},),
     paths=(PacketPath(("eth0 (ipvlan)", NIC), "plain, node MACs"),),
     nic_setting=NicSetting.CNI,
+    unseen_by_nodes="what pods send to each other: it never enters their node",
     routes_stay_away=True,
 )

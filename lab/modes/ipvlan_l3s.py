@@ -66,5 +66,6 @@ IPVLAN_L3S = Mode(
     needs_pod_blocks=True,
     paths=(PacketPath(("eth0 (ipvlan)", "routes", NIC), "plain IP, node MACs"),),
     nic_setting=NicSetting.CNI,
+    unseen_by_nodes="what comes for a pod: it passes INPUT, and between pods of one node nothing",
     routes_stay_away=True,
 )

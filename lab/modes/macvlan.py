@@ -27,5 +27,6 @@ MACVLAN = Mode(
     variants=({HOST_SHIM.name: False},),
     paths=(PacketPath(("eth0 (macvlan)", NIC), "plain, pod MACs"),),
     nic_setting=NicSetting.CNI,
+    unseen_by_nodes="what pods send to each other: it never enters their node",
     routes_stay_away=True,
 )

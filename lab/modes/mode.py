@@ -14,7 +14,7 @@ from lab.modes.cni import has_host_ports
 from lab.nodes.files import NodeFile
 from lab.supply.software import image_name
 from lab.topology.mode_choice import OptionValue
-from lab.topology.models import KubeProxy
+from lab.topology.models import KubeProxy, PolicyEnforcer
 from lab.topology.plan import Plan
 
 CNI_FOLDER = "/etc/cni/net.d"
@@ -168,6 +168,8 @@ class Mode:
     """Its own program drops what a NetworkPolicy forbids."""
     network_kinds: tuple[str, ...] = ()
     """Kinds of its objects that say which addresses pods get, which users may make themselves."""
+    unseen_by_nodes: str = ""
+    """Which of its pods' packets do not pass their node's chain POSTROUTING, where an enforcer sees them."""
     routes_stay_away: bool = False
     """Nodes have routes to pods that nothing puts back when they are taken away."""
 
@@ -186,6 +188,8 @@ class Mode:
             problems += _underlay_problems(plan)
         if self.needs_services and plan.kubernetes.kube_proxy is KubeProxy.NONE:
             problems.append("its programs reach the API by its ClusterIP, and there is no kube-proxy")
+        if plan.kubernetes.policy is not PolicyEnforcer.NONE:
+            problems += self._enforcer_problems(plan.kubernetes.policy)
         problems = problems or list(self.problems(plan))
         if problems:
             raise WrongUseError(
@@ -193,6 +197,13 @@ class Mode:
                 details="\n".join(problems),
                 resolution="correct the topology, or choose another mode with --mode",
             )
+
+    def _enforcer_problems(self, enforcer: PolicyEnforcer) -> list[str]:
+        if self.enforces_policies:
+            return [f"it enforces network policies itself: {enforcer} would do it a second time"]
+        if self.unseen_by_nodes:
+            return [f"{enforcer} does not see {self.unseen_by_nodes}"]
+        return []
 
     def refuse_without(self, lacking: Mapping[str, str]) -> None:
         """Raises WrongUseError when images that the mode needs cannot be had, with the reasons given."""

@@ -24,6 +24,7 @@ from lab.host.lan_host import LanHost
 from lab.host.site import Site
 from lab.machines.machines import Machines, MachineState
 from lab.machines.vagrantfile import MachineSettings
+from lab.modes.enforcer import images_needed
 from lab.modes.install import arrange_mode
 from lab.modes.mode import Images, Mode, ModeSetup
 from lab.modes.registry import mode_named
@@ -123,7 +124,7 @@ class Lab:
     def require_images_of(self, mode: Mode) -> None:
         """The same for a mode that the lab might change to."""
         version, cache = self.plan.kubernetes.version, Cache()
-        lacking = dict(Images(self.record.images).lacking(mode.images))
+        lacking = dict(Images(self.record.images).lacking(images_needed(self.plan, mode)))
         on_demand = lacking.keys() & names_on_demand(version)
         for name in on_demand:
             del lacking[name]
@@ -174,7 +175,7 @@ class Lab:
     @property
     def on_demand(self) -> frozenset[str]:
         """Names of the images that the lab's mode needs and the box lacks, once the box is there."""
-        needed = mode_named(self.plan.mode).images
+        needed = images_needed(self.plan, mode_named(self.plan.mode))
         return frozenset(Images(self.record.images).lacking(needed)) if self.record.images else frozenset()
 
     @property

@@ -119,6 +119,7 @@ def _kubernetes(kubernetes: KubernetesPlan, runtime: str) -> dict[str, str]:
         "version": kubernetes.version,
         "runtime": runtime,
         "kube_proxy": kubernetes.kube_proxy.value,
+        "policy": kubernetes.policy.value,
         "pod_cidr": str(kubernetes.pod_cidr),
         "service_cidr": str(kubernetes.service_cidr),
         "dns_domain": kubernetes.dns_domain,

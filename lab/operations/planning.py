@@ -10,7 +10,7 @@ from lab.cluster.proxy import require_proxy
 from lab.state.records import LabRecord
 from lab.supply.catalogue import full_version
 from lab.topology.loader import load_topology
-from lab.topology.models import KubeProxy, Topology
+from lab.topology.models import KubeProxy, PolicyEnforcer, Topology
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -21,11 +21,12 @@ class Chosen:
 
     kubernetes: str = ""
     kube_proxy: str = ""
+    policy: str = ""
 
     @classmethod
     def of(cls, record: LabRecord) -> Chosen:
         """What is on record; a `lab` that knew only the topology's own wrote nothing down."""
-        return cls(record.kubernetes, record.kube_proxy)
+        return cls(record.kubernetes, record.kube_proxy, record.policy)
 
 
 THE_TOPOLOGYS = Chosen()
@@ -48,5 +49,7 @@ def plan_with(topology: Topology, chosen: Chosen = THE_TOPOLOGYS) -> Plan:
     plan = plan.of_version(full_version(chosen.kubernetes or plan.kubernetes.version))
     if chosen.kube_proxy:
         plan = plan.with_kube_proxy(KubeProxy(chosen.kube_proxy))
+    if chosen.policy:
+        plan = plan.with_policy(PolicyEnforcer(chosen.policy))
     require_proxy(plan.kubernetes)
     return plan

@@ -54,6 +54,7 @@ def probe_supply(request: ProbeRequest, progress: Progress) -> ProbeResult:
 
 def _needs(request: ProbeRequest) -> _Needs:
     modes = [ModeChoice.parse(mode).name for mode in request.modes]
+    policy: set[str] = set()
     if request.topology is None:
         version, supply = full_version(request.version or DEFAULT_VERSION), supply_named(request.supply)
     elif request.version is not None:
@@ -65,8 +66,9 @@ def _needs(request: ProbeRequest) -> _Needs:
         topology = load_topology(find_topology(request.topology), known_modes=mode_names())
         plan = plan_with(topology)
         version, modes = plan.kubernetes.version, modes or [plan.mode]
+        policy = {plan.kubernetes.policy.value}
         supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_on_demand(version)
     if modes:
-        images &= frozenset().union(*(mode_named(mode).images for mode in modes))
+        images &= frozenset(policy).union(*(mode_named(mode).images for mode in modes))
     return _Needs(version, images, supply)

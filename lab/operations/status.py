@@ -20,6 +20,7 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
+from lab.modes.enforcer import enforces
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.operations.doors.pull_through import CLOSED_THROUGH, ThroughRow, through_row
@@ -112,6 +113,8 @@ class LabStatus:
     lan: LanRow = CLOSED_LAN
     kube_proxy: str = ""
     """Its mode; none where there is no kube-proxy."""
+    policy: str = ""
+    """The program that enforces NetworkPolicies, where the mode does not; none where nothing does."""
 
     def as_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -181,6 +184,7 @@ def status_of(lab: Lab, *, seen_well: bool = False) -> LabStatus:
         mode=lab.record.mode,
         kubernetes=plan.kubernetes.version,
         kube_proxy=plan.kubernetes.kube_proxy.value,
+        policy=plan.kubernetes.policy.value,
         runtime=lab.record.runtime,
         accelerator=lab.record.accelerator,
         pods=str(plan.kubernetes.pod_cidr),
@@ -323,7 +327,7 @@ def _seen_in_api(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[tuple[str, .
             lab.api,
             str(lab.plan.choice),
             host_ports=setup.host_ports,
-            policies=mode_named(lab.plan.mode).enforces_policies,
+            policies=enforces(lab.plan, mode_named(lab.plan.mode)),
         )
     except LabError as error:
         return (error.brief,), ()

@@ -13,6 +13,7 @@ from lab.foundation import journal
 from lab.foundation.errors import WrongUseError
 from lab.foundation.progress import Progress, StepTime
 from lab.host.layout import EnclosureLayout
+from lab.modes.enforcer import images_needed
 from lab.modes.mode import Mode
 from lab.modes.registry import mode_named, mode_names
 from lab.operations.context import Lab
@@ -78,6 +79,11 @@ class UpRequest:
     kubernetes: str | None = None
     """A version of the catalogue; v1.37 is its newest patch release."""
     kube_proxy: str | None = None
+    policy: str | None = None
+
+    @property
+    def chosen(self) -> Chosen:
+        return Chosen(self.kubernetes or "", self.kube_proxy or "", self.policy or "")
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,9 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
-    plan = plan_with(topology, Chosen(request.kubernetes or "", request.kube_proxy or ""))
+    plan = plan_with(
+        topology, Chosen(request.kubernetes or "", request.kube_proxy or "", request.policy or "")
+    )
     if request.mode is not None:
         plan = plan.in_mode(ModeChoice.parse(request.mode))
     mode = mode_named(plan.mode)
@@ -128,7 +136,8 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     with locked(folder):
         record = read_record(folder)
         if record is None or not record.images:
-            mode.refuse_without(lacking_images(plan.kubernetes.version, mode.images, supply, Cache()))
+            needed = images_needed(plan, mode)
+            mode.refuse_without(lacking_images(plan.kubernetes.version, needed, supply, Cache()))
         if record is None:
             save_topology(folder, source)
             record = LabRecord(
@@ -138,6 +147,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
                 created=now(),
                 kubernetes=plan.kubernetes.version,
                 kube_proxy=plan.kubernetes.kube_proxy.value,
+                policy=plan.kubernetes.policy.value,
             )
         journal.keep_in(folder.log)
         parts = LocalParts(folder)
@@ -184,9 +194,12 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
     name, wanted = lab.folder.name, plan.kubernetes
     made_from = plan_of(lab.folder.topology, Chosen.of(lab.record)).in_mode(plan.choice)
     has = made_from.kubernetes
-    if made_from.of_version(wanted.version).with_kube_proxy(wanted.kube_proxy) == plan != made_from:
+    as_wanted = made_from.of_version(wanted.version).with_kube_proxy(wanted.kube_proxy)
+    if as_wanted.with_policy(wanted.policy) == plan != made_from:
         if has.version != wanted.version:
             said, option = f"Kubernetes {has.version}, not {wanted.version}", f"--kubernetes {has.version}"
+        elif has.policy != wanted.policy:
+            said, option = f"with --policy {has.policy}, not {wanted.policy}", f"--policy {has.policy}"
         else:
             said = f"{proxy_named(has.kube_proxy)}, not {proxy_named(wanted.kube_proxy)}"
             option = f"--kube-proxy {has.kube_proxy}"

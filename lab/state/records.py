@@ -79,6 +79,8 @@ class LabRecord:
     """The version that the lab was made with; empty in records of a `lab` that knew only the topology's."""
     kube_proxy: str = ""
     """The mode of kube-proxy that it was made with; the same."""
+    policy: str = ""
+    """The program that enforces its NetworkPolicies; the same."""
 
     def with_step(self, name: str, seconds: float) -> LabRecord:
         """The record with that step added, or its times replaced where it was there."""

@@ -73,6 +73,13 @@ class KubeProxy(StrEnum):
     """Nothing: kube-proxy is not installed."""
 
 
+class PolicyEnforcer(StrEnum):
+    """Who drops what NetworkPolicies forbid, where the network mode's own programs do not."""
+
+    NONE = "none"
+    KUBE_NETWORK_POLICIES = "kube-network-policies"
+
+
 class Supply(StrEnum):
     """Where the software of a lab comes from."""
 
@@ -181,6 +188,7 @@ class Kubernetes(Frozen):
     runtime: Runtime = Runtime.AUTO
     tuning: Tuning = Tuning.AUTO
     kube_proxy: KubeProxy = KubeProxy.IPTABLES
+    policy: PolicyEnforcer = PolicyEnforcer.NONE
     pod_cidr: Cidr = IPv4Network("10.200.0.0/16")
     service_cidr: Cidr = IPv4Network("10.96.0.0/16")
     dns_domain: Annotated[str, AfterValidator(values.dns_domain)] = "cluster.local"

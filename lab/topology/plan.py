@@ -15,6 +15,7 @@ from lab.topology.models import (
     LoadBalancer,
     NetworkRole,
     NodeRole,
+    PolicyEnforcer,
     Runtime,
     Taint,
     Tuning,
@@ -120,6 +121,7 @@ class KubernetesPlan:
     runtime: Runtime
     tuning: Tuning
     kube_proxy: KubeProxy
+    policy: PolicyEnforcer
     pod_cidr: IPv4Network
     service_cidr: IPv4Network
     dns_domain: str
@@ -158,6 +160,10 @@ class Plan:
     def with_kube_proxy(self, kube_proxy: KubeProxy) -> Plan:
         """The plan with kube-proxy in that mode."""
         return replace(self, kubernetes=replace(self.kubernetes, kube_proxy=kube_proxy))
+
+    def with_policy(self, policy: PolicyEnforcer) -> Plan:
+        """The plan with that program to enforce NetworkPolicies."""
+        return replace(self, kubernetes=replace(self.kubernetes, policy=policy))
 
     @property
     def control_planes(self) -> tuple[NodePlan, ...]:

@@ -84,6 +84,7 @@ def _kubernetes(topology: Topology) -> KubernetesPlan:
         runtime=wanted.runtime,
         tuning=wanted.tuning,
         kube_proxy=wanted.kube_proxy,
+        policy=wanted.policy,
         pod_cidr=wanted.pod_cidr,
         service_cidr=wanted.service_cidr,
         dns_domain=wanted.dns_domain,

@@ -15,7 +15,7 @@ from lab.operations.up import UpRequest, bring_up
 from lab.state.records import LabRecord, lab_folder, now, read_record, save_topology, write_record
 from lab.supply.catalogue import full_version, versions
 from lab.topology.loader import find_topology
-from lab.topology.models import KubeProxy
+from lab.topology.models import KubeProxy, PolicyEnforcer
 
 
 @pytest.fixture(autouse=True)
@@ -40,10 +40,18 @@ def begin(
     kubernetes: str | None,
     mode: str = "flannel-vxlan",
     topology: str = "underlay-3node",
+    *,
     kube_proxy: str | None = None,
+    policy: str | None = None,
 ) -> None:
     request = UpRequest(
-        topology, mode, supply="packages", name="a", kubernetes=kubernetes, kube_proxy=kube_proxy
+        topology,
+        mode,
+        supply="packages",
+        name="a",
+        kubernetes=kubernetes,
+        kube_proxy=kube_proxy,
+        policy=policy,
     )
     bring_up(request, SilentProgress())
 
@@ -134,4 +142,21 @@ def test_the_lab_keeps_its_kube_proxy_too() -> None:
 def test_a_kube_proxy_that_the_version_lacks_is_refused_before_anything_is_there() -> None:
     with pytest.raises(WrongUseError, match=r"v1\.24\.10 has no mode nftables"):
         begin(None, kube_proxy="nftables")
+    assert read_record(lab_folder("a")) is None
+
+
+@pytest.mark.usefixtures("_stop_at_steps")
+def test_the_lab_keeps_what_enforces_its_policies() -> None:
+    with pytest.raises(ReachedError):
+        begin(None, policy="kube-network-policies")
+    assert opened().plan.kubernetes.policy is PolicyEnforcer.KUBE_NETWORK_POLICIES
+    with pytest.raises(WrongUseError, match="runs with --policy kube-network-policies, not none") as caught:
+        begin(None)
+    assert "add --policy kube-network-policies" in (caught.value.resolution or "")
+
+
+def test_an_enforcer_beside_a_mode_that_enforces_is_refused_before_anything_is_there() -> None:
+    with pytest.raises(WrongUseError) as caught:
+        begin(None, "calico-vxlan", policy="kube-network-policies")
+    assert "enforces network policies itself" in (caught.value.details or "")
     assert read_record(lab_folder("a")) is None
