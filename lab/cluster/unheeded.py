@@ -19,7 +19,8 @@ def unheeded(api: ClusterApi, mode: str, *, host_ports: bool, policies: bool) ->
     found: list[str] = []
     if not policies:
         found += [
-            f"the network policy {_name(item)} has no effect: the mode {mode} enforces none, calico-* does"
+            f"the network policy {_name(item)} has no effect: the mode {mode} enforces none,"
+            " calico-* does, and so does `lab up --policy kube-network-policies`"
             for item in api.read(POLICIES)["items"]
         ]
     if not host_ports:

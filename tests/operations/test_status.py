@@ -193,7 +193,10 @@ def test_what_has_no_effect_in_the_mode_is_told_below_the_table(
         pod("port", **with_ports({"containerPort": 80}, {"containerPort": 81, "hostPort": 9080})),
         pod("of-the-node", hostNetwork=True, **with_ports({"containerPort": 80, "hostPort": 80})),
     ]
-    deny = "the network policy default/deny has no effect: the mode {} enforces none, calico-* does"
+    deny = (
+        "the network policy default/deny has no effect: the mode {} enforces none, calico-* does,"
+        " and so does `lab up --policy kube-network-policies`"
+    )
     assert seen(folder, in_macvlan, api).notes == (deny.format("macvlan"),)
     without_shim = plan.in_mode(ModeChoice("macvlan", {"host_shim": False}))
     status = seen(folder, without_shim, api)
