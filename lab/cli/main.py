@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import locale
 import os
 import signal
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 
 import click
 
@@ -96,9 +99,21 @@ add_verbose(cli)
 def main() -> None:
     """Run the command line; exit 0, 1 (failed) or 2 (wrong use)."""
     heed_signals()
+    _speak_the_locale()
     os.environ["PATH"] = search_path()
     with recorded(sys.argv[1:]):
         _run()
+
+
+def _speak_the_locale() -> None:
+    """Print in the terminal's encoding, whatever Python has for files, and what that lacks as question marks.
+
+    Python takes UTF-8 for the locale C, whose encoding is ASCII: https://peps.python.org/pep-0540/.
+    """
+    encoding = codecs.lookup(locale.getencoding()).name
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=None if encoding == "ascii" else encoding, errors="replace")
 
 
 def _tell_what_sudo_kept() -> None:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
-import string
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.foundation.errors import LabError, WrongUseError
+from lab.foundation.plain_paths import odd_letters, plain_path
 
-_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}/._+=@,~-")
-"""What a path may have in an OpenSSH configuration, in a URI and in a shell, as it is.
-
-A colon ends a path in KUBECONFIG, in PATH and in the names of image archives (containers-transports(5)).
-"""
 _HIDDEN = tuple(
     map(Path, ("/run", "/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt"))
 )
@@ -60,7 +55,7 @@ def _root(own: str, xdg: str, default: str) -> Path:
         # A relative one is to be ignored: https://specifications.freedesktop.org/basedir-spec/latest/.
         root = (base if base.is_absolute() else _home(own) / default) / "lab"
     _require_usable(root, own)
-    return root
+    return _plain(root, own) if odd_letters(root) else root
 
 
 def _home(own: str) -> Path:
@@ -74,19 +69,25 @@ def _home(own: str) -> Path:
         raise LabError("this user has no home folder", resolution=f"name a folder in {own}") from error
 
 
+def _plain(root: Path, own: str) -> Path:
+    """Another path of the folder. Raises WrongUseError when it cannot be made."""
+    try:
+        return plain_path(root)
+    except OSError as error:
+        odd = " ".join(map(repr, odd_letters(root)))
+        raise WrongUseError(
+            f"no lab can be in the folder {root}",
+            details=f"ssh, libvirt, Vagrant, kubectl or skopeo does not take {odd} in the path of a file,"
+            f" and another path of it cannot be made: {error.strerror}: {error.filename}",
+            resolution=f"run the same command as root, or name another folder in {own}: {own}=/srv/lab,"
+            f" which may be a mount of it: mount --bind {shlex.quote(str(root))} /srv/lab",
+        ) from error
+
+
 def _require_usable(root: Path, own: str) -> None:
     """Raises WrongUseError for a folder in which no lab works, with the reason."""
     resolved = root.resolve()
     resolution = f"name another folder in {own}: {own}=/srv/lab"
-    odd = sorted({letter for letter in f"{root}{resolved}" if letter not in _PLAIN})
-    if odd:
-        raise WrongUseError(
-            f"no lab can be in the folder {root}",
-            details="ssh, libvirt, Vagrant, kubectl or skopeo does not take"
-            f" {' '.join(map(repr, odd))} in the path of a file",
-            resolution=f"{resolution}, which may be a mount of it:"
-            f" mount --bind {shlex.quote(str(root))} /srv/lab",
-        )
     for hidden in _HIDDEN:
         if resolved.is_relative_to(hidden):
             raise WrongUseError(

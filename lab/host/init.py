@@ -19,6 +19,7 @@ from lab.foundation import journal
 from lab.foundation.files import write_atomically
 from lab.foundation.journal import JOURNAL
 from lab.foundation.paths import LabFolder
+from lab.foundation.plain_paths import link_to, plain_paths
 from lab.foundation.process import run
 from lab.host.layout import EnclosureLayout
 from lab.host.process_identity import ProcessIdentity
@@ -93,7 +94,11 @@ def _record_self(path: Path) -> None:
 
 def _mount(layout: EnclosureLayout) -> None:
     # Nothing that runs on the host can be reached by its socket, and no folder made below stays on the host.
+    links = plain_paths()
     run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
+    for link, folder in links.items():
+        link.parent.mkdir(exist_ok=True)
+        link_to(link, folder)
     for private, over in layout.private_folders.items():
         private.mkdir(parents=True, exist_ok=True)
         over.mkdir(parents=True, exist_ok=True)

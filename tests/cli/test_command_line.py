@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+import locale
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from lab.cli.main import cli
+from lab.cli.main import _speak_the_locale, cli
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +131,23 @@ def test_a_mode_whose_image_no_supply_has_is_refused_before_anything_starts(tmp_
     assert done.returncode == 2
     assert "the mode hybridnet cannot run" in done.stderr
     assert "no image hybridnet for Kubernetes v1.30.4" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"), [("GBK", "实验 ?"), ("UTF-8", "实验 ✓"), ("ANSI_X3.4-1968", "实验 ✓")]
+)
+def test_what_is_printed_is_in_the_terminal_s_encoding_and_never_refused(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, printed: str
+) -> None:
+    written = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="utf-8"))
+    monkeypatch.setattr(locale, "getencoding", lambda: encoding)
+    _speak_the_locale()
+    print("实验 ✓", flush=True)  # noqa: T201
+    assert written.getvalue().decode("gbk" if encoding == "GBK" else "utf-8") == f"{printed}\n"
+
+
+def test_the_environment_of_the_checkout_names_no_folder_in_some_encoding() -> None:
+    """Python reads such a file in the user's locale."""
+    named = list(Path(sysconfig.get_path("purelib")).glob("_lab.pth"))
+    assert [path.read_bytes() for path in named] == [b"../../../..\n"] * len(named)

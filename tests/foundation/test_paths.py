@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from lab.foundation import plain_paths
 from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.paths import cache_root, labs_root
 from tests.conftest import Golden
@@ -63,10 +65,8 @@ def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         assert refused.value.resolution == f"name a folder in {variable}"
 
 
-REFUSED = (
-    *("/srv/my labs", "/srv/实验 室/50%", "/srv/a'b", "/srv/a:b"),
-    *("/run/lab", "/var/run/lab", "/var/lib/libvirt/images/lab"),
-)
+ODD = ("my labs", "实验 室/50%", "a'b", "a:b")
+HIDDEN = ("/run/lab", "/var/run/lab", "/var/lib/libvirt/images/lab")
 
 
 @pytest.mark.parametrize(("variable", "root"), [("LAB_HOME", labs_root), ("LAB_CACHE", cache_root)])
@@ -77,7 +77,7 @@ def test_a_folder_that_cannot_be_used_is_refused_at_once(
     root: Callable[[], Path],
 ) -> None:
     said = []
-    for folder in REFUSED:
+    for folder in HIDDEN:
         monkeypatch.setenv(variable, folder)
         with pytest.raises(WrongUseError) as refused:
             root()
@@ -91,12 +91,80 @@ def test_other_letters_are_taken(monkeypatch: pytest.MonkeyPatch, folder: str) -
     assert labs_root() == Path(folder, "labs")
 
 
-def test_a_link_is_followed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "with space").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "with space")
-    monkeypatch.setenv("LAB_HOME", str(tmp_path / "link"))
-    with pytest.raises(WrongUseError):
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where plain paths are made."""
+    there = tmp_path / "run"
+    monkeypatch.setattr(plain_paths, "PLACE", there)
+    return there
+
+
+@pytest.mark.parametrize(("variable", "root"), [("LAB_HOME", labs_root), ("LAB_CACHE", cache_root)])
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_with_odd_letters_has_a_plain_path_too(
+    monkeypatch: pytest.MonkeyPatch, place: Path, name: str, variable: str, root: Callable[[], Path]
+) -> None:
+    folder = place.parent / name
+    monkeypatch.setenv(variable, str(folder))
+    plain = root()
+    assert plain.is_relative_to(place)
+    assert plain_paths.odd_letters(Path(plain.name)) == ()
+    assert plain == root()
+    assert (plain if variable == "LAB_CACHE" else plain.parent).samefile(folder)
+
+
+def test_a_plain_path_is_for_everybody_whatever_the_umask(
+    monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(place.parent / "my labs"))
+    before = os.umask(0o077)
+    try:
         labs_root()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o755
+
+
+def test_a_plain_path_as_the_folder_is_the_same_one(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    monkeypatch.setenv("LAB_HOME", str(place.parent / "my labs"))
+    plain = labs_root()
+    monkeypatch.setenv("LAB_HOME", str(plain.parent))
+    assert labs_root() == plain
+
+
+def test_a_link_is_followed(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    folder = place.parent / "with space"
+    folder.mkdir()
+    (place.parent / "link").symlink_to(folder)
+    monkeypatch.setenv("LAB_HOME", str(place.parent / "link"))
+    assert labs_root().parent.readlink() == folder
+
+
+def test_a_plain_path_that_leads_elsewhere_is_mended(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    folder = place.parent / "my labs"
+    monkeypatch.setenv("LAB_HOME", str(folder))
+    link = labs_root().parent
+    link.unlink()
+    link.symlink_to("/nowhere")
+    assert labs_root().parent.readlink() == folder
+    assert plain_paths.plain_paths() == {link: folder}
+
+
+def test_who_cannot_make_a_plain_path_is_told(
+    monkeypatch: pytest.MonkeyPatch, compare_with_golden: Golden, place: Path
+) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/run/lab-folders")
+
+    said = []
+    for name in ODD:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "mkdir", refuse)
+            patched.setenv("LAB_HOME", f"/srv/{name}")
+            with pytest.raises(WrongUseError) as refused:
+                labs_root()
+        said.append(f"{refused.value}\n")
+    compare_with_golden(Path(__file__).parent / "golden" / "no-plain-path.txt", "\n".join(said))
 
 
 @pytest.mark.parametrize(("flag", "option"), [(os.ST_NOEXEC, "noexec"), (os.ST_RDONLY, "ro")])

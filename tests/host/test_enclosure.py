@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from lab.foundation.errors import LabError
+from lab.foundation.plain_paths import plain_path
 from lab.foundation.process import run
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.host.enclosure import Enclosure
@@ -216,3 +219,20 @@ def test_a_line_for_a_shell_does_nothing_in_the_hosts_network(
 def test_a_lab_that_does_not_run_cannot_be_reached(make_enclosure: MakeEnclosure) -> None:
     with pytest.raises(LabError, match="the lab a is not running"):
         make_enclosure("a").connect("127.0.0.1", 22, 1.0)
+
+
+def test_a_lab_in_a_folder_with_odd_letters_is_served_at_its_plain_path(
+    make_enclosure: MakeEnclosure, labs: Path
+) -> None:
+    odd = labs / "实验 室" / "50%"
+    plain = plain_path(odd)
+    try:
+        enclosure = make_enclosure(str(plain / "a"))
+        enclosure.start()
+        with closing(libvirt.open(enclosure.libvirt_uri)) as connection:
+            assert connection.isAlive()
+        seen = run(enclosure.command(["cat", str(enclosure.layout.init_record)])).stdout
+        assert seen == (odd / "a" / "host" / "init.pid").read_text()
+        enclosure.stop()
+    finally:
+        plain.unlink()
