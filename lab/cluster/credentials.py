@@ -52,6 +52,12 @@ def kubelet_serving_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -
     return _pair_files("/var/lib/kubelet/pki/kubelet", pair)
 
 
+def kubelet_client_pem(node: NodePlan, secrets: ClusterSecrets) -> str:
+    """What a kubelet shows to the API, as it keeps it itself: certificate and key in one file."""
+    pair = issue(secrets.authority, _kubelet(node))
+    return pair.certificate + pair.key
+
+
 def component_serving_files(secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
     """What controller manager and scheduler serve their health with, on loopback.
 
@@ -126,7 +132,7 @@ def _kubeconfigs(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[N
         "admin": Subject("kubernetes-admin", (ADMINS,), client=True),
         "controller-manager": Subject("system:kube-controller-manager", client=True),
         "scheduler": Subject("system:kube-scheduler", client=True),
-        "kubelet": Subject(f"system:node:{node.name}", ("system:nodes",), client=True),
+        "kubelet": _kubelet(node),
     }
     return tuple(
         NodeFile(
@@ -134,6 +140,10 @@ def _kubeconfigs(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[N
         )
         for name, subject in users.items()
     )
+
+
+def _kubelet(node: NodePlan) -> Subject:
+    return Subject(f"system:node:{node.name}", ("system:nodes",), client=True)
 
 
 def _server(node: NodePlan) -> str:

@@ -194,6 +194,15 @@ class Libvirt:
             seconds, rest = divmod(nanoseconds, NANOSECONDS)
             self._domain(name).setTime({"seconds": seconds, "nseconds": rest})
 
+    def time(self, name: str) -> int:
+        """What the clock inside the machine says, in nanoseconds since 1970 UTC.
+
+        Raises AgentSilentError while its guest agent does not answer.
+        """
+        with _explained(f"cannot read the time of {name}"):
+            told = self._domain(name).getTime()
+            return int(told["seconds"]) * NANOSECONDS + int(told["nseconds"])
+
     def run_inside(self, name: str, script: str, deadline: Deadline) -> None:
         """Let bash in the machine run the script, through its guest agent.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +20,7 @@ from lab.machines.base_volume import place_base_volume, register_box
 from lab.machines.kept import KeptMachines
 from lab.machines.layers import Layers, disk_path, freeze
 from lab.machines.leftovers import machine_folder, remove_half_made, remove_machines
-from lab.machines.libvirt_api import AgentSilentError, DomainState, Libvirt
+from lab.machines.libvirt_api import NANOSECONDS, AgentSilentError, DomainState, Libvirt
 from lab.machines.networks import POOL, make_networks, make_pool
 from lab.machines.snapshots import Snapshot, Snapshots, memory_file, write_manifest
 from lab.machines.vagrant import Vagrant, ready_machine, vagrant_home
@@ -40,6 +41,15 @@ class MachineState(StrEnum):
     STALLED = "stalled"
     """It was stopped as the host's disk is full."""
     OFF = "off"
+
+
+@dataclass(frozen=True)
+class Return:
+    """All machines are as they were at an instant."""
+
+    snapshot: Snapshot
+    leap: float
+    """Seconds by which their clocks have leapt ahead since."""
 
 
 _FROM_DOMAIN = {
@@ -99,13 +109,13 @@ class Machines:
         with self._libvirt() as connection:
             self._on_all(connection.suspend)
 
-    def resume(self) -> None:
-        """Let paused machines run on, with the right time.
+    def resume(self) -> float:
+        """Let paused machines run on, with the right time; the seconds by which their clocks leap ahead.
 
         Raises LabError when one stops again, as its disk cannot be written.
         """
         with self._libvirt() as connection:
-            self._go_on(connection)
+            return self._go_on(connection)
 
     def set_time(self) -> None:
         """Give all machines the present time. Raises TimedOutError when a guest agent is silent."""
@@ -141,8 +151,8 @@ class Machines:
                 self._go_on(connection)
             self._sweep(connection)
 
-    def revert(self, name: str, plugins: Mapping[str, str] | None = None) -> Snapshot:
-        """Bring all machines back to the instant of the snapshot, but with the present time; return it.
+    def revert(self, name: str, plugins: Mapping[str, str] | None = None) -> Return:
+        """Bring all machines back to the instant of the snapshot, but with the present time.
 
         `plugins`, by node, are those of QEMU's emulator that a machine has until it is brought back again.
         """
@@ -152,9 +162,9 @@ class Machines:
             raise LabError(f"there is no snapshot {name} of all nodes", details=f"there are: {known}")
         with self._libvirt() as connection:
             self._on_all(lambda node: self._restore(connection, node, snapshot, (plugins or {}).get(node)))
-            self._go_on(connection)
+            leap = self._go_on(connection)
             self._sweep(connection)
-        return snapshot
+        return Return(snapshot, leap)
 
     def run_inside(self, scripts: Mapping[str, str]) -> None:
         """Let bash in each machine run its script, by node, side by side, through the guest agents.
@@ -260,14 +270,14 @@ class Machines:
     def _libvirt(self) -> Libvirt:
         return Libvirt(self._site.libvirt_uri)
 
-    def _go_on(self, connection: Libvirt) -> None:
-        """Let machines that stand still run on, with the right time."""
+    def _go_on(self, connection: Libvirt) -> float:
+        """Let machines that stand still run on, with the right time; the seconds that they have missed."""
         self._on_all(connection.resume)
-        self._set_time(connection)
+        return self._set_time(connection)
 
-    def _set_time(self, connection: Libvirt) -> None:
+    def _set_time(self, connection: Libvirt) -> float:
         deadline = Deadline(AGENT_LIMIT)
-        self._on_all(
+        leaps = self._on_all(
             lambda node: wait_for(
                 lambda: self._set_time_of(connection, node),
                 what=f"answer of the guest agent of {node}",
@@ -276,15 +286,18 @@ class Machines:
                 retry_on=(AgentSilentError,),
             )
         )
+        return max(leaps.values())
 
-    def _set_time_of(self, connection: Libvirt, node: str) -> None:
+    def _set_time_of(self, connection: Libvirt, node: str) -> float:
         if connection.state(node) is DomainState.STALLED:
             raise LabError(
                 f"the machine of {node} stands still: its disk cannot be written",
                 details=f"its disk is in {self._folder.root}",
                 resolution="make room there, then run `lab resume`",
             )
-        connection.set_time(node, time.time_ns())
+        before, now = connection.time(node), time.time_ns()
+        connection.set_time(node, now)
+        return (now - before) / NANOSECONDS
 
     def _on_all(self, action: Callable[[str], T]) -> dict[str, T]:
         """Do it for all machines side by side; what it returned, by the machine's name."""

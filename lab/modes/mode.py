@@ -170,6 +170,9 @@ class Mode:
     """Kinds of its objects that say which addresses pods get, which users may make themselves."""
     unseen_by_nodes: str = ""
     """Which of its pods' packets do not pass their node's chain POSTROUTING, where an enforcer sees them."""
+    after_leap: str = ""
+    """Bash for every node when its clock has leapt ahead by more than an hour. Its program's timers do not
+    see that. Run by the guest agent, where starting a process may take a second."""
     routes_stay_away: bool = False
     """Nodes have routes to pods that nothing puts back when they are taken away."""
 

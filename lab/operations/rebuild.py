@@ -14,6 +14,7 @@ from lab.operations.faults import faults_after_revert
 from lab.operations.images import KeptImages
 from lab.operations.keeping.discarding import keep_what_was_made
 from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, bring_mode, go_back, mode_snapshot
+from lab.operations.keeping.leap import after_leap
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary, summary_of
 from lab.operations.up_steps import BROUGHT_BACK, KEEP, OF_MODE, POD_NETWORK
@@ -85,4 +86,4 @@ def resume_lab(folder: LabFolder, progress: Progress) -> None:
         lab = Lab.open(folder, progress)
         lab.require_running()
         with progress.step(f"resume {folder.name}"):
-            lab.machines.resume()
+            after_leap(lab, lab.machines.resume())

@@ -118,6 +118,17 @@ felix || {{
 """
 
 
+# The plugin's token for the API lives 24 hours. What renews it in calico-node sleeps for a quarter of that by
+# the monotonic clock (node/pkg/cni/token_watch.go), which stands still in a snapshot. It is ended here; runit
+# starts it again, and it renews the token at once.
+_END_RENEWER = """\
+for process in /proc/[0-9]*; do
+  mapfile -d '' -t words < "$process/cmdline" || continue
+  if [ "${words[0]##*/} ${words[1]:-}" = 'calico-node -monitor-token' ]; then kill "${process##*/}"; fi
+done 2>/dev/null
+"""
+
+
 def manifests(transport: Transport, plan: Plan, images: Images) -> tuple[Manifest, ...]:
     """Everything in the cluster, in an order that works: the pool before the daemons that look for one."""
     calico = CalicoImages(*map(images.named, (transport.node_image, CNI, CONTROLLERS)))
@@ -203,6 +214,7 @@ CALICO_MODES = tuple(
         daemon=NODE_DAEMONS,
         encapsulation=transport.encapsulation,
         enforces_policies=True,
+        after_leap=_END_RENEWER,
         paths=(
             PacketPath(
                 ("eth0", "cali*", *([transport.device] if transport.device else []), NIC), transport.wire

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
+from lab.foundation.wait import Deadline, wait_for
+from lab.machines.snapshots import Snapshot
 from lab.machines.vagrantfile import TEMPLATE
 from lab.operations.context import Lab
+from lab.operations.keeping.leap import after_leap
 from lab.operations.own_keys import give_keys
 from lab.state.exercise import note_return
 from lab.state.kept_labs import KeptLab, KeptLabs, Kind
@@ -26,6 +29,8 @@ OF_MODE = "mode-"
 MACHINES = "machines"
 DISK_LEFT_GIB = 5
 """What a snapshot that only saves time must leave of the disk, for the machines and for everybody else."""
+API_LIMIT = 300.0
+"""Seconds until API servers that were ended answer again; emulation takes its time."""
 PACKAGE = Path(__file__).parents[1]
 MAKES_CLUSTERS = ("topology", "machines", "nodes", "cluster", "modes")
 """The packages whose code decides what is in a cluster."""
@@ -94,10 +99,17 @@ def go_back(lab: Lab, name: str, plugins: Mapping[str, str] | None = None) -> No
     lab counts as not brought back. Raises LabError when there is no such snapshot.
     """
     note_return(lab.folder, f"went back to the snapshot {name}")
-    snapshot = lab.machines.revert(name, plugins)
+    back = lab.machines.revert(name, plugins)
     give_keys(lab)
-    for path in _access(lab):
-        write_atomically(path, snapshot.beside(path.name).read_bytes(), 0o600)
+    _bring_access(lab.folder.secrets, back.snapshot)
+    api_ended = after_leap(lab, back.leap)
+    _bring_access(lab.folder.kubeconfig, back.snapshot)
+    if api_ended:
+        wait_for(lab.api.check_serving, what="the API server", deadline=Deadline(API_LIMIT))
+
+
+def _bring_access(path: Path, snapshot: Snapshot) -> None:
+    write_atomically(path, snapshot.beside(path.name).read_bytes(), 0o600)
 
 
 def kind_of(lab: Lab) -> Kind:
