@@ -7,7 +7,15 @@ from ipaddress import IPv4Network
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from lab.topology.checks import NODE_NAME_LENGTH, OTHERS_NAMES, OWN_NAMES, check, is_address, pods_per_node
+from lab.topology.checks import (
+    NODE_NAME_LENGTH,
+    OTHERS_NAMES,
+    OWN_NAMES,
+    check,
+    is_address,
+    is_text,
+    pods_per_node,
+)
 from lab.topology.draft import draft_of
 from lab.topology.models import LoadBalancer, Topology
 
@@ -16,12 +24,17 @@ examples = settings(
     max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
-names = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
+odd_words = st.sampled_from(("on", "no", "y", "null", "true", "5", "010", "08", "1e3", "0b1", "2024-01-01"))
+"""What YAML takes for something else than text: names of networks may be so, those of nodes not."""
+names = odd_words | st.from_regex(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", fullmatch=True)
 longest = st.integers(0, 9).map(lambda digit: f"{'n' * (NODE_NAME_LENGTH - 1)}{digit}")
 """The strategy above hardly ever draws a long name."""
 node_names = longest | names.filter(
     lambda name: (
-        len(name) <= NODE_NAME_LENGTH and not is_address(name) and name not in (*OWN_NAMES, *OTHERS_NAMES)
+        len(name) <= NODE_NAME_LENGTH
+        and not is_address(name)
+        and is_text(name)
+        and name not in (*OWN_NAMES, *OTHERS_NAMES)
     )
 )
 

@@ -40,6 +40,10 @@ NODE_NAME_LENGTH = 48
 """A label of the suite's pods has `probe-underlay-` before it, and may have 63 characters; a certificate's
 common name has `system:node:` before it, and may have 64 (X.520, ub-common-name)."""
 _ADDRESS = re.compile(r"\d+|0x[0-9a-f]+")
+_NO_TEXT = re.compile(
+    r"y|n|yes|no|on|off|true|false|null|\d+e\d+|0b[01]+|0o[0-7]+|\d{4}-\d\d?-\d\d?", re.ASCII
+)
+"""What kubeadm and kubectl read as a number, a date or a truth value (resolve.go of gopkg.in/yaml.v2)."""
 
 
 def pods_per_node(nodes: int) -> int:
@@ -50,6 +54,11 @@ def pods_per_node(nodes: int) -> int:
 def is_address(name: str) -> bool:
     """Whether inet_aton(3) takes it for an address, though it has no dot."""
     return _ADDRESS.fullmatch(name) is not None
+
+
+def is_text(name: str) -> bool:
+    """Whether YAML takes it for text without quotes, in every manifest that names it."""
+    return _NO_TEXT.fullmatch(name) is None
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -103,6 +112,8 @@ def _node_names(draft: Draft) -> Iterator[Problem]:
             said = f"expected another name: {OTHERS_NAMES[name]}"
         elif is_address(name):
             said = "expected a name that is no number: programs take a number for an address"
+        elif not is_text(name):
+            said = "expected a name that YAML takes for text: manifests name nodes without quotes"
         elif NODE_NAME_LENGTH < len(name) <= LABEL_LENGTH:
             said = (
                 f"expected at most {NODE_NAME_LENGTH} characters, this has {len(name)}:"

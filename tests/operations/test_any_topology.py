@@ -70,7 +70,8 @@ def render(secrets: ClusterSecrets) -> Callable[[Plan], None]:
         for node in plan.nodes:
             node_script(plan, node, needs)
             kubelet_serving_files(plan, node, secrets)
-            yaml.safe_load(join_configuration(plan, node, RUNTIME, secrets, settings))
+            joins = yaml.safe_load(join_configuration(plan, node, RUNTIME, secrets, settings))
+            assert joins["nodeRegistration"]["name"] == node.name
             dns_label(node.name)
             for group in GROUPS:
                 label_value(probe_name(node.name, group))

@@ -125,3 +125,22 @@ def test_a_long_value_is_shown_by_its_beginning(tmp_path: Path) -> None:
     with pytest.raises(TopologyError) as refused:
         load_topology(file)
     assert len(str(refused.value.details)) < 1000
+
+
+@pytest.mark.parametrize("name", ["on", "no", "null", "5", "010", "1e3", "2024-01-01"])
+def test_a_key_is_the_text_that_was_written(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_text(TEXT.replace("storage:", f"{name}:"))
+    plan = make_plan(load_topology(file))
+    assert plan.network(name).name == name
+    assert all(node.nic_on(name) for node in plan.nodes)
+
+
+@pytest.mark.parametrize("name", ["y", "off", "1e3", "12e03", "0o17", "0b1", "2024-01-01"])
+def test_a_node_has_no_name_that_kubeadm_would_not_read_as_text(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "any.yaml"
+    file.write_text(TEXT.replace("k8s-node03:", f"{name}:"))
+    with pytest.raises(
+        TopologyError, match=f"a node named '{name}', expected a name that YAML takes for text"
+    ):
+        load_topology(file)
