@@ -38,6 +38,9 @@ _STATES = {
 }
 AGENT_SILENT = (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, libvirt.VIR_ERR_AGENT_UNSYNCED)
 NANOSECONDS = 10**9
+BUILD_ANEW = (
+    "if QEMU was updated since the snapshot was taken, `lab down` and `lab up --cold` build the lab anew"
+)
 PROCESSOR_TIME = 4
 """Its place in virDomainInfo."""
 
@@ -165,10 +168,12 @@ class Libvirt:
             return _state(self._domain(name))
 
     def resume(self, name: str) -> None:
-        """Let the machine go on; nothing happens when it runs."""
+        """Let the machine go on, also one that went to sleep by itself; nothing happens when it runs."""
         with _explained(f"cannot resume {name}"):
             domain = self._domain(name)
-            if _state(domain) is not DomainState.RUNNING:
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
+                domain.pMWakeup()
+            elif _state(domain) is not DomainState.RUNNING:
                 domain.resume()
 
     def power_off(self, name: str) -> None:
@@ -247,9 +252,10 @@ class Libvirt:
         """Let the machine be as its memory was saved, with the disk at the path `layer`; it is paused.
 
         What it was before, running or not, ends. Until it is restored or started again, it is emulated with
-        the plugin, if there is one.
+        the plugin, if there is one. Raises LabError when QEMU does not take the memory: another version of it
+        may have saved that.
         """
-        with _explained(f"cannot restore {name}"):
+        with _explained(f"cannot restore {name}", resolution=BUILD_ANEW):
             domain = self._domain(name)
             xml = with_disk(self.domain_xml(name), layer)
             if domain.isActive():
@@ -272,10 +278,10 @@ def _state(domain: libvirt.virDomain) -> DomainState:
 
 
 @contextmanager
-def _explained(brief: str, details: str | None = None) -> Iterator[None]:
+def _explained(brief: str, details: str | None = None, resolution: str | None = None) -> Iterator[None]:
     try:
         yield
     except libvirt.libvirtError as error:
         why = error.get_error_message() or str(error)
         kind = AgentSilentError if error.get_error_code() in AGENT_SILENT else LabError
-        raise kind(brief, details=f"{why}\n{details}" if details else why) from error
+        raise kind(brief, details=f"{why}\n{details}" if details else why, resolution=resolution) from error

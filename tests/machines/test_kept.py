@@ -119,6 +119,19 @@ def test_a_snapshot_is_brought_back_as_often_as_one_likes(
     assert len(times) == 9
 
 
+def test_memory_that_qemu_does_not_take_is_explained(machines: Machines, lab_folder: LabFolder) -> None:
+    machines.snapshot("clean")
+    for memory in lab_folder.snapshots.glob("clean/*.memory"):
+        content = memory.read_bytes()
+        memory.unlink()
+        memory.write_bytes(content[: len(content) // 2])
+    with pytest.raises(LabError, match="cannot restore ") as failed:
+        machines.revert("clean")
+    assert "if QEMU was updated since the snapshot was taken, `lab down` and `lab up --cold`" in str(
+        failed.value
+    )
+
+
 def test_layers_live_as_long_as_something_needs_them(machines: Machines, enclosure: Enclosure) -> None:
     machines.snapshot("one")
     machines.snapshot("two")

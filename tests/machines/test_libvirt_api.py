@@ -124,6 +124,35 @@ def test_who_stopped_a_machine_is_told_apart(
     assert connection.state("any") is state
 
 
+@pytest.mark.parametrize(
+    ("state", "done"),
+    [
+        (libvirt.VIR_DOMAIN_PMSUSPENDED, ["woken"]),
+        (libvirt.VIR_DOMAIN_PAUSED, ["resumed"]),
+        (libvirt.VIR_DOMAIN_RUNNING, []),
+    ],
+)
+def test_a_machine_that_sleeps_is_woken(
+    connection: Libvirt, monkeypatch: pytest.MonkeyPatch, state: int, done: list[str]
+) -> None:
+    """As by `echo mem > /sys/power/state` inside; libvirt does not resume such a one."""
+    did: list[str] = []
+
+    class Domain:
+        def state(self) -> tuple[int, int]:
+            return state, 0
+
+        def pMWakeup(self) -> None:  # noqa: N802
+            did.append("woken")
+
+        def resume(self) -> None:
+            did.append("resumed")
+
+    monkeypatch.setattr(Libvirt, "_domain", lambda _self, _name: Domain())
+    connection.resume("any")
+    assert did == done
+
+
 def test_a_guest_without_an_agent_is_a_case_of_its_own(running: Libvirt) -> None:
     with pytest.raises(AgentSilentError, match=f"cannot set the time of {NAME}"):
         running.set_time(NAME, 1_700_000_000_000_000_000)

@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 
 from lab.cluster.secrets import load_or_make_secrets
+from lab.foundation.errors import LabError
 from lab.foundation.paths import LabFolder
 from lab.foundation.process import run
 from lab.foundation.progress import SilentProgress
@@ -55,6 +56,17 @@ def test_where_nothing_has_run_out_nodes_are_told_nothing(
 ) -> None:
     assert not after_leap(lab_in(mode, tmp_path), seconds)
     assert nodes.scripts == {}
+
+
+def test_a_host_whose_clock_is_behind_is_named(tmp_path: Path, nodes: NodesOnPaper) -> None:
+    with pytest.raises(LabError) as refused:
+        after_leap(lab_in("macvlan", tmp_path), -8 * HOUR)
+    assert str(refused.value) == (
+        "the clock of this host is behind that of the lab by 8:00:00\n"
+        "tokens and certificates of the cluster are not valid yet, by that clock\n"
+        "How to fix it: set the host's clock right, and run the same command again"
+    )
+    assert not after_leap(lab_in("macvlan", tmp_path), -5.0)
 
 
 def test_a_day_later_calico_renews_its_plugin_s_token(tmp_path: Path, nodes: NodesOnPaper) -> None:

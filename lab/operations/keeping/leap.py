@@ -6,8 +6,11 @@ not leap.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from lab.cluster.credentials import kubelet_client_pem
 from lab.cluster.secrets import load_or_make_secrets
+from lab.foundation.errors import LabError
 from lab.modes.registry import mode_named
 from lab.operations.context import Lab
 from lab.topology.mode_choice import ModeChoice
@@ -15,6 +18,8 @@ from lab.topology.models import NodeRole
 from lab.topology.plan import NodePlan
 
 HOUR = 3600.0
+BEHIND = 600.0
+"""Seconds. A cluster is older when it is kept; its tokens are not valid before they were made."""
 LONG = 180 * 24 * HOUR
 """Tokens in pods, and the certificate with which an API server calls itself, live 365 days, and
 were not new when the snapshot was taken."""
@@ -25,8 +30,14 @@ def after_leap(lab: Lab, seconds: float) -> bool:
     """Let the nodes, which run, renew what has run out meanwhile, so that new pods start.
 
     The lab has the secrets of its cluster. Returns whether its API servers were ended, which come back by
-    themselves. Raises LabError when a node does not do it.
+    themselves. Raises LabError when a node does not do it, or the clocks have leapt back.
     """
+    if seconds < -BEHIND:
+        raise LabError(
+            f"the clock of this host is behind that of the lab by {timedelta(seconds=-int(seconds))}",
+            details="tokens and certificates of the cluster are not valid yet, by that clock",
+            resolution="set the host's clock right, and run the same command again",
+        )
     if seconds < HOUR:
         return False
     mode = mode_named(ModeChoice.parse(lab.record.mode).name)
