@@ -44,7 +44,7 @@ from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Supply
+from lab.topology.models import Supply, Topology
 from lab.topology.plan import Plan
 
 
@@ -118,11 +118,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     """
     source = find_topology(request.topology)
     topology = load_topology(source, known_modes=mode_names())
-    plan = plan_with(
-        topology, Chosen(request.kubernetes or "", request.kube_proxy or "", request.policy or "")
-    )
-    if request.mode is not None:
-        plan = plan.in_mode(ModeChoice.parse(request.mode))
+    plan = _wanted_plan(topology, request)
     mode = mode_named(plan.mode)
     mode.check(plan)
     _refuse_programs_alone(request, mode)
@@ -165,19 +161,28 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
         if request.until is not None:
             _refuse_pod_network(lab)
         before = run_steps(lab, GROUND)
-        if request.until is not None:
-            after = () if request.cold else run_steps(lab, (WARM_CLUSTER,))
-            after += run_steps(lab, UNTIL[request.until])
-        else:
-            after = () if request.cold else run_steps(lab, (WARM,))
-            whole = bool(after) and mode_snapshot(plan.choice) in lab.machines.snapshots()
-            after += run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
-            if after:
-                after += run_steps(lab, (KEEP,))
+        after = _run_wanted_steps(lab, request)
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(), *doors.steps))
         raise_about((), lacking)
         return summary_of(lab, (*before, *after), until=request.until)
+
+
+def _wanted_plan(topology: Topology, request: UpRequest) -> Plan:
+    chosen = Chosen(request.kubernetes or "", request.kube_proxy or "", request.policy or "")
+    plan = plan_with(topology, chosen)
+    return plan if request.mode is None else plan.in_mode(ModeChoice.parse(request.mode))
+
+
+def _run_wanted_steps(lab: Lab, request: UpRequest) -> tuple[StepTime, ...]:
+    """From the ground on, as far as was asked for, with what the cache has of it."""
+    if request.until is not None:
+        brought = () if request.cold else run_steps(lab, (WARM_CLUSTER,))
+        return brought + run_steps(lab, UNTIL[request.until])
+    brought = () if request.cold else run_steps(lab, (WARM,))
+    whole = bool(brought) and mode_snapshot(lab.plan.choice) in lab.machines.snapshots()
+    done = brought + run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
+    return done + run_steps(lab, (KEEP,)) if done else done
 
 
 def _refuse_programs_alone(request: UpRequest, mode: Mode) -> None:
