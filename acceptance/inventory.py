@@ -40,6 +40,8 @@ class LanHost(_Entry):
 
 class Kubernetes(_Entry):
     version: str
+    installer: str = "kubeadm"
+    """`binary` where kube-proxy is a unit of each node, and no pod."""
     runtime: str
     kube_proxy: Literal["iptables", "ipvs", "nftables", "none"] = "iptables"
     policy: str = "none"

@@ -110,6 +110,8 @@ def _has_rule_for(facts: NodeFacts, cluster_ip: IPv4Address) -> bool:
 
 
 def _pod_of_kube_proxy(subject: Subject) -> str:
+    if subject.inventory.kubernetes.installer == "binary":
+        return ": its unit kube-proxy.service does not run"
     for pod in subject.system_pods:
         if pod.name.startswith("kube-proxy") and pod.node == subject.node.name:
             return f": its pod {pod.name} is {pod.state}"

@@ -21,7 +21,7 @@ from lab.operations.logs import log_files, print_log
 from lab.operations.rebuild import pause_lab, rebuild_lab, resume_lab
 from lab.operations.status import lab_settings, lab_status, labs_overview
 from lab.operations.up import Until, UpRequest, bring_up
-from lab.topology.models import KubeProxy, PolicyEnforcer
+from lab.topology.models import Installer, KubeProxy, PolicyEnforcer
 
 
 @click.command()
@@ -34,6 +34,11 @@ from lab.topology.models import KubeProxy, PolicyEnforcer
     "--kubernetes",
     metavar="V",
     help="A version such as v1.24.10, or v1.37 for its newest patch release (default: the topology's).",
+)
+@click.option(
+    "--installer",
+    type=click.Choice([each.value for each in Installer]),
+    help="How nodes become a cluster (default: the topology's, kubeadm).",
 )
 @click.option(
     "--kube-proxy",
@@ -52,9 +57,9 @@ from lab.topology.models import KubeProxy, PolicyEnforcer
 @click.option("--image", "images", multiple=True, metavar="REF", help="Bring this image to all nodes, too.")
 @click.option(
     "--until",
-    type=click.Choice([each.value for each in Until]),
-    help="End there: without a pod network; or with hybridnet's programs, before its networks and labels. "
-    "Without it, `lab up` goes on.",
+    metavar="STEP",
+    help="End there: `cluster`, without a pod network; `programs`, with hybridnet's, before its networks and "
+    "labels; or after any step that `lab steps` shows. Without it, `lab up` goes on.",
 )
 @click.option("--outside", is_flag=True, help="Open the door out (see `lab outside`).")
 @click.option("--host-nic", metavar="NIC", help="Let this device be a port of the underlay (see `lab lan`).")
@@ -66,6 +71,7 @@ def up(
     mode: str | None,
     supply: str | None,
     kubernetes: str | None,
+    installer: str | None,
     kube_proxy: str | None,
     policy: str | None,
     name: str | None,
@@ -85,6 +91,7 @@ def up(
     Example: lab up --topology underlay-3node --image nginx:1.25
     Example: lab up --topology course-exact --until cluster
     Example: lab up --topology course-exact --until programs
+    Example: lab up --topology underlay-3node --installer binary --until etcd
     Example: lab up --topology underlay-3node --mode flannel-vxlan --kubernetes v1.37
     Example: lab up --topology underlay-3node --mode flannel-vxlan --kube-proxy ipvs
     Example: lab up --topology underlay-3node --mode flannel-vxlan --policy kube-network-policies
@@ -98,10 +105,12 @@ def up(
         cold,
         images,
         doors,
-        Until(until) if until else None,
+        Until(until) if until in set(Until) else None,
         kubernetes=kubernetes,
         kube_proxy=kube_proxy,
         policy=policy,
+        installer=installer,
+        step=None if until in set(Until) else until,
     )
     summary = bring_up(request, console())
     if as_json:

@@ -28,6 +28,7 @@ from lab.cli import (
     packets,
     real_lan,
     software,
+    stepping,
     support,
     testing,
     topologies,
@@ -73,6 +74,7 @@ def cli() -> None:
 
 for group in (
     lifecycle,
+    stepping,
     keeping,
     access,
     doors,

@@ -62,7 +62,7 @@ def show_summary(summary: UpSummary) -> None:
     times.add_row("all", seconds_text(total), "")
     _print(times)
     name = summary.status.name
-    first = _FIRST[summary.until]
+    first = ("lab steps", marked("look at each step")) if summary.step else _FIRST[summary.until]
     say("What to do next:")
     for command, what in (
         first,

@@ -104,6 +104,11 @@ class ClusterApi:
         with _explained(f"ask the kubelet of {node}"):
             self._request("GET", f"/api/v1/nodes/{node}/proxy/healthz", seconds=seconds)
 
+    def check_node(self, node: str, port: int, path: str, seconds: float = REQUEST_SECONDS) -> None:
+        """Return when a program of the node answers the API server by HTTP now. Raises like `check_pod`."""
+        with _explained(f"ask port {port} of {node}"):
+            self._request("GET", f"/api/v1/nodes/http:{node}:{port}/proxy{path}", seconds=seconds)
+
     def check_pod(
         self, namespace: str, pod: str, port: int, path: str, seconds: float = REQUEST_SECONDS
     ) -> None:

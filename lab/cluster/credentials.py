@@ -25,10 +25,16 @@ COMPONENT_KEY = "/etc/kubernetes/lab/serving/tls.key"
 SECRET_MODE = 0o600
 
 
-def control_plane_files(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+KUBELET_CLIENT = Subject("kube-apiserver-kubelet-client", (ADMINS,), client=True)
+"""The API server, as kubeadm lets kubelets know it."""
+
+
+def control_plane_files(
+    plan: Plan, node: NodePlan, secrets: ClusterSecrets, *, kubelet_client: Subject = KUBELET_CLIENT
+) -> tuple[NodeFile, ...]:
     """Certificates, keys and kubeconfig files of that control plane."""
     return (
-        *_certificates(plan, node, secrets),
+        *_certificates(plan, node, secrets, kubelet_client),
         *_service_account_files(secrets),
         *_kubeconfigs(plan, node, secrets),
     )
@@ -94,7 +100,9 @@ def api_server_certificate(
     return issue(secrets.authority, subject)
 
 
-def _certificates(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[NodeFile, ...]:
+def _certificates(
+    plan: Plan, node: NodePlan, secrets: ClusterSecrets, kubelet_client: Subject
+) -> tuple[NodeFile, ...]:
     etcd_names = ("localhost", node.name)
     etcd_addresses = (node.internal_address, LOOPBACK)
     cluster, front_proxy, etcd = secrets.authority, secrets.front_proxy_authority, secrets.etcd_authority
@@ -104,9 +112,7 @@ def _certificates(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[
         f"{PKI}/front-proxy-ca": front_proxy,
         f"{PKI}/etcd/ca": etcd,
         f"{PKI}/apiserver": api_server_certificate(plan, secrets),
-        f"{PKI}/apiserver-kubelet-client": issue(
-            cluster, Subject("kube-apiserver-kubelet-client", (ADMINS,), client=True)
-        ),
+        f"{PKI}/apiserver-kubelet-client": issue(cluster, kubelet_client),
         f"{PKI}/front-proxy-client": issue(front_proxy, Subject("front-proxy-client", client=True)),
         f"{PKI}/etcd/server": issue(etcd, etcd_member),
         f"{PKI}/etcd/peer": issue(etcd, etcd_member),
@@ -135,15 +141,18 @@ def _kubeconfigs(plan: Plan, node: NodePlan, secrets: ClusterSecrets) -> tuple[N
         "kubelet": _kubelet(node),
     }
     return tuple(
-        NodeFile(
-            f"/etc/kubernetes/{name}.conf", _kubeconfig(plan.api_on_nodes, secrets, subject), SECRET_MODE
-        )
+        kubeconfig_file(f"/etc/kubernetes/{name}.conf", plan, secrets, subject)
         for name, subject in users.items()
     )
 
 
 def _kubelet(node: NodePlan) -> Subject:
     return Subject(f"system:node:{node.name}", ("system:nodes",), client=True)
+
+
+def kubeconfig_file(path: str, plan: Plan, secrets: ClusterSecrets, subject: Subject) -> NodeFile:
+    """For a program on a node: the API as nodes reach it, and a new certificate of its own."""
+    return NodeFile(path, _kubeconfig(plan.api_on_nodes, secrets, subject), SECRET_MODE)
 
 
 def _server(node: NodePlan) -> str:

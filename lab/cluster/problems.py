@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
 
 from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.objects import NodeState, PodState, Workload, WorkloadKind
-from lab.cluster.readiness import HEALTH, KUBE_PROXY, nodes_not_ready
+from lab.cluster.readiness import HEALTH, KUBE_PROXY, KUBE_PROXY_HEALTH_PORT, has_proxy_units, nodes_not_ready
 from lab.topology.plan import Plan
 
 ANSWER_SECONDS = 5.0
 """How long kube-proxy or kubelet of a node may take to answer before it counts as silent."""
+REFUSED = "connection refused"
+"""What the API server says of a port that nothing listens on."""
 
 
 def cluster_problems(
@@ -31,7 +35,9 @@ def cluster_problems(
         else:
             found += _deployment(workload, own, nodes)
         if workload == KUBE_PROXY:
-            found += _kube_proxies(api, [pod for pod in own if pod.ready])
+            found += _kube_proxies([_ProxyPod(api, pod) for pod in own if pod.ready])
+    if has_proxy_units(plan):
+        found += _kube_proxies([_ProxyUnit(api, node.name) for node in plan.nodes if node.name in nodes])
     return tuple(found)
 
 
@@ -48,31 +54,89 @@ def _daemons(workload: Workload, pods: Sequence[PodState], plan: Plan) -> list[s
     return found
 
 
-def _kube_proxies(api: ClusterApi, pods: Sequence[PodState]) -> list[str]:
+class _Proxy(Protocol):
+    """kube-proxy on one node, as it can be asked and helped there."""
+
+    api: ClusterApi
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def start_anew(self) -> str: ...
+
+    @property
+    def log(self) -> str: ...
+
+    def check(self) -> None:
+        """Raises ApiError when it does not say that it is well."""
+        ...
+
+
+@dataclass
+class _ProxyPod:
+    api: ClusterApi
+    pod: PodState
+
+    @property
+    def node(self) -> str:
+        return self.pod.node
+
+    @property
+    def start_anew(self) -> str:
+        return f"`lab kubectl delete pod -n {KUBE_PROXY.namespace} {self.pod.name}` starts a new one"
+
+    @property
+    def log(self) -> str:
+        return f"`lab kubectl logs -n {KUBE_PROXY.namespace} {self.pod.name}` says more"
+
+    def check(self) -> None:
+        port, path = HEALTH[KUBE_PROXY]
+        self.api.check_pod(KUBE_PROXY.namespace, self.pod.name, port, path, ANSWER_SECONDS)
+
+
+@dataclass
+class _ProxyUnit:
+    api: ClusterApi
+    node: str
+
+    @property
+    def start_anew(self) -> str:
+        return f"`lab exec {self.node} -- systemctl restart kube-proxy` starts it again"
+
+    @property
+    def log(self) -> str:
+        return f"`lab exec {self.node} -- journalctl --unit kube-proxy` says more"
+
+    def check(self) -> None:
+        self.api.check_node(self.node, *HEALTH[KUBE_PROXY], ANSWER_SECONDS)
+
+
+def _kube_proxies(proxies: Sequence[_Proxy]) -> list[str]:
     """What is wrong with kube-proxy where the cluster takes it for ready, all nodes asked at once."""
-    with ThreadPoolExecutor(max(1, len(pods))) as pool:
-        return [said for said in pool.map(lambda pod: _kube_proxy(api, pod), pods) if said]
+    with ThreadPoolExecutor(max(1, len(proxies))) as pool:
+        return [said for said in pool.map(_kube_proxy, proxies) if said]
 
 
-def _kube_proxy(api: ClusterApi, pod: PodState) -> str:
+def _kube_proxy(proxy: _Proxy) -> str:
     """Empty when it answers and keeps up: its /healthz is 503 when an update waits for over a minute."""
-    namespace, (port, path) = KUBE_PROXY.namespace, HEALTH[KUBE_PROXY]
     try:
-        api.check_pod(namespace, pod.name, port, path, ANSWER_SECONDS)
+        proxy.check()
     except ApiError as error:
-        if not _kubelet_answers(api, pod.node):
+        if not _kubelet_answers(proxy.api, proxy.node):
             return (
-                f"{pod.node} does not answer the API server, neither kubelet nor kube-proxy;"
-                f" `lab logs {pod.node}.console` shows its console"
+                f"{proxy.node} does not answer the API server, neither kubelet nor kube-proxy;"
+                f" `lab logs {proxy.node}.console` shows its console"
             )
+        if REFUSED in (error.details or ""):
+            return f"kube-proxy is not running on {proxy.node}: nothing listens there; {proxy.start_anew}"
         if error.status is None:
             return (
-                f"kube-proxy on {pod.node} does not answer on port {port}: it is there and does nothing;"
-                f" `lab kubectl delete pod -n {namespace} {pod.name}` starts a new one"
+                f"kube-proxy on {proxy.node} does not answer on port {KUBE_PROXY_HEALTH_PORT}:"
+                f" it is there and does nothing; {proxy.start_anew}"
             )
         return (
-            f"kube-proxy on {pod.node} is not healthy, its rules may be old: {error.details};"
-            f" `lab kubectl logs -n {namespace} {pod.name}` says more"
+            f"kube-proxy on {proxy.node} is not healthy, its rules may be old: {error.details}; {proxy.log}"
         )
     return ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.foundation.errors import WrongUseError
 from lab.supply.catalogue import Features, load_entry, versions
-from lab.topology.models import KubeProxy
+from lab.topology.models import Installer, KubeProxy
 from lab.topology.plan import KubernetesPlan, Plan
 
 Document = Mapping[str, Any]
@@ -34,6 +34,16 @@ def require_proxy(kubernetes: KubernetesPlan) -> None:
         details=f"it has {', '.join(known)}",
         resolution=f"use one of these, {others}",
     )
+
+
+def require_unit(kubernetes: KubernetesPlan) -> None:
+    """Raises WrongUseError when kube-proxy cannot be a unit of systemd, and the installer makes it one."""
+    if kubernetes.installer is Installer.BINARY and kubernetes.kube_proxy is KubeProxy.NFTABLES:
+        raise WrongUseError(
+            "the installer binary has no kube-proxy (nftables)",
+            details="as a unit of the node it has the node's own programs, and nft is not among them",
+            resolution="--kube-proxy iptables or ipvs, or --installer kubeadm",
+        )
 
 
 def proxy_documents(plan: Plan, features: Features) -> tuple[Document, ...]:

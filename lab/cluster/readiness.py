@@ -9,6 +9,7 @@ from lab.cluster.api import ApiError, ClusterApi
 from lab.cluster.objects import NodeState, PodState, Rollout, Workload, WorkloadKind
 from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline, NotYetError, wait_for
+from lab.topology.models import KubeProxy
 from lab.topology.plan import Plan
 
 SYSTEM = "kube-system"
@@ -16,6 +17,8 @@ SYSTEM = "kube-system"
 KUBE_PROXY = Workload(WorkloadKind.DAEMON_SET, SYSTEM, "kube-proxy")
 KUBE_PROXY_HEALTH_PORT = 10256
 """KubeProxyConfiguration's healthzBindAddress where nothing is said about it, on the node's own addresses."""
+KUBELET_HEALTH_PORT = 10248
+"""KubeletConfiguration's healthzPort where nothing is said about it, on loopback."""
 
 COREDNS = Workload(WorkloadKind.DEPLOYMENT, SYSTEM, "coredns")
 COREDNS_HEALTH_PORT = 8080
@@ -28,6 +31,23 @@ HEALTH = {KUBE_PROXY: (KUBE_PROXY_HEALTH_PORT, "/healthz"), COREDNS: (COREDNS_HE
 def wait_serving(api: ClusterApi, at: StepContext, deadline: Deadline) -> None:
     """Wait until the API server says it is ready. Raises TimedOutError."""
     wait_for(api.check_serving, what="the API server", deadline=deadline, on_wait=at.doing)
+
+
+def has_proxy_units(plan: Plan) -> bool:
+    """Whether kube-proxy is a unit of every node, and no workload of the cluster."""
+    return plan.from_binaries and plan.kubernetes.kube_proxy is not KubeProxy.NONE
+
+
+def wait_joined(api: ClusterApi, plan: Plan, at: StepContext, deadline: Deadline) -> None:
+    """Wait until the cluster knows all nodes, Ready or not. Raises TimedOutError that names the others."""
+
+    def check() -> None:
+        known = {node.name for node in api.nodes()}
+        missing = [node.name for node in plan.nodes if node.name not in known]
+        if missing:
+            raise NotYetError(f"{', '.join(missing)} have not joined")
+
+    wait_for(check, what="all nodes have joined", deadline=deadline, retry_on=(ApiError,), on_wait=at.doing)
 
 
 def wait_until_well(
@@ -97,11 +117,14 @@ def wait_answering(
     back, as old as the snapshot. Raises TimedOutError.
     """
     asked_for_health = [(each, *HEALTH[each]) for each in workloads if each in HEALTH]
+    proxies = plan.nodes if has_proxy_units(plan) else ()
 
     def check() -> None:
         pods = [pod.name for pod in api.pods(SYSTEM)]
         with ThreadPoolExecutor() as pool:
             asked = [pool.submit(api.check_kubelet, node.name) for node in plan.nodes]
+            port, path = HEALTH[KUBE_PROXY]
+            asked += [pool.submit(api.check_node, node.name, port, path) for node in proxies]
             for workload, port, path in asked_for_health:
                 own = [pod for pod in pods if workload.owns(pod)]
                 asked += [pool.submit(api.check_pod, SYSTEM, pod, port, path) for pod in own]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from lab.cluster.objects import Workload
 from lab.cluster.readiness import KUBE_PROXY
@@ -17,6 +18,9 @@ from lab.topology.plan import NodePlan, Plan
 HOST_NAME = "kubernetes.io/hostname"
 METRICS = "http://127.0.0.1:10249/metrics"
 """kube-proxy's own, where KubeProxyConfiguration says nothing about metricsBindAddress."""
+
+UNIT = "kube-proxy.service"
+"""What it is in a cluster from binaries."""
 
 SYNCED = re.compile(r"^kubeproxy_sync_proxy_rules_last_timestamp_seconds(?:\{.*\})? (\S+)$", re.MULTILINE)
 
@@ -91,17 +95,50 @@ def _change(site: Site, workload: Workload, affinity: object, strategy: object) 
     site.api.merge(workload.path, {"spec": change})
 
 
+def _leaving_kube_proxy() -> Fault:
+    """As a DaemonSet's pod or, in a cluster from binaries, as the unit that it is there."""
+    as_pod = _leaving(
+        "kube-proxy-gone", "kube-proxy has left a node", _kube_proxy, _rules_written, _no_kube_proxy
+    )
+
+    def remember(site: Site, node: NodePlan) -> Before:
+        return {} if site.plan.from_binaries else as_pod.remember(site, node)
+
+    def inject(site: Site, node: NodePlan, before: Before) -> None:
+        if site.plan.from_binaries:
+            site.run(node, f"systemctl --quiet disable --now {UNIT}", "stop kube-proxy")
+        else:
+            as_pod.inject(site, node, before)
+
+    def clear(site: Site, node: NodePlan, before: Before) -> None:
+        if site.plan.from_binaries:
+            _start_unit(site, node)
+        else:
+            as_pod.clear(site, node, before)
+
+    return replace(as_pod, remember=remember, inject=inject, clear=clear)
+
+
+def _start_unit(site: Site, node: NodePlan) -> None:
+    since = _node_time(site, node)
+    site.run(node, f"systemctl --quiet enable {UNIT}\nsystemctl restart {UNIT}", "start kube-proxy")
+    _rules_written(site, node, since)
+
+
 def _halt(site: Site, node: NodePlan, before: Before) -> None:
     found = '[ -n "$found" ] || { echo "there is no process kube-proxy" >&2; exit 1; }'
     site.run(node, _signal("STOP") + found, "halt kube-proxy")
 
 
 def _replace(site: Site, node: NodePlan, before: Before) -> None:
-    """Let it go on, so that it ends when asked to, and wait for the pod that takes its place.
+    """Let it go on, so that it ends when asked to, and wait for the pod or process that takes its place.
 
     One that only goes on writes its rules when something changes: there would be nothing to wait for.
     """
     site.run(node, _signal("CONT"), "let kube-proxy go on")
+    if site.plan.from_binaries:
+        _start_unit(site, node)
+        return
     since = _node_time(site, node)
     halted = {pod.name for pod in pods_on(site, KUBE_PROXY, node)}
     for name in halted:
@@ -149,7 +186,7 @@ def _ready_is_enough(site: Site, node: NodePlan, since: str) -> None:
 
 
 PROGRAM_FAULTS = (
-    _leaving("kube-proxy-gone", "kube-proxy has left a node", _kube_proxy, _rules_written, _no_kube_proxy),
+    _leaving_kube_proxy(),
     Fault(
         "kube-proxy-halted",
         "kube-proxy of a node is there and does nothing",

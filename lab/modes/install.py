@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, replace
 
 from lab.cluster.api import ClusterApi
+from lab.cluster.objects import Workload
 from lab.cluster.pki import KeyPair
 from lab.cluster.readiness import COREDNS, KUBE_PROXY
 from lab.foundation.progress import StepContext
@@ -28,9 +29,13 @@ def arrange_mode(mode: Mode, plan: Plan, images: Images) -> ModeSetup:
     setup = with_enforcer(mode.arrange(plan, images), plan, images)
     if plan.kubernetes.kube_proxy is KubeProxy.NONE:
         # Without it the DNS never finds the API, by its ClusterIP.
-        left = tuple(each for each in setup.workloads if each not in (KUBE_PROXY, COREDNS))
-        return replace(setup, workloads=left)
-    return setup
+        return _without(setup, KUBE_PROXY, COREDNS)
+    # From binaries it is no workload of the cluster, but a unit of each node.
+    return _without(setup, KUBE_PROXY) if plan.from_binaries else setup
+
+
+def _without(setup: ModeSetup, *workloads: Workload) -> ModeSetup:
+    return replace(setup, workloads=tuple(each for each in setup.workloads if each not in workloads))
 
 
 def install_mode(

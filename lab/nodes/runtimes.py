@@ -14,6 +14,9 @@ from lab.topology.models import Runtime
 PATIENCE_SECONDS = 60
 """How long a runtime may take to open its socket after boot."""
 
+VIEW = "/run/lab/image"
+"""Where containerd shows an image for a moment."""
+
 
 class ContainerRuntime(Protocol):
     """What a node needs to know of its container runtime. The methods return bash lines for root."""
@@ -45,6 +48,9 @@ class ContainerRuntime(Protocol):
     def import_image(self, url: str) -> str:
         """Take the image from that address, where its docker-archive is served by HTTP, into the store."""
 
+    def print_layers(self, image: str) -> str:
+        """Print the folders with the image's layers, one a line, the highest first."""
+
     def remove_pods(self) -> str:
         """Kill and remove all containers of Kubernetes; kubelet is stopped already."""
 
@@ -74,6 +80,16 @@ class Containerd:
 ctr --namespace k8s.io content prune references >/dev/null
 """
 
+    def print_layers(self, image: str) -> str:
+        # A view of the image says which folders lie one over the other; it is there for that moment alone.
+        ctr, by = "ctr --namespace k8s.io", "--snapshotter overlayfs"
+        return f"""\
+mkdir -p {VIEW}
+{ctr} images mount {by} {image} {VIEW} >/dev/null
+{ctr} snapshots {by} mounts {VIEW} {VIEW} | tr ',=: ' '\\n' | grep ^/var/lib/
+{ctr} images unmount {by} --rm {VIEW} >/dev/null
+"""
+
     def remove_pods(self) -> str:
         return """\
 ctr --namespace k8s.io tasks list --quiet | xargs -r -n1 ctr --namespace k8s.io tasks delete --force || true
@@ -99,6 +115,10 @@ class CriDockerd:
 
     def import_image(self, url: str) -> str:
         return f"{_FETCH} {url} | docker load --quiet >/dev/null\n"
+
+    def print_layers(self, image: str) -> str:
+        folders = "{{.GraphDriver.Data.UpperDir}}:{{.GraphDriver.Data.LowerDir}}"
+        return f"docker image inspect --format '{folders}' {image} | tr : '\\n' | grep ^/var/lib/\n"
 
     def remove_pods(self) -> str:
         return "docker ps --all --quiet --filter name=k8s_ | xargs -r docker rm --force\n"

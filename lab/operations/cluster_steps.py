@@ -19,6 +19,7 @@ SERVING_LIMIT = 1200.0
 class Balancers:
     """What leads to an API server that works, where there are several."""
 
+    key = "load-balancer"
     name = "load balancer of the API"
 
     def done(self, lab: Lab) -> bool:
@@ -29,6 +30,7 @@ class Balancers:
 
 
 class InitControlPlane:
+    key = "init"
     name = "kubeadm init"
 
     def done(self, lab: Lab) -> bool:
@@ -45,6 +47,7 @@ class InitControlPlane:
 class JoinControlPlanes:
     """The others, one after another."""
 
+    key = "join-control-planes"
     name = "kubeadm join of the other control planes"
 
     def done(self, lab: Lab) -> bool:
@@ -55,6 +58,7 @@ class JoinControlPlanes:
 
 
 class JoinWorkers:
+    key = "join-workers"
     name = "kubeadm join"
 
     def done(self, lab: Lab) -> bool:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from lab.cluster.api import ClusterApi
+from lab.cluster.binaries.settings import for_units
+from lab.cluster.binaries.work import Installation
 from lab.cluster.kubeadm import Membership
 from lab.cluster.pod_blocks import with_pod_blocks
 from lab.cluster.secrets import load_or_make_secrets
@@ -235,12 +237,13 @@ class Lab:
     @property
     def settings(self) -> Settings:
         """In what the cluster differs from kubeadm's own."""
-        return settings_of(
+        settings = settings_of(
             self.plan.kubernetes,
             self.runtime,
             emulated=self.emulated,
             control_planes=len(self.plan.control_planes),
         )
+        return for_units(settings) if self.plan.from_binaries else settings
 
     @property
     def machines(self) -> Machines:
@@ -289,6 +292,11 @@ class Lab:
     @cached_property
     def membership(self) -> Membership:
         return Membership(self.runtime, load_or_make_secrets(self.folder.secrets), self.settings)
+
+    @property
+    def installation(self) -> Installation:
+        """What the programs of a cluster from binaries are told."""
+        return Installation(self.plan, self.membership, self.record.images)
 
     @cached_property
     def api(self) -> ClusterApi:

@@ -117,6 +117,7 @@ def _of_ansible(lab: Lab) -> dict[str, str]:
 def _kubernetes(kubernetes: KubernetesPlan, runtime: str) -> dict[str, str]:
     return {
         "version": kubernetes.version,
+        "installer": kubernetes.installer.value,
         "runtime": runtime,
         "kube_proxy": kubernetes.kube_proxy.value,
         "policy": kubernetes.policy.value,

@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.cluster.proxy import require_proxy
+from lab.cluster.proxy import require_proxy, require_unit
 from lab.state.records import LabRecord
 from lab.supply.catalogue import full_version
 from lab.topology.loader import load_topology
-from lab.topology.models import KubeProxy, PolicyEnforcer, Topology
+from lab.topology.models import Installer, KubeProxy, PolicyEnforcer, Topology
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 
@@ -22,11 +22,12 @@ class Chosen:
     kubernetes: str = ""
     kube_proxy: str = ""
     policy: str = ""
+    installer: str = ""
 
     @classmethod
     def of(cls, record: LabRecord) -> Chosen:
         """What is on record; a `lab` that knew only the topology's own wrote nothing down."""
-        return cls(record.kubernetes, record.kube_proxy, record.policy)
+        return cls(record.kubernetes, record.kube_proxy, record.policy, record.installer)
 
 
 THE_TOPOLOGYS = Chosen()
@@ -38,7 +39,7 @@ def plan_of(
     """The plan of the file, with what is chosen in place of the topology's own.
 
     Raises TopologyError with all that is wrong with the file, WrongUseError for a version that the catalogue
-    does not have, and for a kube-proxy that this version does not have.
+    does not have, and for a kube-proxy that this version or installer does not have.
     """
     return plan_with(load_topology(source, known_modes=known_modes), chosen)
 
@@ -51,5 +52,8 @@ def plan_with(topology: Topology, chosen: Chosen = THE_TOPOLOGYS) -> Plan:
         plan = plan.with_kube_proxy(KubeProxy(chosen.kube_proxy))
     if chosen.policy:
         plan = plan.with_policy(PolicyEnforcer(chosen.policy))
+    if chosen.installer:
+        plan = plan.by(Installer(chosen.installer))
     require_proxy(plan.kubernetes)
+    require_unit(plan.kubernetes)
     return plan

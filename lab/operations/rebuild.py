@@ -17,7 +17,7 @@ from lab.operations.keeping.keep import CLUSTER_SNAPSHOT, bring_mode, go_back, m
 from lab.operations.keeping.leap import after_leap
 from lab.operations.steps import run_steps
 from lab.operations.up import UpSummary, summary_of
-from lab.operations.up_steps import BROUGHT_BACK, KEEP, OF_MODE, POD_NETWORK
+from lab.operations.up_order import BROUGHT_BACK, KEEP, OF_MODE, POD_NETWORK
 from lab.state.records import locked
 from lab.topology.mode_choice import ModeChoice
 

@@ -25,6 +25,15 @@ class Step(Protocol):
     def run(self, lab: Lab, at: StepContext) -> None: ...
 
 
+class NamedStep(Step, Protocol):
+    """A step at which users may let `lab up` end."""
+
+    @property
+    def key(self) -> str:
+        """A short name, one word."""
+        ...
+
+
 def run_steps(lab: Lab, steps: Sequence[Step]) -> tuple[StepTime, ...]:
     """Run the steps in order, skipping what is done; return the times of those that ran, in seconds."""
     ran: list[StepTime] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -25,23 +26,23 @@ from lab.operations.parts import LocalParts
 from lab.operations.planning import Chosen, plan_of, plan_with
 from lab.operations.software import supply_named
 from lab.operations.status import LabStatus, status_of
-from lab.operations.steps import run_steps
-from lab.operations.up_steps import (
+from lab.operations.steps import NamedStep, run_steps
+from lab.operations.up_order import (
     BROUGHT_BACK,
-    CLUSTER,
     GROUND,
     KEEP,
-    POD_NETWORK,
-    UNTIL_CLUSTER,
-    UNTIL_PROGRAMS,
     WARM,
     WARM_CLUSTER,
-    AllReady,
+    all_steps,
+    until_cluster,
+    until_programs,
 )
+from lab.operations.up_steps import AllReady
 from lab.state.exercise import note_return
 from lab.state.records import LabRecord, lab_folder, locked, now, read_record, save_topology
 from lab.supply.cache import Cache
 from lab.supply.lacking import lacking_images
+from lab.topology.findings import did_you_mean
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
 from lab.topology.models import Supply, Topology
@@ -57,7 +58,7 @@ class Until(StrEnum):
     """The programs of the mode run, and there are no networks for pods and no labels of the topology."""
 
 
-UNTIL = {Until.CLUSTER: UNTIL_CLUSTER, Until.PROGRAMS: UNTIL_PROGRAMS}
+UNTIL = {Until.CLUSTER: until_cluster, Until.PROGRAMS: until_programs}
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,13 @@ class UpRequest:
     """A version of the catalogue; v1.37 is its newest patch release."""
     kube_proxy: str | None = None
     policy: str | None = None
+    installer: str | None = None
+    step: str | None = None
+    """End after the step with that key; nothing comes from the cache, then or later."""
 
     @property
     def chosen(self) -> Chosen:
-        return Chosen(self.kubernetes or "", self.kube_proxy or "", self.policy or "")
+        return Chosen(self.kubernetes or "", self.kube_proxy or "", self.policy or "", self.installer or "")
 
 
 @dataclass(frozen=True)
@@ -94,19 +98,24 @@ class UpSummary:
     times: tuple[StepTime, ...]
     until: Until | None = None
     """Where it ended, as was asked for."""
+    step: str | None = None
+    """The key of the step after which it ended, as was asked for."""
 
     def as_json(self) -> dict[str, Any]:
         steps = [dataclasses.asdict(step) for step in self.times]
         return {"lab": self.status.as_json(), "steps": steps}
 
 
-def summary_of(lab: Lab, times: tuple[StepTime, ...], *, until: Until | None = None) -> UpSummary:
+def summary_of(
+    lab: Lab, times: tuple[StepTime, ...], *, until: Until | None = None, step: str | None = None
+) -> UpSummary:
     """The lab after these steps; problems are not looked for when one of them saw that all is ready.
 
     Nor are they when it ended before: nodes are not Ready, and pods wait.
     """
-    seen_well = until is not None or any(step.name == AllReady.name for step in times)
-    return UpSummary(status_of(lab, seen_well=seen_well), times, until)
+    early = until is not None or step is not None
+    seen_well = early or any(time.name == AllReady.name for time in times)
+    return UpSummary(status_of(lab, seen_well=seen_well), times, until, step)
 
 
 def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
@@ -122,6 +131,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
     mode = mode_named(plan.mode)
     mode.check(plan)
     _refuse_programs_alone(request, mode)
+    steps = steps_until(plan, request.step)
     supply = supply_named(request.supply) if request.supply else topology.supply
     images = names_of((*topology.images, *request.images))
     doors = request.doors.with_those_of(topology)
@@ -144,6 +154,7 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
                 kubernetes=plan.kubernetes.version,
                 kube_proxy=plan.kubernetes.kube_proxy.value,
                 policy=plan.kubernetes.policy.value,
+                installer=plan.kubernetes.installer.value,
             )
         journal.keep_in(folder.log)
         parts = LocalParts(folder)
@@ -157,11 +168,13 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
             lab.require_images()
         _refuse_other_lab(lab, source, plan)
         _refuse_other_supply(lab, supply)
-        lab.update(record)
-        if request.until is not None:
+        lab.update(replace(record, by_hand=record.by_hand or request.step is not None))
+        if request.until is not None or request.step is not None:
             _refuse_pod_network(lab)
         before = run_steps(lab, GROUND)
-        after = _run_wanted_steps(lab, request)
+        after = _run_wanted_steps(lab, request, steps)
+        if request.step is not None:
+            return summary_of(lab, (*before, *after), step=request.step)
         lacking = keep_wanted(lab, images)
         after += run_steps(lab, (KeptImages(), *doors.steps))
         raise_about((), lacking)
@@ -169,20 +182,41 @@ def bring_up(request: UpRequest, progress: Progress) -> UpSummary:
 
 
 def _wanted_plan(topology: Topology, request: UpRequest) -> Plan:
-    chosen = Chosen(request.kubernetes or "", request.kube_proxy or "", request.policy or "")
-    plan = plan_with(topology, chosen)
+    plan = plan_with(topology, request.chosen)
     return plan if request.mode is None else plan.in_mode(ModeChoice.parse(request.mode))
 
 
-def _run_wanted_steps(lab: Lab, request: UpRequest) -> tuple[StepTime, ...]:
+def _run_wanted_steps(lab: Lab, request: UpRequest, steps: Sequence[NamedStep]) -> tuple[StepTime, ...]:
     """From the ground on, as far as was asked for, with what the cache has of it."""
+    if request.step is not None:
+        return run_steps(lab, steps)
+    # What somebody did by hand would be lost by what is in the cache, and is not for other labs.
+    anew = request.cold or lab.record.by_hand
     if request.until is not None:
-        brought = () if request.cold else run_steps(lab, (WARM_CLUSTER,))
-        return brought + run_steps(lab, UNTIL[request.until])
-    brought = () if request.cold else run_steps(lab, (WARM,))
+        brought = () if anew else run_steps(lab, (WARM_CLUSTER,))
+        return brought + run_steps(lab, UNTIL[request.until](lab.plan))
+    brought = () if anew else run_steps(lab, (WARM,))
     whole = bool(brought) and mode_snapshot(lab.plan.choice) in lab.machines.snapshots()
-    done = brought + run_steps(lab, BROUGHT_BACK if whole else (*CLUSTER, *POD_NETWORK))
-    return done + run_steps(lab, (KEEP,)) if done else done
+    done = brought + run_steps(lab, BROUGHT_BACK if whole else steps)
+    return done + run_steps(lab, (KEEP,)) if done and not lab.record.by_hand else done
+
+
+def steps_until(plan: Plan, key: str | None) -> tuple[NamedStep, ...]:
+    """All steps of a lab from nothing, or those up to the one with that key.
+
+    Raises WrongUseError for a key that none has.
+    """
+    steps = all_steps(plan)
+    if key is None:
+        return steps
+    keys = [step.key for step in steps]
+    if key not in keys:
+        raise WrongUseError(
+            f"no step of this lab has the name {key}{did_you_mean(key, keys)}",
+            details=f"with the installer {plan.kubernetes.installer.value} they are: {', '.join(keys)}",
+            resolution="name one of them with --until",
+        )
+    return steps[: keys.index(key) + 1]
 
 
 def _refuse_programs_alone(request: UpRequest, mode: Mode) -> None:
@@ -200,8 +234,11 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
     made_from = plan_of(lab.folder.topology, Chosen.of(lab.record)).in_mode(plan.choice)
     has = made_from.kubernetes
     as_wanted = made_from.of_version(wanted.version).with_kube_proxy(wanted.kube_proxy)
-    if as_wanted.with_policy(wanted.policy) == plan != made_from:
-        if has.version != wanted.version:
+    if as_wanted.with_policy(wanted.policy).by(wanted.installer) == plan != made_from:
+        if has.installer != wanted.installer:
+            said = f"a cluster of the installer {has.installer}, not {wanted.installer}"
+            option = f"--installer {has.installer}"
+        elif has.version != wanted.version:
             said, option = f"Kubernetes {has.version}, not {wanted.version}", f"--kubernetes {has.version}"
         elif has.policy != wanted.policy:
             said, option = f"with --policy {has.policy}, not {wanted.policy}", f"--policy {has.policy}"

@@ -1,4 +1,4 @@
-"""The steps of `lab up`, in order: reading the list at the end is reading what it does."""
+"""The steps of `lab up`, but for those that make the cluster; their order is in up_order.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from lab.modes.mode import Images, ModeSetup
 from lab.modes.registry import mode_named
 from lab.nodes.images import bring_images, have_images
 from lab.nodes.prepare import nodes_prepared, prepare_nodes
-from lab.operations.cluster_steps import Balancers, InitControlPlane, JoinControlPlanes, JoinWorkers
 from lab.operations.context import Lab
 from lab.operations.keeping.keep import (
     CLUSTER_SNAPSHOT,
@@ -36,7 +35,6 @@ from lab.operations.keeping.keep import (
 )
 from lab.operations.own_keys import give_keys
 from lab.operations.software import supplied_box
-from lab.operations.steps import Step
 from lab.state.kept_labs import KeptLabs
 from lab.supply.cache import Cache
 from lab.supply.on_demand import images_on_demand
@@ -147,6 +145,7 @@ class BringBack:
 class Boot:
     """Networks and virtual machines, until each node answers by ssh."""
 
+    key = "machines"
     name = "networks and virtual machines"
 
     def done(self, lab: Lab) -> bool:
@@ -162,6 +161,7 @@ class Boot:
 class LanHostUp:
     """The third party on the underlay."""
 
+    key = "lan-host"
     name = "LAN host"
 
     def done(self, lab: Lab) -> bool:
@@ -173,6 +173,7 @@ class LanHostUp:
 
 
 class PrepareNodes:
+    key = "nodes"
     name = "nodes: names, kernel settings, runtime"
 
     def done(self, lab: Lab) -> bool:
@@ -185,6 +186,7 @@ class PrepareNodes:
 class LabelNodes:
     """Labels of the topology. They come after the mode's objects, which may be seen waiting for them."""
 
+    key = "labels"
     name = "labels"
 
     def done(self, lab: Lab) -> bool:
@@ -200,6 +202,7 @@ class LabelNodes:
 class KeepCluster:
     """A snapshot to which `lab rebuild` goes back."""
 
+    key = "cluster"
     name = "snapshot of the cluster without pod network"
 
     def done(self, lab: Lab) -> bool:
@@ -212,6 +215,7 @@ class KeepCluster:
 class ImagesOnNodes:
     """The same in the store of every node's container runtime."""
 
+    key = "images"
     name = "images of the mode on the nodes"
 
     def done(self, lab: Lab) -> bool:
@@ -223,6 +227,7 @@ class ImagesOnNodes:
 
 
 class InstallMode:
+    key = "network"
     name = "pod network"
 
     def done(self, lab: Lab) -> bool:
@@ -248,6 +253,7 @@ class InstallPrograms:
 
 
 class AllReady:
+    key = "ready"
     name = "nodes Ready, pods of the system ready"
 
     def done(self, lab: Lab) -> bool:
@@ -261,6 +267,7 @@ class AllReady:
 class KeepMode:
     """A snapshot to which `lab rebuild` goes back when the mode stays or comes again."""
 
+    key = "mode"
     name = "snapshot of the cluster in its mode"
 
     def done(self, lab: Lab) -> bool:
@@ -285,40 +292,3 @@ class KeepLab:
             keep(lab, (CLUSTER_SNAPSHOT, mode_snapshot(lab.plan.choice)))
         except LabError as error:
             lab.progress.note(f"not kept for the next lab up: {error.brief}")
-
-
-OF_MODE: Step = ModeImages()
-"""Run before a lab goes into a mode, too."""
-
-GROUND: tuple[Step, ...] = (Software(), OF_MODE, Accelerator(), PrivateLibvirt())
-"""What a lab is made of, and where it will live: software comes from outside."""
-
-WARM: Step = BringBack(with_mode=True)
-"""Run before the others; what it brings, they need not do."""
-WARM_CLUSTER: Step = BringBack(with_mode=False)
-
-CLUSTER: tuple[Step, ...] = (
-    Boot(),
-    LanHostUp(),
-    PrepareNodes(),
-    Balancers(),
-    InitControlPlane(),
-    JoinControlPlanes(),
-    JoinWorkers(),
-    KeepCluster(),
-)
-"""From there on nothing outside the lab is reached."""
-
-POD_NETWORK: tuple[Step, ...] = (ImagesOnNodes(), InstallMode(), LabelNodes(), AllReady(), KeepMode())
-
-UNTIL_CLUSTER: tuple[Step, ...] = (*CLUSTER, ImagesOnNodes())
-"""Without a pod network, and with the images for one."""
-
-UNTIL_PROGRAMS: tuple[Step, ...] = (*UNTIL_CLUSTER, InstallPrograms())
-"""Without networks for pods and without the topology's labels: the mode's programs wait for both."""
-
-BROUGHT_BACK: tuple[Step, ...] = (LanHostUp(), AllReady())
-"""What a lab needs that came back in its mode, from the cache or from its own snapshot."""
-
-KEEP: Step = KeepLab()
-"""Last: what is kept are the snapshots, so that a lab comes back as it was then."""

@@ -75,6 +75,10 @@ class LabRecord:
     """True once `lab up` came to its end."""
     steps: tuple[StepRecord, ...] = ()
     snapshots: tuple[SnapshotRecord, ...] = ()
+    installer: str = ""
+    """How its cluster is made; empty like `kubernetes`."""
+    by_hand: bool = False
+    """Whether `lab up` was to end at a step: what comes after may be somebody's own work."""
     kubernetes: str = ""
     """The version that the lab was made with; empty in records of a `lab` that knew only the topology's."""
     kube_proxy: str = ""

@@ -53,6 +53,14 @@ class Tuning(StrEnum):
     """Less work while nothing happens, and more patience."""
 
 
+class Installer(StrEnum):
+    """How nodes become a cluster."""
+
+    KUBEADM = "kubeadm"
+    BINARY = "binary"
+    """Each program is a unit of systemd, and nothing but `lab` sets it up: as kubeasz does it."""
+
+
 class LoadBalancer(StrEnum):
     """What leads to a control plane that works, where a cluster has several."""
 
@@ -186,6 +194,7 @@ class Node(Frozen):
 class Kubernetes(Frozen):
     version: Annotated[str, BeforeValidator(values.kubernetes_version), Field(examples=["v1.24.10"])]
     runtime: Runtime = Runtime.AUTO
+    installer: Installer = Installer.KUBEADM
     tuning: Tuning = Tuning.AUTO
     kube_proxy: KubeProxy = KubeProxy.IPTABLES
     policy: PolicyEnforcer = PolicyEnforcer.NONE

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from lab.topology.mode_choice import ModeChoice, OptionValue
 from lab.topology.models import (
     AddressRange,
+    Installer,
     IpAddress,
     IpInterface,
     KubeProxy,
@@ -130,6 +131,7 @@ class KubernetesPlan:
     api_service_address: IPv4Address
     """The first address of the service CIDR."""
     api: ApiEndpoint
+    installer: Installer = Installer.KUBEADM
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,15 @@ class Plan:
     def with_policy(self, policy: PolicyEnforcer) -> Plan:
         """The plan with that program to enforce NetworkPolicies."""
         return replace(self, kubernetes=replace(self.kubernetes, policy=policy))
+
+    def by(self, installer: Installer) -> Plan:
+        """The plan with that way of making the cluster."""
+        return replace(self, kubernetes=replace(self.kubernetes, installer=installer))
+
+    @property
+    def from_binaries(self) -> bool:
+        """Whether the programs of Kubernetes and etcd are units of systemd on the nodes."""
+        return self.kubernetes.installer is Installer.BINARY
 
     @property
     def control_planes(self) -> tuple[NodePlan, ...]:

@@ -91,6 +91,7 @@ def _kubernetes(topology: Topology) -> KubernetesPlan:
         dns_address=wanted.service_cidr[DNS_SERVICE_INDEX],
         api_service_address=wanted.service_cidr[API_SERVICE_INDEX],
         api=_api_endpoint(topology),
+        installer=wanted.installer,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from lab.topology.findings import KeyPath, Problem, closest, did_you_mean, one_of, shortened
 from lab.topology.models import (
     Allowance,
+    Installer,
     KubeProxy,
     Kubernetes,
     LoadBalancer,
@@ -35,6 +36,7 @@ WORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (Kubernetes, "runtime"): tuple(Runtime),
     (Kubernetes, "policy"): tuple(PolicyEnforcer),
     (Kubernetes, "kube_proxy"): tuple(KubeProxy),
+    (Kubernetes, "installer"): tuple(Installer),
     (Kubernetes, "load_balancer"): tuple(LoadBalancer),
     (Network, "role"): tuple(NetworkRole),
     (Node, "role"): tuple(NodeRole),

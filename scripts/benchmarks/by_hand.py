@@ -26,7 +26,8 @@ from lab.operations.parts import LocalParts
 from lab.operations.software import supplied_box, supply_named
 from lab.operations.ssh_config import write_ssh_config
 from lab.operations.steps import Step, run_steps
-from lab.operations.up_steps import GROUND, POD_NETWORK, KeepMode
+from lab.operations.up_order import GROUND, POD_NETWORK
+from lab.operations.up_steps import KeepMode
 from lab.state.records import LabRecord, lab_folder, locked, now, save_topology
 from lab.supply.software import REGISTRY, Image, Software
 from lab.topology.loader import find_topology, load_topology

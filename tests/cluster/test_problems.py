@@ -12,6 +12,7 @@ from lab.cluster.api import ClusterApi
 from lab.cluster.objects import Workload, WorkloadKind
 from lab.cluster.problems import cluster_problems
 from lab.cluster.readiness import KUBE_PROXY
+from lab.topology.models import Installer
 from lab.topology.plan import Plan
 from tests.cluster.api_server import ApiServer
 
@@ -132,4 +133,22 @@ def test_a_node_that_is_cut_off_is_not_called_a_fault_of_kube_proxy(
     assert problems(api, plan) == (
         "k8s-node1 does not answer the API server, neither kubelet nor kube-proxy;"
         " `lab logs k8s-node1.console` shows its console",
+    )
+
+
+def test_a_kube_proxy_that_is_a_unit(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
+    """Of a cluster from binaries: nothing of it is among the pods."""
+    from_binaries = plan.by(Installer.BINARY)
+    nodes = {each.name: each for each in api.nodes()}
+    paths = {name: f"GET /api/v1/nodes/http:{name}:10256/proxy/healthz" for name in nodes}
+    server.answers |= dict.fromkeys(paths.values(), (200, "{}"))
+    assert cluster_problems(api, nodes, from_binaries, (MANAGER,)) == ()
+    refused = "dial tcp 172.31.7.102:10256: connect: connection refused"
+    server.answers[paths["k8s-node1"]] = (503, {"message": refused})
+    server.answers[paths["k8s-node2"]] = (503, {"message": "an update waits"})
+    assert cluster_problems(api, nodes, from_binaries, (MANAGER,)) == (
+        "kube-proxy is not running on k8s-node1: nothing listens there;"
+        " `lab exec k8s-node1 -- systemctl restart kube-proxy` starts it again",
+        "kube-proxy on k8s-node2 is not healthy, its rules may be old: an update waits;"
+        " `lab exec k8s-node2 -- journalctl --unit kube-proxy` says more",
     )

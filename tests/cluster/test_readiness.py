@@ -14,11 +14,13 @@ from lab.cluster.readiness import (
     check_ready,
     is_ready,
     wait_answering,
+    wait_joined,
     wait_ready,
     wait_unschedulable,
 )
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError
+from lab.topology.models import Installer
 from lab.topology.plan import Plan
 from tests.cluster.api_server import ApiServer
 
@@ -224,3 +226,26 @@ def test_dns_is_not_asked_where_the_mode_does_not_need_it(
     server.answers[COREDNS_HEALTH] = (503, {"message": "no route to host"})
     with SilentProgress().step("ready") as at:
         wait_answering(api, plan, (KUBE_PROXY,), at, Deadline(10))
+
+
+def test_a_kube_proxy_that_is_a_unit_is_asked_on_its_node(
+    api: ClusterApi, server: ApiServer, plan: Plan
+) -> None:
+    answering(server, plan)
+    own = {node.name: f"GET /api/v1/nodes/http:{node.name}:10256/proxy/healthz" for node in plan.nodes}
+    server.answers |= dict.fromkeys(own.values(), (200, "{}"))
+    with SilentProgress().step("ready") as at:
+        wait_answering(api, plan.by(Installer.BINARY), (), at, Deadline(10))
+    assert set(own.values()) <= {f"{asked.method} {asked.path}" for asked in server.asked}
+    server.answers[own["k8s-node2"]] = (503, {"message": "connection refused"})
+    with SilentProgress().step("ready") as at, pytest.raises(TimedOutError) as caught:
+        wait_answering(api, plan.by(Installer.BINARY), (), at, Deadline(0.2))
+    assert "ask port 10256 of k8s-node2" in str(caught.value)
+
+
+def test_nodes_that_have_not_joined_are_waited_for(api: ClusterApi, server: ApiServer, plan: Plan) -> None:
+    with SilentProgress().step("join") as at:
+        wait_joined(api, plan, at, Deadline(10))
+    server.answers[NODES][1]["items"].pop()
+    with SilentProgress().step("join") as at, pytest.raises(TimedOutError, match="k8s-node2 have not joined"):
+        wait_joined(api, plan, at, Deadline(0.2))

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from lab.faults.registry import fault_named
 from lab.foundation.errors import LabError
 from lab.foundation.wait import TimedOutError
 from lab.modes.flannel import DAEMONS
+from lab.topology.models import Installer
 from lab.topology.plan import NodePlan, Plan
 from tests.faults.site_stand_ins import BashNode, MakeSite, MemoryApi
 
@@ -280,3 +282,42 @@ def test_a_clock_goes_back_an_hour_and_is_set_right(site: MakeSite, worker: Node
         assert -3602 < clock.offset < -3598
     fault.clear(here, worker, {})
     assert abs(clock.offset) < 1
+
+
+SYSTEMCTL = """\
+mount -t tmpfs tmpfs /usr/local/bin
+cat > /usr/local/bin/systemctl <<'END'
+#!/bin/bash
+echo "$*" >> /run/systemctl
+END
+chmod +x /usr/local/bin/systemctl
+touch /run/systemctl
+"""
+
+
+def test_a_kube_proxy_that_is_a_unit_is_stopped_and_started(
+    site: MakeSite, node: BashNode, worker: NodePlan, plan: Plan, metrics: None
+) -> None:
+    """In a cluster from binaries, where no object of the API is it."""
+    node.bash(SYSTEMCTL)
+    here, fault = site("macvlan", node=node), fault_named("kube-proxy-gone")
+    here = replace(here, plan=plan.by(Installer.BINARY))
+    before = fault.remember(here, worker)
+    fault.inject(here, worker, before)
+    assert node.bash("cat /run/systemctl") == "--quiet disable --now kube-proxy.service"
+    fault.clear(here, worker, before)
+    asked = ["--quiet enable kube-proxy.service", "restart kube-proxy.service"]
+    assert node.bash("cat /run/systemctl").splitlines()[1:] == asked
+
+
+def test_a_halted_kube_proxy_that_is_a_unit_goes_on_and_starts_anew(
+    site: MakeSite, node: BashNode, worker: NodePlan, plan: Plan, metrics: None
+) -> None:
+    node.bash(SYSTEMCTL + START_KUBE_PROXY)
+    here, fault = site("macvlan", node=node), fault_named("kube-proxy-halted")
+    here = replace(here, plan=plan.by(Installer.BINARY))
+    fault.inject(here, worker, {})
+    assert state_of_kube_proxy(node) == "T"
+    fault.clear(here, worker, {})
+    assert state_of_kube_proxy(node) in ("R", "S"), "a halted process does not end when asked to"
+    assert node.bash("cat /run/systemctl").splitlines()[-1] == "restart kube-proxy.service"

@@ -18,7 +18,7 @@ from lab.modes.install import arrange_mode, node_script, script_before
 from lab.modes.mode import Images, Mode
 from lab.modes.registry import MODES, mode_named
 from lab.modes.underlay import HOST_SHIM
-from lab.topology.models import NetworkRole
+from lab.topology.models import Installer, NetworkRole
 from lab.topology.plan import NodePlan, Plan
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -197,3 +197,10 @@ def test_a_mode_is_refused_with_the_reasons_when_its_images_are_missing() -> Non
     with pytest.raises(WrongUseError, match="the mode hybridnet cannot run") as caught:
         mode_named("hybridnet").refuse_without(Images(()).lacking(("hybridnet",)))
     assert "its box has no image hybridnet" in str(caught.value)
+
+
+def test_from_binaries_kube_proxy_is_no_workload_of_any_mode(plan: Plan) -> None:
+    mode = mode_named("macvlan")
+    pods, units = (arrange_mode(mode, plan.by(installer), IMAGES) for installer in Installer)
+    assert pods.workloads == (KUBE_PROXY, *units.workloads)
+    assert dataclasses.replace(pods, workloads=units.workloads) == units

@@ -24,7 +24,7 @@ from lab.operations.packets.bench_ends import TwoNodes, keep_still, make_pods, t
 from lab.operations.packets.trace_ends import node_spot
 from lab.operations.rebuild import GoBack, rebuild_lab
 from lab.operations.steps import run_steps
-from lab.operations.up_steps import BROUGHT_BACK
+from lab.operations.up_order import BROUGHT_BACK
 from lab.state.records import locked, now
 from lab.topology.mode_choice import ModeChoice
 

@@ -25,6 +25,9 @@ QUESTIONS = {
     "journal-kubelet.txt": f"journalctl --no-pager -o short-iso -u kubelet -n {LOG_LINES}",
     "journal-runtime.txt": f"journalctl --no-pager -o short-iso -n {LOG_LINES}"
     " -u containerd -u docker -u cri-docker",
+    # Of a cluster from binaries; of one by kubeadm they are pods.
+    "journal-components.txt": f"journalctl --no-pager -o short-iso -n {LOG_LINES}"
+    " -u etcd -u kube-apiserver -u kube-controller-manager -u kube-scheduler -u kube-proxy",
     "units-failed.txt": "systemctl --no-pager --failed",
     "kubeadm.txt": "cat /var/log/lab-kubeadm.log",
     "ip-addr.txt": "ip -details addr",

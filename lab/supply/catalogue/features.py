@@ -30,6 +30,8 @@ class Features:
     It then wants the manifests of all three before it begins to wait
     (app/cmd/phases/init/waitcontrolplane.go).
     """
+    control_plane_taints: tuple[str, ...] = ("node-role.kubernetes.io/control-plane",)
+    """What kubeadm lets keep pods away from control planes (app/phases/markcontrolplane)."""
     without: tuple[str, ...] = ()
     """Settings for slow hosts that this version does not know, each as `PART NAME`."""
     kube_proxy_modes: Mapping[str, str] = field(default_factory=lambda: {"iptables": "", "ipvs": ""})
