@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.cluster.binaries.units import start_unit, stop_unit
 from lab.cluster.kubeadm import STATIC_PODS
 from lab.drills.configured import Configured
 from lab.drills.drill import Before, Course, Drill, Ground, nothing
@@ -17,7 +18,10 @@ Nodes = tuple[NodePlan, ...]
 
 
 def stop_static_pod(ground: Ground, node: NodePlan, name: str) -> None:
-    """Kill the program at once, and let kubelet not start it again."""
+    """Kill the program at once, and let kubelet, or systemd where it is a unit, not start it again."""
+    if ground.plan.from_binaries:
+        ground.run(node, stop_unit(name), f"stop {name}")
+        return
     script = f"""\
 mkdir -p {ASIDE}
 if [ -e {STATIC_PODS}/{name}.yaml ]; then mv {STATIC_PODS}/{name}.yaml {ASIDE}/; fi
@@ -34,7 +38,10 @@ kill_all
 
 
 def start_static_pod(ground: Ground, node: NodePlan, name: str) -> None:
-    """Let kubelet start it again; returns before it has."""
+    """Let kubelet start it again, or systemd; returns before it has."""
+    if ground.plan.from_binaries:
+        ground.run(node, start_unit(name), f"start {name}")
+        return
     script = f"if [ -e {ASIDE}/{name}.yaml ]; then mv {ASIDE}/{name}.yaml {STATIC_PODS}/; fi"
     ground.run(node, script, f"start {name}")
 

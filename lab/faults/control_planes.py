@@ -6,8 +6,10 @@ import shlex
 from ipaddress import IPv4Address
 
 from lab.cluster.balancer import balancer_files
+from lab.cluster.binaries.units import start_unit, stop_unit
 from lab.cluster.credentials import PKI, api_server_certificate, control_plane_files
 from lab.cluster.kubeadm import STATIC_PODS
+from lab.cluster.tuning import Part
 from lab.faults.fault import Before, Fault, Site
 from lab.faults.firewall import Rule
 from lab.foundation.wait import NotYetError
@@ -72,11 +74,11 @@ def _hearing(site: Site, node: NodePlan, before: Before) -> None:
 
 
 def _no_member(site: Site, node: NodePlan, before: Before) -> None:
-    script = f"""\
+    manifest = f"""\
 mkdir -p {ASIDE}
 if [ -e {STATIC_PODS}/etcd.yaml ]; then mv {STATIC_PODS}/etcd.yaml {ASIDE}/; fi
 """
-    site.run(node, script, "take etcd's manifest away")
+    site.run(node, stop_unit(Part.ETCD) if site.plan.from_binaries else manifest, "let etcd not run")
 
     def gone() -> None:
         if site.succeeds(node, "curl", "--silent", "--max-time", "10", "--output", "/dev/null", ETCD_HEALTH):
@@ -86,8 +88,8 @@ if [ -e {STATIC_PODS}/etcd.yaml ]; then mv {STATIC_PODS}/etcd.yaml {ASIDE}/; fi
 
 
 def _member(site: Site, node: NodePlan, before: Before) -> None:
-    script = f"if [ -e {ASIDE}/etcd.yaml ]; then mv {ASIDE}/etcd.yaml {STATIC_PODS}/; fi"
-    site.run(node, script, "put etcd's manifest back")
+    manifest = f"if [ -e {ASIDE}/etcd.yaml ]; then mv {ASIDE}/etcd.yaml {STATIC_PODS}/; fi"
+    site.run(node, start_unit(Part.ETCD) if site.plan.from_binaries else manifest, "let etcd run")
 
     def healthy() -> None:
         words = ("curl", "--silent", "--fail", "--max-time", "10", "--output", "/dev/null", ETCD_HEALTH)

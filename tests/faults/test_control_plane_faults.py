@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from lab.foundation.errors import WrongUseError
 from lab.modes.registry import mode_named
 from lab.nodes.files import NodeFile
 from lab.topology.loader import load_topology
-from lab.topology.models import LoadBalancer, Tuning
+from lab.topology.models import Installer, LoadBalancer, Tuning
 from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import make_plan
 from tests.conftest import TOPOLOGIES
@@ -181,3 +182,31 @@ def told(
         return site(MODE, node=node, of=plan), path, reloaded
 
     return make
+
+
+ETCD_UNIT = """#!/bin/bash
+# The unit runs while its file is there.
+echo "$*" >> /run/systemctl
+case "$*" in
+  kill*) rm -f /run/etcd-runs ;;
+  start*) touch /run/etcd-runs ;;
+esac
+"""
+
+
+def test_a_member_of_etcd_that_is_a_unit(here: Site, last: NodePlan, node: BashNode) -> None:
+    """In a cluster from binaries; it must not start again after a reboot either."""
+    node.bash(
+        f"mount -t tmpfs tmpfs /usr/local/bin; cat > /usr/local/bin/systemctl <<'END'\n{ETCD_UNIT}END\n"
+        "printf '#!/bin/bash\\n[ -e /run/etcd-runs ] || exit 7\\n' > /usr/local/bin/curl\n"
+        "chmod +x /usr/local/bin/*; touch /run/etcd-runs"
+    )
+    from_binaries, fault = replace(here, plan=here.plan.by(Installer.BINARY)), fault_named("etcd-member-down")
+    for _ in range(2):
+        fault.inject(from_binaries, last, {})
+        assert "etcd-runs" not in node.bash("ls /run")
+    assert node.bash("head -1 /run/systemctl") == "--quiet disable etcd.service"
+    for _ in range(2):
+        fault.clear(from_binaries, last, {})
+        assert "etcd-runs" in node.bash("ls /run")
+    assert "--quiet enable etcd.service" in node.bash("cat /run/systemctl")

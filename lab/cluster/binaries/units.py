@@ -69,3 +69,17 @@ def unit_of(
         after=after,
         environment=settings.of(part, Kind.ENVIRONMENT),
     )
+
+
+def stop_unit(name: str) -> str:
+    """Bash lines that kill a program at once and let it not start again, after a reboot neither."""
+    return f"""\
+systemctl --quiet disable {name}.service
+systemctl kill --signal=KILL {name}.service || true
+systemctl stop {name}.service
+"""
+
+
+def start_unit(name: str) -> str:
+    """Bash lines; they end before the program works."""
+    return f"systemctl --quiet enable {name}.service\nsystemctl start --no-block {name}.service\n"
