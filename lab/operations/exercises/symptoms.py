@@ -33,6 +33,7 @@ _TOLD = {
     marked("data path"): _Told.NUMBER,
     marked("nodes"): _Told.NUMBER,
     marked("lan"): _Told.NUMBER,
+    marked("policies"): _Told.CHECK,
     marked("control planes"): _Told.NUMBER,
 }
 """By the topics of the suite; of others the number is told."""
