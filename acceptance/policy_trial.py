@@ -116,7 +116,10 @@ class PolicyTrial:
         ]
 
     def _ask(self, wanted: Sequence[Wanted], pods: Sequence[PolicyPod]) -> Answers:
-        """Ask until all is as wanted or a limit is reached: policies come into force a moment later."""
+        """Ask everything until all is as wanted in one batch, or a limit is reached.
+
+        Policies come into force a moment later: what was let through before that says nothing of them.
+        """
         machines = [
             node_machine(
                 node,
@@ -125,14 +128,15 @@ class PolicyTrial:
             )
             for node in self.inventory.nodes
         ]
+        questions = [*wanted, *self._controls(wanted, pods)]
+        own = {(each.sender, each.probe.key) for each in wanted}
         answers: Answers = {}
-        left, turns = list(wanted), self.limits.turns()
-        while left and turns.another():
-            questions = [*left, *self._controls(left, pods)]
+        turns = self.limits.turns()
+        while turns.another():
             seen = proven(ask(machines, by_sender(questions)).answers, questions)
-            own = {(each.sender, each.probe.key) for each in left}
             answers = merged(answers, {key: answer for key, answer in seen.items() if key in own})
-            left = [each for each in wanted if not _right(each, answers.get((each.sender, each.probe.key)))]
+            if all(_right(each, answers.get((each.sender, each.probe.key))) for each in wanted):
+                break
         return answers
 
     def _controls(self, wanted: Sequence[Wanted], pods: Sequence[PolicyPod]) -> list[Wanted]:

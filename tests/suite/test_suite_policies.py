@@ -198,3 +198,31 @@ def test_the_check_says_what_is_wrong_and_shows_the_table(healthy: Evidence) -> 
 def test_pods_without_a_node_or_an_address_are_left_out() -> None:
     lost = [replace(CLUSTER_PODS[0], address=None), replace(CLUSTER_PODS[1], node=None)]
     assert policy_pods([*lost, *CLUSTER_PODS[2:]]) == PODS[2:]
+
+
+def test_what_passed_before_a_policy_was_in_force_says_nothing_of_it(
+    networking: Networking,
+    inventory: Inventory,
+    calico: Expectations,
+    limits: RoundLimits,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The enforcer comes late, and then lets nothing through at all."""
+    asked: list[int] = []
+
+    def ask(machines: list[Machine], probes: dict[Endpoint, list[Probe]], **_: Any) -> Round:
+        asked.append(1)
+        late = len(asked) > 1
+        answers = {
+            (sender, probe.key): Answer.silence("i/o timeout")
+            if late and probe.host in BY_ADDRESS
+            else Answer.heard("x")
+            for sender, questions in probes.items()
+            for probe in questions
+        }
+        return Round(answers, {}, {})
+
+    monkeypatch.setattr(policy_trial, "ask", ask)
+    sights = trial(networking, inventory, calico, limits).run(CLUSTER_PODS)
+    wrong = [checks.wrong_with(sight) for sight in sights if sight.must_answer]
+    assert all("the policy allows it" in line for line in wrong)
