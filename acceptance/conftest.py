@@ -186,7 +186,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         keys = question_keys(inventory, expectations)
         metafunc.parametrize("asked", keys, ids=[f"{sender}-{key}" for sender, key in keys])
     if "policy" in metafunc.fixturenames:
-        metafunc.parametrize("policy", case_names(enforced=expectations.policies == "enforced"))
+        metafunc.parametrize("policy", case_names(expectations))
     if "sender" in metafunc.fixturenames:
         senders = replacement_senders(inventory, expectations)
         metafunc.parametrize("sender", senders, ids=[sender.label for sender in senders])

@@ -249,7 +249,7 @@ class Expectations(_Entry):
     lan_route: Reach | None = None
     """The LAN host to a pod, once it has a route to every node's block by way of that node."""
     services: dict[ServiceWay, ServiceReach]
-    policies: Literal["enforced", "not-enforced"]
+    policies: Literal["enforced", "not-enforced", "unasked"] = "unasked"
     """Whether anybody drops what a NetworkPolicy forbids."""
     further: tuple[Expectations, ...] = ()
 

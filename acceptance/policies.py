@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import Any, Literal
 
 from acceptance.asking import POD_HTTP_PORT, POD_UDP_PORT
+from acceptance.expectations import Expectations
 from acceptance.manifests import CROWD_NAMESPACES, NAMESPACE
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Probe, Protocol
@@ -157,6 +158,8 @@ def _block(address: IPv4Address) -> Spec:
     return {"ipBlock": {"cidr": f"{address}/32"}}
 
 
-def case_names(*, enforced: bool) -> tuple[str, ...]:
+def case_names(expectations: Expectations) -> tuple[str, ...]:
     """Where nobody enforces policies, the first round shows it."""
-    return (*INGRESS_CASES, *FURTHER_CASES) if enforced else INGRESS_CASES
+    if expectations.policies == "unasked":
+        return ()
+    return (*INGRESS_CASES, *FURTHER_CASES) if expectations.policies == "enforced" else INGRESS_CASES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from acceptance import test_policies as checks
 from acceptance.asking import Machine, Round
 from acceptance.cluster import Api, ClusterPod
 from acceptance.evidence import Evidence, PolicySight
-from acceptance.expectations import Expectations, load_expectations
+from acceptance.expectations import FOLDER, Expectations, load_expectations
 from acceptance.inventory import Inventory
 from acceptance.matrix import Endpoint
 from acceptance.policies import PolicyPod, X, Y, Z, case_names, rounds
@@ -129,8 +130,8 @@ def test_all_that_the_policies_say_is_what_is_expected_of_them(
     monkeypatch.setattr(policy_trial, "ask", enforcing(networking))
     sights = trial(networking, inventory, calico, limits).run(CLUSTER_PODS)
     assert [checks.wrong_with(sight) for sight in sights] == [""] * len(sights)
-    assert {sight.case for sight in sights} == set(case_names(enforced=True))
-    for case in case_names(enforced=True):
+    assert {sight.case for sight in sights} == set(case_names(calico))
+    for case in case_names(calico):
         forbidden = {sight.forbidden for sight in sights if sight.case == case}
         assert True in forbidden, case
     assert networking.in_force == {}
@@ -173,7 +174,7 @@ def test_where_nobody_enforces_one_round_shows_it(
 ) -> None:
     monkeypatch.setattr(policy_trial, "ask", enforcing(networking, enforced=False))
     sights = trial(networking, inventory, flannel, limits).run(CLUSTER_PODS)
-    assert {sight.case for sight in sights} == set(case_names(enforced=False))
+    assert {sight.case for sight in sights} == set(case_names(flannel))
     assert not any(checks.wrong_with(sight) for sight in sights)
     assert any(sight.forbidden for sight in sights)
 
@@ -226,3 +227,14 @@ def test_what_passed_before_a_policy_was_in_force_says_nothing_of_it(
     sights = trial(networking, inventory, calico, limits).run(CLUSTER_PODS)
     wrong = [checks.wrong_with(sight) for sight in sights if sight.must_answer]
     assert all("the policy allows it" in line for line in wrong)
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_mode_says_whether_it_enforces(file: Path) -> None:
+    of_mode = load_expectations(file.stem, {})
+    assert of_mode.policies == ("enforced" if file.stem.startswith("calico") else "not-enforced")
+    assert load_expectations(file.stem, {"policy": "kube-network-policies"}).policies == "enforced"
+
+
+def test_expectations_that_say_nothing_of_policies_ask_for_none(flannel: Expectations) -> None:
+    assert case_names(flannel.model_copy(update={"policies": "unasked"})) == ()
