@@ -150,7 +150,7 @@ class _ConsoleStep:
 
     @property
     def status(self) -> Text:
-        return Text(f"{self._share} {self._doing}".strip()[:70], style="dim")
+        return Text(f"{self._share} {said(self._doing)}".strip()[:70], style="dim")
 
     def __enter__(self) -> StepContext:
         self._started = time.monotonic()

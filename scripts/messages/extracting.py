@@ -17,6 +17,7 @@ FUNCTIONS = frozenset(
         "said",
         "say",
         "step",
+        "doing",
         "note",
         "refused_by_system",
         "refuse_during_exercise",
