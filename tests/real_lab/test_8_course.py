@@ -31,6 +31,8 @@ from tests.real_lab.lab_under_test import NAME, HostTrace
 pytestmark = [pytest.mark.real_lab, pytest.mark.course]
 
 FOLDER = Path(os.environ.get("LAB_COURSE", "build/course")).resolve()
+TEMPORARY = FOLDER / "tmp"
+"""Other tests of this machine have files of the same names in the usual place."""
 RECIPE = """\
 name: round
 title: Something between the nodes is wrong
@@ -76,11 +78,11 @@ class Course:
 
     def run(self, *words: str, status: int | None = 0) -> str:
         """What it printed, on both streams; without `status`, it may fail."""
-        environment = {**os.environ, "SUDO_UID": str(CALLER), "SUDO_GID": str(CALLER)}
+        caller = {"SUDO_UID": str(CALLER), "SUDO_GID": str(CALLER)}
         done = subprocess.run(
             ["lab", *words],
             cwd=FOLDER,
-            env=environment,
+            env={**os.environ, **caller, "TMPDIR": str(TEMPORARY)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -159,6 +161,7 @@ def coredns_pod(course: Course) -> str:
 def test_the_teacher_makes_it() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     (FOLDER / "hand-ins").mkdir(parents=True)
+    TEMPORARY.mkdir()
     (FOLDER / "round.yaml").write_text(RECIPE)
     subprocess.run(["lab", "exercise", "make", "round.yaml"], cwd=FOLDER, check=True)
 
