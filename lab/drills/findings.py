@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lab.drills.observation import Leases, Row
-from lab.drills.sampler import Outcome, Sight
+from lab.drills.sampler import INTERVAL, Sight
 from lab.drills.sources import LEADERS
 from lab.drills.writer import Fate, Write
 
@@ -31,7 +31,7 @@ class Gap:
     """How the API was reached in a span."""
 
     longest: float
-    """Seconds from a question that was answered to the next one that was, where there was another between."""
+    """Seconds from one answer to the next, where something was asked in vain between them, or waited long."""
     disturbed: float
     """Seconds from the first question in vain to the last."""
     asked: int
@@ -50,23 +50,24 @@ class Change:
 
 
 def gap_of(sights: Iterable[Sight[Leases]], span: Span) -> Gap:
-    """Of the questions that were due in the span, and of the last answer before it."""
-    told = [sight for sight in sights if sight.failed or sight.outcome is Outcome.ANSWERED]
+    """Of the questions that were due in the span.
+
+    A time without answers counts where something was asked in vain in it, or waited for longer than a second:
+    else nobody was asked.
+    """
+    told = [sight for sight in sights if sight.at <= span.end and not sight.unknown]
     within = [sight for sight in told if span.holds(sight.at)]
-    before = [sight for sight in told if sight.at < span.begin and not sight.failed][-1:]
-    longest, last_good, pending = 0.0, before[0].at if before else span.begin, False
-    for sight in within:
-        if sight.failed:
-            pending = True
-            continue
-        if pending:
-            longest = max(longest, sight.at - last_good)
-        last_good, pending = sight.at, False
-    if pending:
-        longest = max(longest, span.end - last_good)
+    ends = sorted(sight.at + sight.took for sight in told if not sight.failed)
+    earlier = [end for end in ends if end < span.begin][-1:] or [span.begin]
+    marks = [*earlier, *(end for end in ends if end >= span.begin)]
+    waited = [sight.at for sight in within if sight.failed or sight.took > INTERVAL]
+    stretches = [*pairwise(marks), (marks[-1], max(span.end, marks[-1]))]
+    longest = max(
+        (last - first for first, last in stretches if any(first <= at < last for at in waited)), default=0.0
+    )
     vain = [sight.at for sight in within if sight.failed]
     disturbed = vain[-1] - vain[0] if vain else 0.0
-    return Gap(longest, disturbed, len(within), len(vain), not pending)
+    return Gap(longest, disturbed, len(within), len(vain), not vain or marks[-1] > vain[-1])
 
 
 def writer_pause(writes: Iterable[Write], span: Span) -> float:

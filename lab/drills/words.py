@@ -22,10 +22,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"{report.summary}: {', '.join(report.nodes)}"
     yield ""
     yield _configured(report)
-    for change in report.changes:
-        yield f"  {change.after:5.0f} s  {change.what}: {change.to}{_multiple(report, change)}"
-    yield f"  {report.times.healed - report.times.injured:5.0f} s  it was put right"
-    yield f"  {report.times.ended - report.times.injured:5.0f} s  end of the observation"
+    yield from _events(report)
     if report.gap_back.in_vain:
         yield (
             f"After it was put right the API was away for {report.gap_back.longest:.0f} s,"
@@ -37,6 +34,21 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"{_MARKS[judgement.held]:>4}  {judgement.claim}{because}"
     yield ""
     yield f"Verdict: {_VERDICTS[report.held]}"
+
+
+def _events(report: Report) -> Iterator[str]:
+    """In the order in which they came."""
+    times = report.times
+    events = [
+        *(
+            (change.after, f"{change.what}: {change.to}{_multiple(report, change)}")
+            for change in report.changes
+        ),
+        (times.healed - times.injured, "it was put right"),
+        (times.ended - times.injured, "end of the observation"),
+    ]
+    for after, text in sorted(events):
+        yield f"  {after:5.0f} s  {text}"
 
 
 _VERDICTS = {
@@ -56,7 +68,10 @@ def _configured(report: Report) -> str:
 
 
 def _multiple(report: Report, change: Change) -> str:
+    """Of what is configured; nothing for what came after it was put right."""
     configured = report.configured
+    if change.after > report.times.healed - report.times.injured:
+        return ""
     if change.what in LEADERS:
         return f"  ({change.after / configured.lease:.1f} leases)"
     if change.what == "etcd's leader":

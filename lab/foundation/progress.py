@@ -90,7 +90,7 @@ class ConsoleProgress:
     def note(self, text: str) -> None:
         JOURNAL.info("note: %s", text)
         with self._lock:
-            self._console.print(Text(f"  {said(text)}"))
+            self._console.print(Text(f"  {said(text)}"), soft_wrap=True)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

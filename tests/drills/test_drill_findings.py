@@ -83,6 +83,14 @@ def test_what_was_not_asked_is_neither_an_answer_nor_a_gap() -> None:
     assert gap(NOT_ASKED, NOT_ASKED).asked == 0
 
 
+def test_an_answer_that_was_waited_for_ends_a_gap_when_it_comes() -> None:
+    """A connection that is tried while nobody has the address may be made when somebody has it."""
+    answers = [(0.0, 0.1), (1.0, 2.9), (2.0, 1.9), (3.0, 0.9), (4.0, 0.1)]
+    found = gap_of([Sight(at, Outcome.ANSWERED, OF_M1, took=took) for at, took in answers], Span(0.5, 5.0))
+    assert round(found.longest, 3) == 3.8
+    assert (found.in_vain, found.ended) == (0, True)
+
+
 def write(name: str, ended: float, fate: Fate = Fate.ACKNOWLEDGED) -> Write:
     return Write(name, ended - 0.1, ended, fate)
 

@@ -117,7 +117,7 @@ def _run(lab: Lab, drill: Drill, write_every: float | None, progress: Progress) 
     def on_tick(_: float) -> None:
         rows = watch.rows[-2:-1]  # what was asked a second ago: most of it is answered
         for row in rows:
-            when = f"{stage} {row.at - since:+4.0f} s"
+            when = f"{stage} {max(0.0, row.at - since):3.0f} s"
             progress.note(live_line(row, when, watch.writer.acknowledged))
 
     watch = Watch(lab, clock, on_tick, write_every)
