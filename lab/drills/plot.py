@@ -22,9 +22,10 @@ EACH_LABEL = 10
 MARKS = 12
 """How many marks there are at most."""
 
-GOOD, BAD, NOTHING, TWO = "n3", "n5", "n0", "n2"
-"""Colours: answered, in vain, not asked or open, more than one."""
+GOOD, BAD, NOTHING = "n3", "n5", "n0"
+"""Colours: answered; in vain, or two where one should be; not asked or open."""
 _NODES = ("n1", "n4", "n2", "n3", "n5")
+"""Of the first three, none has a meaning of its own."""
 _WORDS = {Held.YES: "passed", Held.NO: "not passed", Held.UNKNOWN: "not judged"}
 
 
@@ -77,7 +78,7 @@ def _lanes(nodes: Sequence[str]) -> tuple[Lane, ...]:
     def holder(row: Row) -> str | None:
         if row.holders is None:
             return NOTHING
-        return of_node(next(iter(row.holders), None)) if len(row.holders) < 2 else TWO
+        return of_node(next(iter(row.holders), None)) if len(row.holders) < 2 else BAD
 
     def lease(name: str) -> Callable[[Row], str | None]:
         return lambda row: of_node(found.node if (found := row.lease(name)) else None)
@@ -151,7 +152,7 @@ def _axis(canvas: Canvas, report: Report, y: float, scale: _Scale) -> None:
 
 
 def _legend(canvas: Canvas, nodes: Sequence[str], y: float) -> None:
-    meanings = [(GOOD, "answered"), (BAD, "in vain"), (NOTHING, "not asked, or open"), (TWO, "two have it")]
+    meanings = [(GOOD, "answered"), (BAD, "in vain, or two have it"), (NOTHING, "not asked, or open")]
     x = 24.0
     for style, word in meanings:
         x = _key(canvas, x, y, style, word)
