@@ -18,7 +18,8 @@ def live_line(row: Row, when: str, acknowledged: int) -> str:
     parts.append(f"etcd {f'{leader[0]} term {leader[1]}' if leader else nobody}")
     for name in LEADERS:
         lease = row.lease(name)
-        parts.append(f"{_SHORT[name]} {lease.node if lease else Outcome.NOT_ASKED.value}")
+        unknown = Outcome.NOT_ASKED.value if row.api.value is None else "nobody"
+        parts.append(f"{_SHORT[name]} {lease.node if lease else unknown}")
     return "  ".join([*parts, f"written {acknowledged}"])
 
 

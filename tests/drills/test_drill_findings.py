@@ -190,6 +190,7 @@ def test_a_line_for_people() -> None:
     assert line == ("before   +3 s  API ok  address m1  etcd m1 term 2  manager m1  scheduler m1  written 7")
     nothing = live_line(row(0.0, OPEN, None, dict.fromkeys(NAMES.values(), NOT_ASKED)), "", 0)
     assert nothing.count("not asked") == 4
+    assert live_line(row(0.0, {}), "", 0).count("nobody") == 2, "the API answered that nobody leads"
     assert "API open" in nothing
 
 
