@@ -58,6 +58,8 @@ SYSCTLS = {
 
 def main() -> int:
     folder = LabFolder(Path(sys.argv[1]))
+    # dnsmasq, which is nobody, reads what libvirtd writes.
+    os.umask(0o022)
     journal.start()
     journal.keep_in(folder.log)
     layout = EnclosureLayout.of(folder)
@@ -101,6 +103,7 @@ def _mount(layout: EnclosureLayout) -> None:
         link_to(link, folder)
     for private, over in layout.private_folders.items():
         private.mkdir(parents=True, exist_ok=True)
+        private.chmod(0o755)
         over.mkdir(parents=True, exist_ok=True)
         run(["mount", "--bind", private, over])
     run(["mount", "-t", "proc", "proc", "/proc"])

@@ -71,10 +71,12 @@ def lab_folder() -> Iterator[LabFolder]:
 
 @pytest.fixture(scope="module")
 def enclosure(lab_folder: LabFolder) -> Iterator[Enclosure]:
-    """A running enclosure; needs root and libvirtd, as labs do."""
+    """A running enclosure, made under a strict umask; needs root and libvirtd, as labs do."""
     if os.geteuid() != 0 or shutil.which("libvirtd") is None:
         pytest.skip("enclosures need root and libvirtd")
     enclosure = Enclosure(lab_folder)
+    before = os.umask(0o077)
     enclosure.start()
+    os.umask(before)
     yield enclosure
     enclosure.stop()

@@ -73,6 +73,15 @@ def test_names_are_answered_at_once(enclosure: Enclosure, connection: Libvirt, p
     assert ask("registry.example.com").startswith("3 ")  # NXDOMAIN, RFC 1035
 
 
+def test_dnsmasq_which_is_nobody_can_read_the_leases_whatever_the_umask(
+    enclosure: Enclosure, connection: Libvirt, plan: Plan
+) -> None:
+    make_networks(connection, plan)
+    leases = "/var/lib/libvirt/dnsmasq/uplink.hostsfile"
+    read = run(enclosure.command(["setpriv", "--reuid", "nobody", "--clear-groups", "cat", leases])).stdout
+    assert "192.168.31.101,k8s-master1" in read
+
+
 def test_the_pool_is_made_once(connection: Libvirt) -> None:
     make_pool(connection)
     make_pool(connection)
