@@ -19,6 +19,7 @@ SHARED = f"/var/log/{FOLDER}"
 CONTROL = f"{SHARED}/etcdctl"
 BACKUP = f"{SHARED}/backup.db"
 DATA = "/var/lib/etcd"
+NEW_DATA = f"{DATA}/restored"
 KUBELET_PORT = 10250
 PEER_PORT = 2380
 WRITE_ON_SECONDS = 15.0
@@ -26,6 +27,7 @@ WRITE_ON_SECONDS = 15.0
 READ_THE_STORE = ("kube-controller", "kube-scheduler", "kube-proxy", "flanneld")
 """Processes that keep a copy of the store, newer than the store is then: they are started again."""
 
+_GIVE_UP = f"{{ tail --lines=5 {SHARED}/log >&2; exit 1; }}"
 _ETCDCTL = (
     f"ETCDCTL_API=3 {CONTROL} --endpoints https://127.0.0.1:2379 --cacert {PKI}/etcd/ca.crt"
     f" --cert {PKI}/etcd/healthcheck-client.crt --key {PKI}/etcd/healthcheck-client.key"
@@ -36,7 +38,9 @@ def _back_up(ground: Ground, nodes: Nodes) -> None:
     """On the first node, which has the leader; then all have it, and lose etcd."""
     ground.nodes.on_each(nodes, lambda node: _take_etcdctl(ground, node))
     ground.mark(Mark.BACKUP_BEGINS)
-    ground.run(nodes[0], f"{_ETCDCTL} snapshot save {BACKUP} >/dev/null 2>&1", "back up etcd")
+    ground.run(
+        nodes[0], f"{_ETCDCTL} snapshot save {BACKUP} >{SHARED}/log 2>&1 || {_GIVE_UP}", "back up etcd"
+    )
     ground.mark(Mark.BACKUP_ENDS)
     ground.nodes.on_each(nodes[1:], lambda node: _fetch(ground, node, nodes[0]))
     ground.rest(WRITE_ON_SECONDS)
@@ -46,6 +50,7 @@ def _back_up(ground: Ground, nodes: Nodes) -> None:
 def _take_etcdctl(ground: Ground, node: NodePlan) -> None:
     """Out of etcd's container: it is a program that needs nothing else."""
     script = f"""\
+rm -rf {SHARED}
 mkdir -p {SHARED}
 for comm in /proc/[0-9]*/comm; do
   read -r name 2>/dev/null <"$comm" || continue
@@ -87,15 +92,15 @@ def _restore_member(ground: Ground, node: NodePlan) -> None:
         "name": node.name,
         "initial-cluster": members,
         "initial-advertise-peer-urls": _peer(node),
-        "data-dir": f"{DATA}.new",
+        "data-dir": NEW_DATA,
     }
     words = " ".join(f"--{name} {shlex.quote(value)}" for name, value in options.items())
     script = f"""\
 if [ ! -e {BACKUP} ] || [ -e {SHARED}/restored ]; then exit 0; fi
-rm -rf {DATA}.new {DATA}/member
-ETCDCTL_API=3 {CONTROL} snapshot restore {BACKUP} {words} >/dev/null 2>&1
-mv {DATA}.new/member {DATA}/member
-rm -rf {DATA}.new
+rm -rf {NEW_DATA} {DATA}/member
+ETCDCTL_API=3 {CONTROL} snapshot restore {BACKUP} {words} >{SHARED}/log 2>&1 || {_GIVE_UP}
+mv {NEW_DATA}/member {DATA}/member
+rm -rf {NEW_DATA}
 touch {SHARED}/restored
 """
     ground.run(node, script, "restore etcd")
