@@ -44,6 +44,7 @@ class Observed:
     whole: bool
     """Every control plane takes part at the end."""
     acknowledged: int
+    """How many writes that were acknowledged must be stored."""
     lost: Mapping[str, tuple[str, ...] | None]
     """Writes that are missing, by member of etcd; None for a member that could not be asked."""
     forgotten: int = 0

@@ -57,6 +57,8 @@ class Tested:
 class OfWrites:
     """What became of them."""
 
+    wanted: int
+    """How many must be stored."""
     lost: Mapping[str, tuple[str, ...] | None]
     forgotten: int
     remembered: int
@@ -200,7 +202,7 @@ class Conduct:
             pause=pause,
             recovered=recovered,
             whole=whole,
-            acknowledged=self._watch.writer.acknowledged,
+            acknowledged=of_writes.wanted,
             lost=of_writes.lost,
             forgotten=of_writes.forgotten,
             remembered=of_writes.remembered,
@@ -217,7 +219,7 @@ class Conduct:
             self._watch.write_every,
             times,
             gap,
-            gap_of(api, back),
+            gap if judged is back else gap_of(api, back),
             pause,
             changes_of(rows, times.injured),
             judge(drill, configured, observed),
@@ -236,7 +238,7 @@ class Conduct:
             node: None if names is None else tuple(sorted(wanted - names)) for node, names in stored.items()
         }
         there = frozenset[str]().union(*(names for names in stored.values() if names is not None))
-        return OfWrites(lost, len(gone), len(gone & there))
+        return OfWrites(len(wanted), lost, len(gone), len(gone & there))
 
 
 def _written_in(writes: Iterable[Write], span: Span) -> int:
