@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ VARIABLES = ("LAB_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 """The first of them that is set decides: locale(7), with one of this project before."""
 PLACE = re.compile(r"\{(\d+)\}")
 """Where a text has a value."""
+_ANY, _NAME = r"(.*?)", r"([^\s,;:(?]*)"
 
 
 class Language(StrEnum):
@@ -56,7 +57,7 @@ class Catalogue:
         with_values = [text for text in entries if text not in self._plain]
         # The most of its own words first: "no lab {1} runs" before "no {1}".
         by_words = sorted(with_values, key=lambda text: len(PLACE.sub("", text)), reverse=True)
-        self._patterns = [(_pattern(text), entries[text]) for text in by_words]
+        self._patterns = [(each, entries[text]) for text in by_words for each in _patterns_of(text)]
 
     def translated(self, text: str) -> str:
         """The translation of the whole text, else of each of its lines; values that are texts, too."""
@@ -77,8 +78,13 @@ class Catalogue:
         return value if value == whole or " " not in value else self.translated(value)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile("(.*?)".join(map(re.escape, PLACE.split(text)[::2])), re.S)
+def _patterns_of(text: str) -> Iterator[re.Pattern[str]]:
+    """A value right before another one is a name, if that is what is there; else it may be anything."""
+    first, *others = map(re.escape, PLACE.split(text)[::2])
+    if "" in others[:-1]:
+        names = "".join(f"{_ANY if own else _NAME}{own}" for own in others[:-1])
+        yield re.compile(f"{first}{names}{_ANY}{others[-1]}", re.S)
+    yield re.compile(_ANY.join((first, *others)), re.S)
 
 
 @cache

@@ -20,6 +20,7 @@ CATALOGUE = Catalogue(
         "the lab {1} is not running": "丙 {1}",
         "{1} was made anew: {2}": "丁 {1} 己 {2}",
         "labels": "戊",
+        "no step {1}{2}": "{1} 己{2}",
     }
 )
 
@@ -54,6 +55,8 @@ def test_the_first_variable_that_is_set_decides(
         ("there is no lab named labels", "甲 labels"),
         ("the lab a is in mode b, not c", "c 乙 a b"),
         ("labels of it", "labels of it"),
+        ("no step up", "up 己"),
+        ("no step up; did you mean 'down'?", "up 己; did you mean 'down'?"),
         ("a was made anew: the lab a is not running", "丁 a 己 丙 a"),
         ("labels\n\nnobody knows this\nlabels", "戊\n\nnobody knows this\n戊"),
         ("nobody knows this", "nobody knows this"),

@@ -44,7 +44,11 @@ def test_every_message_has_a_translation_that_fits(entry: Entry) -> None:
     assert set(PLACE.findall(entry.translation)) <= set(PLACE.findall(entry.text))
     assert re.search("[一-鿿]", entry.translation) or SAME.fullmatch(entry.text)
     assert entry.text.count("\n") == entry.translation.count("\n")
-    values = {number: f"v{number}/x" for number in PLACE.findall(entry.text)}
+    # A value right after another one is told apart by how it begins.
+    values = {
+        found.group(1): f"{'; ' if entry.text[: found.start()].endswith('}') else ''}v{found.group(1)}/x"
+        for found in PLACE.finditer(entry.text)
+    }
     text, wanted = (
         PLACE.sub(lambda place: values[place.group(1)], each) for each in (entry.text, entry.translation)
     )
