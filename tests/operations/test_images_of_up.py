@@ -13,6 +13,7 @@ from lab.foundation.image_names import ImageName
 from lab.foundation.progress import SilentProgress
 from lab.operations import rebuild, up
 from lab.operations.context import Lab
+from lab.operations.doors.node_proxies import NodeProxies
 from lab.operations.steps import Step
 from lab.operations.up import UpRequest, bring_up
 from lab.state.records import LabRecord, existing_labs, lab_folder, save_topology, write_record
@@ -62,7 +63,7 @@ def test_missing_images_are_told_last(
         bring_up(UpRequest(str(topology), images=("nginx:0.0",)), SilentProgress())
     assert caught.value is UNKNOWN
     assert asked == ["shop/web:1", "nginx:0.0"]
-    assert ran[-2:] == [KEPT, "pull-through"]
+    assert ran[-3:] == [KEPT, "pull-through", NodeProxies.name]
 
 
 def test_a_wrong_name_is_found_before_there_is_anything_of_the_lab(ran: list[str]) -> None:
@@ -76,4 +77,4 @@ def test_rebuild_ends_with_the_kept_images(ran: list[str]) -> None:
     save_topology(folder, STANDARD)
     write_record(folder, LabRecord("a", mode="hybridnet", supply="packages", created=""))
     rebuild.rebuild_lab(folder, None, SilentProgress())
-    assert ran[-2:] == [KEPT, "pull-through"]
+    assert ran[-3:] == [KEPT, "pull-through", NodeProxies.name]

@@ -21,6 +21,7 @@ from lab.machines.machines import MachineState
 from lab.operations import up
 from lab.operations.context import Lab
 from lab.operations.doors import wanted_doors
+from lab.operations.doors.node_proxies import NodeProxies
 from lab.operations.doors.real_lan import LanOpen, LanRow, open_lan
 from lab.operations.doors.wanted_doors import WantedDoors
 from lab.operations.up import UpRequest, bring_up
@@ -160,7 +161,7 @@ def test_up_looks_at_the_lan_before_anything_starts_and_joins_it_last(
     monkeypatch.setattr(wanted_doors, "require_joinable", lambda _, device: asked.append(device))
     topology = str(with_nic(tmp_path, "underlay", "enp3s0"))
     bring_up(UpRequest(topology, "macvlan", name="a"), SilentProgress())
-    assert (asked, steps[-1]) == (["enp3s0"], LanOpen("enp3s0"))
+    assert (asked, steps[-2:]) == (["enp3s0"], [LanOpen("enp3s0"), NodeProxies()])
 
     def taken(_: Plan, device: str) -> None:
         raise WrongUseError(f"{device} is a Wi-Fi device")
