@@ -11,7 +11,6 @@ from pathlib import Path
 
 from lab.foundation.errors import LabError
 from lab.foundation.files import write_atomically
-from lab.foundation.wait import Deadline, wait_for
 from lab.machines.snapshots import Snapshot
 from lab.machines.vagrantfile import TEMPLATE
 from lab.operations.context import Lab
@@ -29,8 +28,6 @@ OF_MODE = "mode-"
 MACHINES = "machines"
 DISK_LEFT_GIB = 5
 """What a snapshot that only saves time must leave of the disk, for the machines and for everybody else."""
-API_LIMIT = 300.0
-"""Seconds until API servers that were ended answer again; emulation takes its time."""
 PACKAGE = Path(__file__).parents[1]
 MAKES_CLUSTERS = ("topology", "machines", "nodes", "cluster", "modes")
 """The packages whose code decides what is in a cluster."""
@@ -102,10 +99,8 @@ def go_back(lab: Lab, name: str, plugins: Mapping[str, str] | None = None) -> No
     back = lab.machines.revert(name, plugins)
     give_keys(lab)
     _bring_access(lab.folder.secrets, back.snapshot)
-    api_ended = after_leap(lab, back.leap)
+    after_leap(lab, back.leap)
     _bring_access(lab.folder.kubeconfig, back.snapshot)
-    if api_ended:
-        wait_for(lab.api.check_serving, what="the API server", deadline=Deadline(API_LIMIT))
 
 
 def _bring_access(path: Path, snapshot: Snapshot) -> None:

@@ -21,16 +21,16 @@ HOUR = 3600.0
 BEHIND = 600.0
 """Seconds. A cluster is older when it is kept; its tokens are not valid before they were made."""
 LONG = 180 * 24 * HOUR
-"""Tokens in pods, and the certificate with which an API server calls itself, live 365 days, and
-were not new when the snapshot was taken."""
+"""Workers' kubelets in snapshots of earlier versions have certificates for 365 days, and were not new when
+the snapshot was taken. Pods' tokens live as long; kubelet renews them by itself."""
 KUBELET_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 
-def after_leap(lab: Lab, seconds: float) -> bool:
+def after_leap(lab: Lab, seconds: float) -> None:
     """Let the nodes, which run, renew what has run out meanwhile, so that new pods start.
 
-    The lab has the secrets of its cluster. Returns whether its API servers were ended, which come back by
-    themselves. Raises LabError when a node does not do it, or the clocks have leapt back.
+    The lab has the secrets of its cluster. Raises LabError when a node does not do it, or the clocks have
+    leapt back.
     """
     if seconds < -BEHIND:
         raise LabError(
@@ -39,31 +39,24 @@ def after_leap(lab: Lab, seconds: float) -> bool:
             resolution="set the host's clock right, and run the same command again",
         )
     if seconds < HOUR:
-        return False
+        return
     mode = mode_named(ModeChoice.parse(lab.record.mode).name)
-    long = seconds > LONG
     scripts = {
-        node.name: (_after_long(lab, node) if long else "") + mode.after_leap for node in lab.plan.nodes
+        node.name: (_renew_kubelet(lab, node) if seconds > LONG else "") + mode.after_leap
+        for node in lab.plan.nodes
     }
     if any(scripts.values()):
         lab.machines.run_inside(scripts)
-    if long:
-        lab.progress.note(
-            f"the clocks of the nodes have leapt ahead by {seconds / 24 / HOUR:.0f} days:"
-            " kubelets and API servers start again"
-        )
-    return long
 
 
-def _after_long(lab: Lab, node: NodePlan) -> str:
-    """kubelet, started again, gives all pods new tokens at once; an API server makes its certificate then."""
-    renewed = ""
-    if node.role is NodeRole.WORKER:
-        pem = kubelet_client_pem(node, load_or_make_secrets(lab.folder.secrets))
-        renewed = f"""\
-openssl x509 -checkend 86400 -noout -in {KUBELET_PEM} > /dev/null ||
+def _renew_kubelet(lab: Lab, node: NodePlan) -> str:
+    if node.role is not NodeRole.WORKER:
+        return ""  # its kubelet has a certificate of the host's, which lives as long as all others
+    pem = kubelet_client_pem(node, load_or_make_secrets(lab.folder.secrets))
+    return f"""\
+if ! openssl x509 -checkend 86400 -noout -in {KUBELET_PEM} > /dev/null; then
 cat > {KUBELET_PEM} <<'END'
 {pem}END
+systemctl restart --no-block kubelet
+fi
 """
-    ended = "" if node.role is NodeRole.WORKER else "pkill -x kube-apiserver || true\n"
-    return f"{renewed}systemctl restart --no-block kubelet\n{ended}"
