@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from acceptance.shell import Command, Output
 
@@ -40,6 +40,11 @@ class Vantage:
     enter: str
     """Words that run a command in its network, as bash; empty for the machine itself."""
     netexec_port: int
+
+    @property
+    def file_name(self) -> str:
+        """The key as a name of one file."""
+        return quote(self.key, safe="")
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def _pinged(probes: Sequence[Probe]) -> tuple[Probe, ...]:
 def _pings(vantage: Vantage, probes: Sequence[Probe]) -> str:
     """All pings of a vantage; prints `ping-N EXIT-STATUS ERROR` for each."""
     # Inside one shell in the vantage's network: starting a process is what costs under emulation.
-    folder = f"pings-{vantage.key.replace(' ', '-')}"
+    folder = f"pings-{vantage.file_name}"
     ping = f'ping -n -q -c 1 -w {PING_SECONDS} "$2" >/dev/null 2>"{folder}/$1"'
     return "\n".join(
         (
@@ -176,7 +181,7 @@ def _fetched(probes: Sequence[Probe]) -> tuple[Probe, ...]:
 
 def _curl(vantage: Vantage, probes: Sequence[Probe]) -> str:
     """One curl for all probes; each prints `status-N HTTP-CODE EXIT-STATUS ERROR`, `body-N FIRST-LINE`."""
-    folder = f"requests-{vantage.key.replace(' ', '-')}"
+    folder = f"requests-{vantage.file_name}"
     config = [
         f"silent\ninsecure\nmax-time = {CURL_SECONDS}",
         'write-out = "status-%{urlnum} %{http_code} %{exitcode} %{errormsg}\\n"',
@@ -234,10 +239,12 @@ def _dialled(code: str, body: str) -> Answer:
     """From what the sender's netexec says of its dial."""
     if code not in DIALLED:
         return Answer.unasked(f"the sender's own netexec says HTTP {code}: {body}")
+    if not body:
+        return Answer.unasked(f"the sender's own netexec says HTTP {code}, and nothing of the target")
     try:
         dialled = json.loads(body)
     except json.JSONDecodeError:
-        return Answer.silence(body or f"HTTP {code}")
+        return Answer.silence(body)
     if responses := dialled.get("responses"):
         return Answer.heard(responses[0])
     return Answer.silence(" ".join(dialled.get("errors", ["no answer"])))

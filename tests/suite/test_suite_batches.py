@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -104,6 +105,8 @@ class _Netexec(BaseHTTPRequestHandler):
             code = 404
         if asked["host"] == "silent":
             body = json.dumps({"errors": ["i/o timeout"]})
+        if asked["host"] == "mute":
+            body = ""
         if asked["host"] == "nowhere":
             body, code = "host and/or port param are invalid. no such host", 400
         if asked["request"] == "hostname":
@@ -143,6 +146,21 @@ def test_probes_come_back_with_what_the_target_said(netexec: Machine) -> None:
     assert seen[HERE, "nowhere"].error == "host and/or port param are invalid. no such host"
     assert seen[HERE, "refused"].silent
     assert "127.0.0.1 port 9" in seen[HERE, "refused"].error
+
+
+def test_a_sender_may_have_any_name(netexec: Machine) -> None:
+    (vantage,) = netexec.vantages.values()
+    odd = Machine("here", netexec.shell, {HERE: replace(vantage, key="pod.x/probe 50%")})
+    probes = [Probe("ping", Protocol.PING, "127.0.0.1"), Probe("tcp", Protocol.TCP, "abc", 8080)]
+    seen = ask([odd], {HERE: probes}).answers
+    assert seen[HERE, "ping"].answered
+    assert seen[HERE, "tcp"] == Answer.heard("10.0.0.3:4321")
+
+
+def test_a_sender_that_says_nothing_of_the_target_has_not_asked(netexec: Machine) -> None:
+    answer = ask([netexec], {HERE: [Probe("tcp", Protocol.TCP, "mute", 8080)]}).answers[HERE, "tcp"]
+    assert not answer.asked
+    assert answer.error == "the sender's own netexec says HTTP 200, and nothing of the target"
 
 
 def test_a_sender_without_netexec_is_told_from_a_silent_target() -> None:
