@@ -49,7 +49,7 @@ def test_it_has_keys_of_its_own_all_the_same(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_it_is_accepted(lab: Lab) -> None:
-    lab("test", "--", "-q", "--reboot", "no")
+    lab("test", "--", "-q", "--brief", "--reboot", "no")
 
 
 def test_a_save_point_brings_back_what_was_there(lab: Lab) -> None:
