@@ -83,7 +83,7 @@ def test_what_is_asked_is_run_there(network: SmallNetwork) -> None:
         assert answer.text.endswith("a  b")
         assert captures.ask(spot, "true", 20).text == ""
         with pytest.raises(LabError, match="timed out"):
-            captures.ask(spot, "sleep 30", 0.2)
+            captures.ask(spot, "sleep 5", 0.2)
 
 
 @pytest.mark.parametrize(

@@ -365,8 +365,8 @@ more"""
 
 
 TWO_DEVICES = """\
-unshare --net sleep 60 & other=$!
-trap "kill $other" EXIT
+setpriv --pdeathsig KILL unshare --net sleep 60 & other=$!
+disown
 until [ "$(readlink /proc/$other/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
 ip link add here type veth peer name there netns $other
 ip address add 10.9.0.1/24 dev here

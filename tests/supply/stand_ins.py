@@ -159,7 +159,11 @@ class StandIn:
             content = b"{}"
         is_content = not path.endswith("/v2/") and "/manifests/" not in path
         if path != "/v2/" and self._is_busy():
-            request.send_error(429)
+            request.send_response(429)
+            # skopeo waits that long before it asks again, and without it up to half a minute.
+            request.send_header("Retry-After", "1")
+            request.send_header("Content-Length", "0")
+            request.end_headers()
             return
         if content is None or (self.conduct is Conduct.LACKING and is_content):
             request.send_error(404)
