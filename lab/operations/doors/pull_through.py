@@ -10,17 +10,12 @@ from lab.doors.through import PullThrough, require_programs
 from lab.doors.tied_door import Condition
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress, StepContext
-from lab.foundation.wait import Deadline
 from lab.images.through_nodes import ThroughNode, through_node
-from lab.nodes.connection import Script
 from lab.operations.context import Lab
+from lab.operations.doors.telling_nodes import all_nodes_say_yes, runtime_of, tell_nodes, wait_for_nodes
 from lab.operations.steps import run_steps
 from lab.state.records import locked, now
 from lab.supply.registry_store import RegistryStore
-from lab.topology.models import Runtime
-
-ANSWER_LIMIT = 180.0
-"""Seconds until every node has let somebody in."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,7 @@ class ThroughOpen:
         opening = through.opening
         if opening is None:
             return self.if_open
-        # Nodes that were restored a moment ago, on a busy host, take long to let anybody in.
-        lab.nodes.wait_until_answer(Deadline(ANSWER_LIMIT))
+        wait_for_nodes(lab)
         return through.condition is Condition.OPEN and _all_know(lab, opening.url)
 
     def run(self, lab: Lab, at: StepContext) -> None:
@@ -64,10 +58,9 @@ class ThroughOpen:
         opening = through.opening if through.condition is Condition.OPEN else None
         if opening is None:
             opening = through.open(lab.plan.uplink.host_address.ip, RegistryStore(), now())
-        lab.nodes.wait_until_answer(Deadline(ANSWER_LIMIT), at.doing)
-        script = Script(_runtime(lab).opened(opening.url), "pull images through the lab's registry")
+        wait_for_nodes(lab, at.doing)
         at.doing("container runtimes of the nodes")
-        lab.nodes.on_each(lab.plan.nodes, lambda node: lab.nodes[node.name].run(script))
+        tell_nodes(lab, _runtime(lab).opened(opening.url), "pull images through the lab's registry")
 
 
 def open_through(folder: LabFolder, progress: Progress) -> ThroughRow:
@@ -91,8 +84,7 @@ def close_through(folder: LabFolder) -> bool:
         was_open = through.opening is not None
         through.close()
         if was_open and lab.all_running:
-            script = Script(_runtime(lab).closed(), "pull images from their registries")
-            lab.nodes.on_each(lab.plan.nodes, lambda node: lab.nodes[node.name].run(script))
+            tell_nodes(lab, _runtime(lab).closed(), "pull images from their registries")
         return was_open
 
 
@@ -108,10 +100,9 @@ def through_row(through: PullThrough) -> ThroughRow:
 
 
 def _all_know(lab: Lab, url: str) -> bool:
-    script = Script(_runtime(lab).is_open(url), "look whether images are pulled through the lab's registry")
-    said = lab.nodes.on_each(lab.plan.nodes, lambda node: lab.nodes[node.name].run(script, check=False))
-    return all(result.status == 0 for result in said.values())
+    asked = _runtime(lab).is_open(url)
+    return all_nodes_say_yes(lab, asked, "look whether images are pulled through the lab's registry")
 
 
 def _runtime(lab: Lab) -> ThroughNode:
-    return through_node(Runtime(lab.record.runtime))
+    return through_node(runtime_of(lab))

@@ -71,6 +71,8 @@ def take_mode_snapshot(lab: Lab) -> None:
 
 def _let_kept_labs_make_room(lab: Lab) -> None:
     """Those of this lab's own kind stay: its snapshots share their files, so that nothing would be free."""
+    if has_room(lab):
+        return
     own = kind_of(lab).key
     for kept in reversed(KeptLabs().all()):
         if has_room(lab):
