@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 
 from lab.cluster.credentials import PKI
-from lab.drills.configured import Configured
 from lab.drills.drill import Before, Course, Drill, Ground, Mark
 from lab.drills.observation import Row
 from lab.drills.static_pods import API_SERVER, ETCD, start_static_pod, stop_static_pod
@@ -126,10 +125,6 @@ def _all_gone(row: Row, before: Before, nodes: Nodes) -> bool:
     return row.api.failed and all(row.members[node.name].failed for node in nodes)
 
 
-def _all_of_it(configured: Configured) -> float:
-    return configured.election + configured.refusing
-
-
 BACKUP_DRILLS = (
     Drill(
         "etcd-restore",
@@ -138,7 +133,7 @@ BACKUP_DRILLS = (
         injure=_back_up,
         heal=_restore,
         shows=_all_gone,
-        detection=_all_of_it,
+        detection=lambda configured: configured.member_gone,
         course=Course.GOES_BACK,
     ),
 )

@@ -35,6 +35,11 @@ class Configured:
     retry: float
     """How often the others look whether it is."""
 
+    @property
+    def member_gone(self) -> float:
+        """Until nobody waits for a member of etcd, which takes its own API server with it."""
+        return self.election + self.refusing
+
 
 def configured_of(settings: Settings) -> Configured:
     """Of a cluster with several control planes and these settings."""

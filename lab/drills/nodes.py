@@ -88,7 +88,7 @@ def _leader_and_another(before: Before) -> Nodes:
 
 def _all_of_it(configured: Configured) -> float:
     """Of address, servers and etcd, which notice it side by side, the etcd member's API server after it."""
-    return max(configured.takeover + configured.gone, configured.election + configured.refusing)
+    return max(configured.takeover + configured.gone, configured.member_gone)
 
 
 NODE_DRILLS = (

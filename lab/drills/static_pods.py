@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from lab.cluster.binaries.units import start_unit, stop_unit
 from lab.cluster.kubeadm import STATIC_PODS
-from lab.drills.configured import Configured
 from lab.drills.drill import Before, Course, Drill, Ground, nothing
 from lab.drills.observation import Row
 from lab.topology.plan import NodePlan
@@ -95,11 +94,6 @@ def _a_majority(before: Before) -> Nodes:
     return order[: len(order) // 2 + 1]
 
 
-def _etcd_detection(configured: Configured) -> float:
-    """Its own API server is of no use either, and the load balancer has to know that."""
-    return configured.election + configured.refusing
-
-
 STATIC_POD_DRILLS = (
     Drill(
         "api-server",
@@ -117,7 +111,7 @@ STATIC_POD_DRILLS = (
         injure=_stop_etcd,
         heal=_start_etcd,
         shows=_etcd_fails,
-        detection=_etcd_detection,
+        detection=lambda configured: configured.member_gone,
     ),
     Drill(
         "leader-moves",
@@ -135,7 +129,7 @@ STATIC_POD_DRILLS = (
         injure=_stop_etcd,
         heal=_start_etcd,
         shows=_quorum_fails,
-        detection=_etcd_detection,
+        detection=lambda configured: configured.member_gone,
         course=Course.STAYS_OUT,
     ),
 )

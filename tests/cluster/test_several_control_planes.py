@@ -29,6 +29,7 @@ from lab.topology.models import LoadBalancer, Tuning
 from lab.topology.plan import Plan
 from lab.topology.planner import make_plan
 from tests.conftest import TOPOLOGIES
+from tests.local_nginx import ha_5node_with_local_nginx
 from tests.stand_in_site import Here
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -45,10 +46,7 @@ def balanced() -> Plan:
 @pytest.fixture(scope="module")
 def local() -> Plan:
     """The same, with nginx on every node."""
-    topology = load_topology(TOPOLOGIES / "ha-5node.yaml")
-    changed = {"load_balancer": LoadBalancer.LOCAL_NGINX, "api_address": None}
-    kubernetes = topology.kubernetes.model_copy(update=changed)
-    return make_plan(topology.model_copy(update={"kubernetes": kubernetes}))
+    return ha_5node_with_local_nginx()
 
 
 @pytest.fixture

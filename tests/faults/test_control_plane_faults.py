@@ -20,12 +20,13 @@ from lab.foundation.errors import WrongUseError
 from lab.modes.registry import mode_named
 from lab.nodes.files import NodeFile
 from lab.topology.loader import load_topology
-from lab.topology.models import Installer, LoadBalancer, Tuning
+from lab.topology.models import Installer, Tuning
 from lab.topology.plan import NodePlan, Plan
 from lab.topology.planner import make_plan
 from tests.conftest import TOPOLOGIES
 from tests.faults.site_stand_ins import BashNode, MakeSite
 from tests.faults.test_on_a_node import there_and_back
+from tests.local_nginx import ha_5node_with_local_nginx
 
 Told = Callable[[str], tuple[Site, Path, list[str]]]
 OF_ADDRESS = {"vrrp-split", "etcd-member-down", "certificate-nameless", "health-check-lies"}
@@ -39,10 +40,7 @@ def three() -> Plan:
 
 @pytest.fixture(scope="module")
 def local() -> Plan:
-    topology = load_topology(TOPOLOGIES / "ha-5node.yaml")
-    changed = {"load_balancer": LoadBalancer.LOCAL_NGINX, "api_address": None}
-    kubernetes = topology.kubernetes.model_copy(update=changed)
-    return make_plan(topology.model_copy(update={"kubernetes": kubernetes}))
+    return ha_5node_with_local_nginx()
 
 
 @pytest.fixture
