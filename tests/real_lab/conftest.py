@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -43,3 +44,12 @@ def lab(before: HostTrace) -> Lab:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def namespace(lab: Lab) -> Iterator[str]:
+    """Of one test in the cluster; none waits until the pods of the one before have ended."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    lab("kubectl", "create", "namespace", name)
+    yield name
+    lab("kubectl", "delete", "namespace", name, "--wait=false")

@@ -35,7 +35,13 @@ INIT = Moment("kubeadm init", lambda: kubeadm_runs("k8s-master1", "init"))
 JOIN = Moment("kubeadm join", lambda: kubeadm_runs("k8s-node1", "join"))
 
 
-@pytest.mark.parametrize("moment", [BOOT, INIT, JOIN], ids=lambda moment: moment.step)
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(BOOT, id=BOOT.step),
+        *(pytest.param(each, id=each.step, marks=pytest.mark.endurance) for each in (INIT, JOIN)),
+    ],
+)
 def test_down_after_a_killed_up_leaves_nothing(
     lab: Lab, before: HostTrace, moment: Moment, tmp_path: Path
 ) -> None:

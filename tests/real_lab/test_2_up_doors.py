@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,16 +13,7 @@ from tests.real_lab.neighbours import DEVICE, MACHINE, a_lan, a_proxy
 
 pytestmark = pytest.mark.real_lab
 
-NAMESPACE = "doors"
 UNKNOWN = "registry.example:443"
-
-
-@pytest.fixture
-def namespace(lab: Lab) -> Iterator[tuple[str, ...]]:
-    """Words of `lab` before what is done in it."""
-    lab("kubectl", "create", "namespace", NAMESPACE)
-    yield "kubectl", "-n", NAMESPACE
-    lab("kubectl", "delete", "namespace", NAMESPACE)
 
 
 @pytest.fixture
@@ -33,19 +23,20 @@ def image(lab: Lab) -> str:
 
 
 def test_a_machine_of_the_lan_and_a_pod_reach_each_other_by_their_own_addresses(
-    lab: Lab, namespace: tuple[str, ...], image: str
+    lab: Lab, namespace: str, image: str
 ) -> None:
-    lab(*namespace, "run", "page", f"--image={image}", "--", "netexec")
-    lab(*namespace, "wait", "pod/page", "--for=condition=Ready", "--timeout=300s")
-    address = lab(*namespace, "get", "pod", "page", "-o", "jsonpath={.status.podIP}").strip()
+    in_it = ("kubectl", "-n", namespace)
+    lab(*in_it, "run", "page", f"--image={image}", "--", "netexec")
+    lab(*in_it, "wait", "pod/page", "--for=condition=Ready", "--timeout=300s")
+    address = lab(*in_it, "get", "pod", "page", "-o", "jsonpath={.status.podIP}").strip()
     with a_lan() as machine, machine.server() as visitors:
         lab("lan", "open", DEVICE)
         assert json.loads(lab("status", "--json"))["lan"]["state"] == "open"
         assert machine.fetch(f"http://{address}:8080/clientip").partition(":")[0] == MACHINE
         goes_there = ("--restart=Never", "--", "connect", f"{MACHINE}:8000")
-        lab(*namespace, "run", "visitor", f"--image={image}", *goes_there)
-        lab(*namespace, "wait", "pod/visitor", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
-        own = lab(*namespace, "get", "pod", "visitor", "-o", "jsonpath={.status.podIP}").strip()
+        lab(*in_it, "run", "visitor", f"--image={image}", *goes_there)
+        lab(*in_it, "wait", "pod/visitor", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
+        own = lab(*in_it, "get", "pod", "visitor", "-o", "jsonpath={.status.podIP}").strip()
         assert next(visitors) == own
         lab("lan", "close")
 
@@ -60,15 +51,16 @@ def test_a_machine_of_the_lan_with_an_address_of_the_lab_is_found_first(lab: Lab
 
 
 def test_runtime_and_apt_of_nodes_use_the_proxy_of_the_host_while_they_may(
-    lab: Lab, namespace: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    lab: Lab, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_it = ("kubectl", "-n", namespace)
     with a_proxy() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         lab("outside", "open", "--allow-host")
         monkeypatch.delenv("HTTPS_PROXY")
         (shown,) = json.loads(lab("outside", "status", "--json"))["proxies"]
         assert shown in lab("exec", "k8s-node1", "--", "apt-config", "dump", "Acquire::https::Proxy")
-        lab(*namespace, "run", "far", f"--image={UNKNOWN}/web:1")
+        lab(*in_it, "run", "far", f"--image={UNKNOWN}/web:1")
 
         def asked() -> None:
             if not any(line.startswith(f"CONNECT {UNKNOWN} ") for line in proxy.asked):

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.real_lab
 IMAGE = "lab-selftest:1"
 PULLED = f"quay.io/shop/web:{uuid.uuid4().hex}"
 """Of this run alone, so that no cache has it."""
-NAMESPACE = "images"
 SHOP = Path(__file__).with_name("shop.yaml")
 SHOP_IMAGES = ("example/shop-store:2.0", "example/shop-web:1.4")
 ON_ALL_NODES = {
@@ -61,13 +60,6 @@ def make_image(lab: Lab, folder: Path, name: str) -> Path:
 @pytest.fixture
 def archive(lab: Lab, tmp_path: Path) -> Path:
     return make_image(lab, tmp_path, IMAGE)
-
-
-@pytest.fixture
-def namespace(lab: Lab) -> Iterator[str]:
-    lab("kubectl", "create", "namespace", NAMESPACE)
-    yield NAMESPACE
-    lab("kubectl", "delete", "namespace", NAMESPACE)
 
 
 def nodes_with_the_image(lab: Lab) -> list[str]:
