@@ -125,7 +125,7 @@ class HolderSource:
     def __init__(self, plan: Plan, site: Site) -> None:
         network = plan.network(plan.node_network)
         self._nodes = {node.nic_on(network.name).mac: node.name for node in plan.nodes}
-        words = [network.bridge, str(network.host_address.ip), str(plan.kubernetes.api.address)]
+        words = [network.bridge, str(plan.kubernetes.api.address)]
         program = str(Path(arp_asker.__file__))
         self._words = site.network_command([sys.executable, "-I", "-S", program, *words])
         self._child: subprocess.Popen[bytes] | None = None

@@ -158,17 +158,18 @@ def test_what_was_written_is_removed(cluster: SmallCluster, writer: Writer) -> N
     assert cluster.asked == [f"DELETE /api/v1/namespaces/{writer.namespace}"]
 
 
-OWN, OTHER = bytes.fromhex("525400000001"), bytes.fromhex("525400000002")
-WANTED, ME = socket.inet_aton("172.31.7.100"), socket.inet_aton("172.31.0.2")
+OTHER = bytes.fromhex("525400000002")
+WANTED, ELSE = socket.inet_aton("172.31.7.100"), socket.inet_aton("172.31.0.2")
 
 
 def test_who_has_an_address() -> None:
-    asked = question(OWN, ME, WANTED)
-    assert asked[:14] == b"\xff" * 6 + OWN + b"\x08\x06"
+    asked = question(WANTED)
+    own = asked[6:12]
+    assert asked[:14] == b"\xff" * 6 + own + b"\x08\x06"
     assert answerer(asked, WANTED) is None, "a question is no answer"
-    answer = OWN + OTHER + asked[12:20] + b"\0\2" + OTHER + WANTED + OWN + ME
+    answer = own + OTHER + asked[12:20] + b"\0\2" + OTHER + WANTED + own + bytes(4)
     assert answerer(answer, WANTED) == "52:54:00:00:00:02"
-    assert answerer(answer, ME) is None
+    assert answerer(answer, ELSE) is None
     assert answerer(answer[:20], WANTED) is None
 
 
