@@ -23,8 +23,7 @@ from lab.host.enclosure import Enclosure
 from lab.host.tied import living
 from lab.supply.mirror.resolving import DIGEST
 from lab.supply.registry_store import RegistryStore
-from tests.supply.stand_ins import Conduct, SmallImage, StandIn, closed_host
-from tests.supply.test_own_images import certificate
+from tests.supply.stand_ins import Conduct, SmallImage, StandIn, closed_host, loopback_certificate
 
 ADDRESS = IPv4Address("192.168.31.1")
 NOW = "2026-01-01T00:00:00+00:00"
@@ -160,7 +159,7 @@ def test_a_registry_with_an_authority_of_its_own(
     site: Site, image: SmallImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = new_authority("stand-in")
-    secure = StandIn(image.served_as("shop/web", "1"), certificate=certificate(authority, tmp_path))
+    secure = StandIn(image.served_as("shop/web", "1"), certificate=loopback_certificate(authority, tmp_path))
     site.started.append(secure)
     (tmp_path / "authority.pem").write_text(authority.certificate)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))

@@ -96,14 +96,21 @@ def failed_checks(since: float, most: int = 8) -> Iterator[str]:
         yield f"and {len(failed) - most} more checks failed"
 
 
+def published_key(folder: Path) -> Path:
+    """The private key that Vagrant publishes, as the file `key` of that folder, which ssh accepts."""
+    (published,) = Path("/usr/share/rubygems-integration/all/gems").glob("vagrant-[0-9]*/keys/vagrant")
+    key = folder / "key"
+    key.write_bytes(published.read_bytes())
+    key.chmod(0o600)
+    return key
+
+
 def opened_by_vagrants_key(lab: Lab, tmp: Path) -> list[str]:
     """The nodes, with user, that let somebody in by the private key that Vagrant publishes."""
     folder = folder_of(lab)
     config = tmp / "ssh_config"
     config.write_text((folder / "ssh_config").read_text().replace(f"{folder}/keys/id_ecdsa", f"{tmp}/key"))
-    (published,) = Path("/usr/share/rubygems-integration/all/gems").glob("vagrant-[0-9]*/keys/vagrant")
-    (tmp / "key").write_bytes(published.read_bytes())
-    (tmp / "key").chmod(0o600)
+    published_key(tmp)
     found = []
     for node in vagrant_states(lab):
         for user in ("root", "vagrant"):

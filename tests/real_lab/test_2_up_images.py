@@ -11,7 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.real_lab.lab_under_test import Lab, folder_of
+from tests.real_lab.lab_under_test import Lab
+from tests.real_lab.user_images import make_image, nodes_that_run
 from tests.supply.stand_ins import closed_host, real_registry
 
 pytestmark = pytest.mark.real_lab
@@ -21,40 +22,6 @@ PULLED = f"quay.io/shop/web:{uuid.uuid4().hex}"
 """Of this run alone, so that no cache has it."""
 SHOP = Path(__file__).with_name("shop.yaml")
 SHOP_IMAGES = ("example/shop-store:2.0", "example/shop-web:1.4")
-ON_ALL_NODES = {
-    "spec": {
-        "template": {
-            "spec": {
-                "tolerations": [{"operator": "Exists"}],
-                "topologySpreadConstraints": [
-                    {
-                        "maxSkew": 1,
-                        "topologyKey": "kubernetes.io/hostname",
-                        "whenUnsatisfiable": "DoNotSchedule",
-                        "labelSelector": {"matchLabels": {"app": "web"}},
-                    }
-                ],
-            }
-        }
-    }
-}
-
-
-def make_image(lab: Lab, folder: Path, name: str) -> Path:
-    """An archive with an image of that name, of a program that the lab has on this host."""
-    program = folder_of(lab) / "bin" / "agnhost"
-    folder.mkdir(exist_ok=True)
-    layout, file = f"{folder}/layout:web", folder / "web.tar"
-    commands = (
-        ["umoci", "init", f"--layout={folder}/layout"],
-        ["umoci", "new", f"--image={layout}"],
-        ["umoci", "insert", f"--image={layout}", str(program), "/web"],
-        ["umoci", "config", f"--image={layout}", "--config.entrypoint=/web", "--config.cmd=netexec"],
-        ["skopeo", "--insecure-policy", "copy", f"oci:{layout}", f"docker-archive:{file}:{name}"],
-    )
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True)
-    return file
 
 
 @pytest.fixture
@@ -77,13 +44,7 @@ def test_a_kept_image_is_on_all_nodes_after_a_rebuild(lab: Lab, archive: Path) -
 
 
 def test_it_runs_on_three_nodes_under_the_name_that_a_manifest_has(lab: Lab, namespace: str) -> None:
-    in_it = ("kubectl", "-n", namespace)
-    lab(*in_it, "create", "deployment", "web", f"--image={IMAGE}", "--replicas=0")
-    lab(*in_it, "patch", "deployment", "web", "--patch", json.dumps(ON_ALL_NODES))
-    lab(*in_it, "scale", "deployment", "web", "--replicas=3")
-    lab(*in_it, "rollout", "status", "deployment/web", "--timeout=300s")
-    pods = json.loads(lab(*in_it, "get", "pods", "--selector=app=web", "--output=json"))["items"]
-    assert len({pod["spec"]["nodeName"] for pod in pods}) == 3
+    assert nodes_that_run(lab, namespace, IMAGE) == 3
 
 
 def test_a_manifest_that_knows_of_no_lab_works_as_it_is(lab: Lab, namespace: str, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
 from pathlib import Path
 
+from lab.cluster.pki import KeyPair, Subject, issue
 from lab.foundation.progress import SilentProgress
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 
@@ -302,16 +304,27 @@ def _listed(manifest: bytes, architecture: str) -> dict[str, object]:
     return {**_described(MANIFEST, manifest), "platform": {"os": "linux", "architecture": architecture}}
 
 
+def loopback_certificate(authority: KeyPair, folder: Path) -> Path:
+    """A file with certificate and key of a server at 127.0.0.1."""
+    pair = issue(authority, Subject("registry", addresses=(IPv4Address("127.0.0.1"),), server=True))
+    file = folder / "registry.pem"
+    file.write_text(pair.certificate + pair.key)
+    return file
+
+
 @contextmanager
-def real_registry(folder: Path, source: str, name: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def real_registry(
+    folder: Path, source: str, name: str, *, certificate: Path | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """docker-registry on the loopback, with the image that skopeo finds at `source`; its host and process.
 
-    `name` is the image's there: PATH:TAG.
+    `name` is the image's there: PATH:TAG. `certificate`: a file with certificate and key, for TLS.
     """
     host, settings = closed_host(), folder / "registry.yml"
+    tls = f", tls: {{certificate: {certificate}, key: {certificate}}}" if certificate else ""
     settings.write_text(
         f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
-        f"http: {{addr: '{host}'}}\n"
+        f"http: {{addr: '{host}'{tls}}}\n"
     )
     server = subprocess.Popen(
         ["docker-registry", "serve", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

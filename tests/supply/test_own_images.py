@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from lab.cluster.pki import KeyPair, Subject, issue, new_authority
+from lab.cluster.pki import new_authority
 from lab.foundation.image_names import ImageName
 from lab.supply import docker_archive, own_images
 from lab.supply.cache import Cache
@@ -17,7 +16,15 @@ from lab.supply.docker_archive import read_image
 from lab.supply.mirror import Mirrors, mirrors, patience
 from lab.supply.mirror.settings import Mirror, MirrorList
 from lab.supply.own_images import Pulled, pull
-from tests.supply.stand_ins import Conduct, Notes, SmallImage, StandIn, closed_host, own_network
+from tests.supply.stand_ins import (
+    Conduct,
+    Notes,
+    SmallImage,
+    StandIn,
+    closed_host,
+    loopback_certificate,
+    own_network,
+)
 
 NGINX = ImageName.parse("nginx:1.25")
 Registry = Callable[..., StandIn]
@@ -131,19 +138,12 @@ def test_a_registry_with_an_authority_of_its_own(
     registry: Registry, notes: Notes, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = new_authority("stand-in")
-    secure = registry(certificate=certificate(authority, tmp_path))
+    secure = registry(certificate=loopback_certificate(authority, tmp_path))
     (refused,) = pull([NGINX], cache, by(notes, f"https://{secure.host}"), notes).lacking
     assert "certificate signed by unknown authority" in (refused.details or "")
     (tmp_path / "authority.pem").write_text(authority.certificate)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     assert len(pull([NGINX], cache, by(notes, f"https://{secure.host}"), notes).images) == 1
-
-
-def certificate(authority: KeyPair, folder: Path) -> Path:
-    pair = issue(authority, Subject("registry", addresses=(IPv4Address("127.0.0.1"),), server=True))
-    file = folder / "registry.pem"
-    file.write_text(pair.certificate + pair.key)
-    return file
 
 
 def test_a_registry_with_a_port_and_without_tls_is_named_as_its_own_mirror(
