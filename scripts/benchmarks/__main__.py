@@ -25,6 +25,7 @@ from scripts.benchmarks.scale import COUNTS, measure_scale
 SCALE = "scale"
 LONG = ("by-hand", SCALE)
 KNOWN = (*MEASUREMENTS, SCALE)
+ONLY_WHEN_NAMED = (*LONG, "image", "image-by-hand")
 TOPOLOGY = "underlay-3node"
 
 Runs = dict[tuple[str, str], list[Run]]
@@ -62,7 +63,7 @@ class Call:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Call:
-        wishes = arguments.what or [Wish(name) for name in KNOWN if name not in LONG]
+        wishes = arguments.what or [Wish(name) for name in KNOWN if name not in ONLY_WHEN_NAMED]
         counts = {wish.name: wish.runs or arguments.runs for wish in wishes}
         modes = arguments.modes or [mode_of(arguments.topology)]
         return cls(counts, arguments.topology, modes, arguments.nodes, arguments.against)
@@ -168,7 +169,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         type=Wish.parse,
         metavar="MEASUREMENT[:RUNS]",
-        help=f"any of {', '.join(KNOWN)}, as in rebuild:7; default: all but {' and '.join(LONG)}",
+        help=f"any of {', '.join(KNOWN)}, as in rebuild:7; default: all but {', '.join(ONLY_WHEN_NAMED)}",
     )
     parser.add_argument(
         "--runs",

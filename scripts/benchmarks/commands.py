@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from lab.topology.loader import find_topology, load_topology
 from scripts.benchmarks.idle import measure_idle
+from scripts.benchmarks.image import measure_image, measure_image_by_hand
 from scripts.benchmarks.pod_start import measure_pods
 from scripts.benchmarks.runs import CHECKOUT, Program, Run
 
@@ -72,6 +73,16 @@ class Commands:
         """The same for ten at once."""
         return self._pods(10)
 
+    def image(self) -> Run:
+        """An image of 70 MB, from a file of this host until all nodes have it."""
+        self._ensure_up()
+        return measure_image(self.program, NAME)
+
+    def image_by_hand(self) -> Run:
+        """The same with scp, node by node."""
+        self._ensure_up()
+        return measure_image_by_hand(self.program, NAME)
+
     def down(self) -> Run:
         """From Ready to nothing left."""
         self._ensure_up()
@@ -117,6 +128,8 @@ MEASUREMENTS: Mapping[str, Callable[[Commands], Run]] = {
     "pod-start": Commands.one_pod,
     "ten-pods": Commands.ten_pods,
     "suite": Commands.suite,
+    "image": Commands.image,
+    "image-by-hand": Commands.image_by_hand,
     "down": Commands.down,
     "up-warm": Commands.up_warm,
     "by-hand": Commands.by_hand,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from argparse import ArgumentTypeError
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from lab.foundation.image_names import ImageName
 from lab.modes.registry import mode_named, mode_names
+from lab.supply import image_files
+from lab.supply.docker_archive import layer_files, read_image, require_architecture
 from lab.supply.software import Image, Software
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.planner import make_plan
@@ -21,6 +25,7 @@ from scripts.benchmarks.by_hand import SameOnWorkers, images_of
 from scripts.benchmarks.commands import MEASUREMENTS, Commands
 from scripts.benchmarks.figures import SPREAD_RUNS, Figures, Record, load_record, save_record
 from scripts.benchmarks.idle import read_statistics
+from scripts.benchmarks.image import COPY, IMPORT, NAME, write_image
 from scripts.benchmarks.machine import Machine
 from scripts.benchmarks.page import PAGE, page_of
 from scripts.benchmarks.report import Results, as_text
@@ -127,6 +132,29 @@ def test_by_hand_comes_first_where_it_was_measured(tmp_path: Path) -> None:
     assert text.index("the same cluster by hand") < text.index("`lab rebuild`")
     assert "700 s, 3.5 times as long as built anew." in text
     assert f"`{COMMAND}`, 2026-01-01, on" in text
+
+
+def test_an_image_is_compared_with_the_same_by_hand(tmp_path: Path) -> None:
+    by_hand = Run(150.0, {COPY: 40.0, IMPORT: 110.0})
+    image = {("macvlan", "image"): [Run(30.0)], ("macvlan", "image-by-hand"): [by_hand]}
+    lines = as_text(Results({**RESULTS.runs, **image}, ()), MACHINE, "scripts/bench").splitlines()
+    head, *rows = (line for line in lines if " macvlan " in line or line.startswith("command"))
+    assert head.split("goal s")[1].split("  ") == ["", "by hand it takes", "built anew it takes"]
+    assert [row.split("1 run")[1].split() for row in rows] == [["150.0"], ["30.0", "5.0", "times"]]
+    assert "steps of image-by-hand, mode macvlan" in lines
+
+
+def test_the_measured_image_is_one_that_lab_takes(tmp_path: Path) -> None:
+    archive = write_image(tmp_path, 1000)
+    (found,) = image_files.images_in(archive)
+    assert str(found.name) == str(ImageName.parse(NAME))
+    image = read_image(archive)
+    require_architecture(image, NAME)
+    with layer_files(archive, image) as (layer,):
+        content = layer.extractfile("data")
+        assert content is not None
+        assert len(zlib.compress(content.read())) > 1000
+    assert read_image(write_image(tmp_path, 1000)) == image
 
 
 def test_figures_of_another_mode_are_compared_with_nothing(tmp_path: Path) -> None:
