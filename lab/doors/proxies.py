@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from lab.doors.off_limits import HostNetwork, lans_of
 from lab.doors.outside_rules import Link
+from lab.foundation.redaction import without_logins
 from lab.foundation.strict import STRICT
 from lab.nodes.files import NodeFile, write_files
 from lab.topology.models import Runtime
@@ -67,7 +67,7 @@ class Proxies:
     @property
     def urls(self) -> tuple[str, ...]:
         """Each once, as they may be shown: without user and password."""
-        return tuple(dict.fromkeys(_without_login(url) for url in (self.http, self.https) if url))
+        return tuple(dict.fromkeys(without_logins(url) for url in (self.http, self.https) if url))
 
 
 NO_PROXIES = Proxies()
@@ -108,7 +108,7 @@ def _reached(url: str, way: ProxyWay) -> tuple[str, str]:
     address = _address(parts.hostname or "", way.resolve)
     if address is None:
         return urlunsplit(parts), ""
-    shown = _without_login(urlunsplit(parts))
+    shown = without_logins(urlunsplit(parts))
     if address.is_loopback or address in way.host.addresses:
         if not way.allow_host:
             return "", f"the proxy {shown} is on this host: nodes reach it with --allow-host"
@@ -128,10 +128,6 @@ def _at(parts: SplitResult, host: str) -> SplitResult:
     login, at, _ = parts.netloc.rpartition("@")
     port = f":{parts.port}" if parts.port is not None else ""
     return parts._replace(netloc=f"{login}{at}{host}{port}")
-
-
-def _without_login(url: str) -> str:
-    return re.sub(r"[^/@]*@", "", url, count=1)
 
 
 def offered(proxies: Proxies, runtime: Runtime) -> str:

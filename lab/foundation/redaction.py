@@ -9,6 +9,9 @@ REDACTED = "[left out]"
 SHORTEST_KNOWN = 8
 """Characters; a shorter value, such as a password `admin`, would be found in the middle of plain words."""
 
+_LOGIN = re.compile(r"(?<![^\s,|])([A-Za-z][A-Za-z0-9+.-]*://)?[^\s,|]+@")
+"""User and password before a host (RFC 3986, 3.2.1), also where no scheme is written before them."""
+
 _PATTERNS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -27,6 +30,11 @@ _PATTERNS = tuple(
         (r"(://)[^\s/@\"']+@", rf"\1{REDACTED}@"),
     )
 )
+
+
+def without_logins(text: str, shown: str = "") -> str:
+    """The text with `shown` in the place of user, password and @ of each URL, and of each host alone."""
+    return _LOGIN.sub(rf"\1{shown}", text)
 
 
 class Redactor:

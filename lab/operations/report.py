@@ -13,6 +13,7 @@ from typing import Any
 from lab.foundation.errors import LabError
 from lab.foundation.paths import shipped
 from lab.foundation.process import run
+from lab.foundation.redaction import without_logins
 from lab.host.about import HostFacts
 from lab.host.doctor import PROGRAMS, Finding
 from lab.state.records import now
@@ -23,8 +24,6 @@ SHOWN = ("LAB_NAME", "LAB_SUPPLY", "LAB_CACHE", "LAB_HOME", "LAB_KEPT_GIB", "LAB
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "goproxy")
 GIT_SECONDS = 10.0
 
-_CREDENTIALS = re.compile(r"(?<![^\s,|])([A-Za-z][A-Za-z0-9+.-]*://)?[^\s,|]+@")
-"""User and password before a host (RFC 3986, 3.2.1), also where no scheme is written before them."""
 _QUERY = re.compile(r"\?[^\s,]+")
 """Where some services want a key."""
 _HOME = re.compile(r"/home/[^/\s]+")
@@ -86,7 +85,7 @@ def report_of(findings: Sequence[Finding], environment: Mapping[str, str] = os.e
 
 def sendable(text: str) -> str:
     """The text without credentials in URLs and without the names of users in paths."""
-    text = _QUERY.sub("?...", _CREDENTIALS.sub(r"\1...@", text))
+    text = _QUERY.sub("?...", without_logins(text, "...@"))
     return _HOME.sub("/home/USER", text)
 
 

@@ -94,9 +94,9 @@ def test_traffic_inside_the_lab_uses_none(plan: Plan) -> None:
     assert {*inside, *clusters, "office", "localhost", "10.0.2.0/24"} <= set(exceptions)
 
 
-def test_it_is_shown_without_login() -> None:
-    url = "http://me:secret@proxy:1"
-    assert Proxies(url, url).urls == ("http://proxy:1",)
+@pytest.mark.parametrize("login", ["me:secret", "me", "me:se/cr@et"])
+def test_it_is_shown_without_login(login: str) -> None:
+    assert Proxies(f"http://{login}@proxy:1", f"{login}@proxy:1").urls == ("http://proxy:1", "proxy:1")
 
 
 class Machine:
