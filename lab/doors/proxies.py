@@ -31,11 +31,13 @@ APT = "/etc/apt/apt.conf.d/50-lab-proxy"
 WAIT_SECONDS = 60
 _SECRET_MODE = 0o600
 """A proxy's URL may have a password in it."""
-_DOCKER_LIVES_ON = """\
+_LIVES_ON = """[ "$(docker info --format '{{.LiveRestoreEnabled}}')" = true ]"""
+_DOCKER_LIVES_ON = f"""\
 config=/etc/docker/daemon.json
 grep -q '"live-restore"' $config || sed -i '1a\\  "live-restore": true,' $config
 kill -HUP "$(</run/docker.pid)"
-until [ "$(docker info --format '{{.LiveRestoreEnabled}}')" = true ]; do sleep 0.2; done
+for _ in $(seq {WAIT_SECONDS * 5}); do {_LIVES_ON} && break; sleep 0.2; done
+{_LIVES_ON} || {{ echo "docker did not take live-restore: its containers would end" >&2; exit 1; }}
 """
 """Containers go on while dockerd starts again: https://docs.docker.com/engine/daemon/live-restore/."""
 

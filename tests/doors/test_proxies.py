@@ -164,6 +164,16 @@ def test_containers_of_docker_live_on(machine: Machine) -> None:
     assert machine.text("etc/docker/daemon.json").splitlines()[1] == '  "live-restore": true,'
 
 
+def test_docker_is_not_started_again_while_its_containers_would_end(machine: Machine) -> None:
+    (machine.root / "bin" / "docker").write_text("#!/bin/sh\necho false\n")
+    # Time is not waited for: it does not pass.
+    sleep = machine.root / "bin" / "sleep"
+    sleep.write_text("#!/bin/sh\n")
+    sleep.chmod(0o755)
+    assert machine.run(offered(PROXIES, Runtime.CRI_DOCKERD)) == 1
+    assert "restart" not in machine.text("done")
+
+
 def test_a_node_that_was_told_of_none_is_left_alone(machine: Machine) -> None:
     assert machine.run(withdrawn(Runtime.CONTAINERD)) == 0
     assert not machine.done.exists()
