@@ -156,6 +156,11 @@ def are_offered(proxies: Proxies, runtime: Runtime) -> str:
     return f"grep -qsx '# {_digest(proxies)}' {_path(runtime)}\n"
 
 
+def none_are_offered(runtime: Runtime) -> str:
+    """A condition of bash: none are."""
+    return f"[ ! -e {_path(runtime)} ]"
+
+
 def _apt(proxies: Proxies) -> str:
     """https://manpages.debian.org/bookworm/apt/apt-transport-http.1.en.html"""
     urls = {"http": proxies.http, "https": proxies.https}

@@ -27,6 +27,9 @@ class ThroughNode(Protocol):
     def is_open(self, url: str) -> str:
         """End with status 0 if images are pulled through it."""
 
+    def is_closed(self) -> str:
+        """A condition of bash: they are pulled through none."""
+
 
 class ContainerdNode:
     """Images of all registries. containerd reads the file for each pull.
@@ -64,6 +67,9 @@ exit 1
 grep -q '^ *config_path' {CONTAINERD_CONFIG} && grep -qsF '[host."{url}"]' {HOSTS}
 """
 
+    def is_closed(self) -> str:
+        return f"[ ! -e {HOSTS} ]"
+
 
 class DockerNode:
     """Images of Docker Hub, for docker has mirrors of no other registry. It reads them again when told to.
@@ -81,6 +87,9 @@ class DockerNode:
 
     def is_open(self, url: str) -> str:
         return f'grep -qF \'"registry-mirrors": ["{url}"]\' {DOCKER_CONFIG}\n'
+
+    def is_closed(self) -> str:
+        return f"! grep -q '\"registry-mirrors\"' {DOCKER_CONFIG}"
 
 
 _WITHOUT = f"sed -i '/\"registry-mirrors\"/d' {DOCKER_CONFIG}\n"

@@ -12,7 +12,7 @@ import pytest
 
 from lab.doors.off_limits import HostNetwork
 from lab.doors.outside_rules import Link
-from lab.doors.proxies import Proxies, ProxyWay, are_offered, for_nodes, offered, withdrawn
+from lab.doors.proxies import Proxies, ProxyWay, are_offered, for_nodes, none_are_offered, offered, withdrawn
 from lab.topology.models import Runtime
 from lab.topology.plan import Plan
 
@@ -139,8 +139,10 @@ PROXIES = Proxies("http://a:1", 'http://me:100%"\\@a:1', "office,10.0.0.0/8")
 def test_a_node_is_told_and_told_off(machine: Machine, runtime: Runtime, service: str) -> None:
     drop_in = f"etc/systemd/system/{service}.service.d/50-lab-proxy.conf"
     assert machine.run(are_offered(PROXIES, runtime)) != 0
+    assert machine.run(none_are_offered(runtime)) == 0
     assert machine.run(offered(PROXIES, runtime)) == 0
     assert machine.run(are_offered(PROXIES, runtime)) == 0
+    assert machine.run(none_are_offered(runtime)) == 1
     assert machine.run(are_offered(replace(PROXIES, http="http://b:1"), runtime)) == 1
     assert machine.text(drop_in).splitlines()[:4] == [
         "[Service]",
@@ -153,6 +155,7 @@ def test_a_node_is_told_and_told_off(machine: Machine, runtime: Runtime, service
     assert f"systemctl restart {service}.service" in machine.text("done")
     machine.done.unlink()
     assert machine.run(withdrawn(runtime)) == 0
+    assert machine.run(none_are_offered(runtime)) == 0
     assert f"systemctl restart {service}.service" in machine.text("done")
     assert list((machine.root / "etc").rglob("*lab-proxy*")) == []
 

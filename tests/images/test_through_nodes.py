@@ -81,8 +81,10 @@ def dockerd(node: Node) -> Iterator[None]:
 def test_containerd_finds_the_registry_for_all_images(node: Node) -> None:
     containerd = ContainerdNode()
     assert node.run(containerd.is_open(URL)) != 0
+    assert node.run(containerd.is_closed()) == 0
     assert node.run(containerd.opened(URL)) == 0
     assert node.run(containerd.is_open(URL)) == 0
+    assert node.run(containerd.is_closed()) != 0
     config = tomllib.loads(node.read("etc/containerd/config.toml"))
     folder = config["plugins"]["io.containerd.grpc.v1.cri"]["registry"]["config_path"]
     hosts = tomllib.loads((Path(folder) / "_default" / "hosts.toml").read_text())
@@ -98,6 +100,7 @@ def test_containerd_starts_again_once_only(node: Node) -> None:
     assert node.run(containerd.is_open(URL)) != 0
     assert node.run(containerd.closed()) == 0
     assert node.run(containerd.is_open(OTHER)) != 0
+    assert node.run(containerd.is_closed()) == 0
     assert node.run(containerd.opened(URL)) == 0
     assert node.restarts == ["restart containerd.service"]
 
@@ -116,9 +119,11 @@ def test_docker_has_a_mirror_of_docker_hub_while_it_is_open(node: Node) -> None:
         assert node.run(docker.is_open(url)) != 0
         assert node.run(docker.opened(url)) == 0
         assert node.run(docker.is_open(url)) == 0
+        assert node.run(docker.is_closed()) != 0
         said = json.loads(node.read("read"))
         assert said == {**json.loads(before), "registry-mirrors": [url]}
     assert node.run(docker.closed()) == 0
+    assert node.run(docker.is_closed()) == 0
     assert node.read("etc/docker/daemon.json") == node.read("read") == before
 
 

@@ -94,7 +94,8 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setattr(discarding, "has_room", lambda lab: scene.room)
     monkeypatch.setattr(snapshots, "go_back", lambda lab, name: scene.machines.done.append(f"to {name}"))
     monkeypatch.setattr(snapshots, "faults_after_revert", lambda lab, faults: None)
-    monkeypatch.setattr(rebuild, "run_steps", lambda lab, steps: ())
+    for module in (rebuild, snapshots):
+        monkeypatch.setattr(module, "run_steps", lambda lab, steps: ())
     monkeypatch.setattr(rebuild, "summary_of", lambda lab, times: None)
     return scene
 

@@ -17,7 +17,7 @@ class NodeProxies:
     name = "proxies of this host on the nodes"
 
     def done(self, lab: Lab) -> bool:
-        proxies = _of_the_door(lab)
+        proxies = proxies_of_the_door(lab)
         if not proxies:
             return True
         wait_for_nodes(lab)
@@ -26,7 +26,7 @@ class NodeProxies:
 
     def run(self, lab: Lab, at: StepContext) -> None:
         at.doing("container runtime and apt of the nodes")
-        tell_nodes(lab, offered(_of_the_door(lab), runtime_of(lab)), "use the proxies of this host")
+        tell_nodes(lab, offered(proxies_of_the_door(lab), runtime_of(lab)), "use the proxies of this host")
 
 
 def withdraw_proxies(lab: Lab, before: Proxies) -> None:
@@ -35,6 +35,7 @@ def withdraw_proxies(lab: Lab, before: Proxies) -> None:
         tell_nodes(lab, withdrawn(runtime_of(lab)), "use no proxy")
 
 
-def _of_the_door(lab: Lab) -> Proxies:
+def proxies_of_the_door(lab: Lab) -> Proxies:
+    """Those that its nodes are to use; none while it is closed."""
     opening = lab.way_out.opening
     return opening.proxies if opening is not None else NO_PROXIES

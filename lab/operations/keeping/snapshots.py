@@ -11,6 +11,7 @@ from lab.foundation.errors import WrongUseError
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
 from lab.operations.context import Lab
+from lab.operations.doors.closed_doors import ClosedDoors
 from lab.operations.doors.node_proxies import NodeProxies
 from lab.operations.doors.pull_through import ThroughOpen
 from lab.operations.exercises.during_exercise import refuse_during_exercise
@@ -88,7 +89,7 @@ def restore_snapshot(folder: LabFolder, name: str, progress: Progress, *, discar
         with progress.step(f"restore {name}"):
             go_back(lab, name)
             faults_after_revert(lab, saved.faults)
-        run_steps(lab, (ThroughOpen(if_open=True), NodeProxies()))
+        run_steps(lab, (ThroughOpen(if_open=True), NodeProxies(), ClosedDoors()))
 
 
 def remove_snapshot(folder: LabFolder, name: str, progress: Progress) -> None:
