@@ -29,6 +29,12 @@ class Chosen:
         """What is on record; a `lab` that knew only the topology's own wrote nothing down."""
         return cls(record.kubernetes, record.kube_proxy, record.policy, record.installer)
 
+    @classmethod
+    def of_plan(cls, plan: Plan) -> Chosen:
+        """All of it, the topology's own too."""
+        has = plan.kubernetes
+        return cls(has.version, has.kube_proxy.value, has.policy.value, has.installer.value)
+
 
 THE_TOPOLOGYS = Chosen()
 

@@ -45,7 +45,7 @@ from lab.supply.lacking import lacking_images
 from lab.topology.findings import did_you_mean
 from lab.topology.loader import find_topology, load_topology
 from lab.topology.mode_choice import ModeChoice
-from lab.topology.models import Supply, Topology
+from lab.topology.models import KubeProxy, Supply, Topology
 from lab.topology.plan import Plan
 
 
@@ -59,6 +59,15 @@ class Until(StrEnum):
 
 
 UNTIL = {Until.CLUSTER: until_cluster, Until.PROGRAMS: until_programs}
+
+
+RUNS = {
+    "installer": "a cluster of the installer {}, not {}",
+    "kubernetes": "Kubernetes {}, not {}",
+    "policy": "with --policy {}, not {}",
+    "kube_proxy": "{}, not {}",
+}
+"""How a lab differs from what was asked for, by field of `Chosen`, what decides about more first."""
 
 
 @dataclass(frozen=True)
@@ -230,23 +239,14 @@ def _refuse_programs_alone(request: UpRequest, mode: Mode) -> None:
 
 def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
     """Raises WrongUseError when the lab of that name is of another topology, version, kube-proxy or mode."""
-    name, wanted = lab.folder.name, plan.kubernetes
+    name = lab.folder.name
     made_from = plan_of(lab.folder.topology, Chosen.of(lab.record)).in_mode(plan.choice)
-    has = made_from.kubernetes
-    as_wanted = made_from.of_version(wanted.version).with_kube_proxy(wanted.kube_proxy)
-    if as_wanted.with_policy(wanted.policy).by(wanted.installer) == plan != made_from:
-        if has.installer != wanted.installer:
-            said = f"a cluster of the installer {has.installer}, not {wanted.installer}"
-            option = f"--installer {has.installer}"
-        elif has.version != wanted.version:
-            said, option = f"Kubernetes {has.version}, not {wanted.version}", f"--kubernetes {has.version}"
-        elif has.policy != wanted.policy:
-            said, option = f"with --policy {has.policy}, not {wanted.policy}", f"--policy {has.policy}"
-        else:
-            said = f"{proxy_named(has.kube_proxy)}, not {proxy_named(wanted.kube_proxy)}"
-            option = f"--kube-proxy {has.kube_proxy}"
+    has, wanted = Chosen.of_plan(made_from), Chosen.of_plan(plan)
+    if has != wanted and plan_of(lab.folder.topology, wanted).in_mode(plan.choice) == plan:
+        what = next(each for each in RUNS if getattr(has, each) != getattr(wanted, each))
+        option = f"--{what.replace('_', '-')} {getattr(has, what)}"
         raise WrongUseError(
-            f"the lab {name} runs {said}",
+            f"the lab {name} runs {RUNS[what].format(_told(has, what), _told(wanted, what))}",
             resolution=f"add {option}, or give the new lab another name with --name",
         )
     if made_from != plan:
@@ -259,6 +259,11 @@ def _refuse_other_lab(lab: Lab, source: Path, plan: Plan) -> None:
             f"the lab {name} is in mode {lab.record.mode}, not {plan.choice}",
             resolution=f"lab rebuild --mode {plan.choice} --name {name}",
         )
+
+
+def _told(chosen: Chosen, what: str) -> str:
+    value: str = getattr(chosen, what)
+    return proxy_named(KubeProxy(value)) if what == "kube_proxy" else value
 
 
 def _refuse_pod_network(lab: Lab) -> None:

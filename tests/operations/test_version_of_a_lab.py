@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.progress import SilentProgress
 from lab.operations import up
 from lab.operations.context import Lab
+from lab.operations.planning import Chosen
 from lab.operations.topologies import checked_plan
 from lab.operations.up import UpRequest, bring_up
 from lab.state.records import LabRecord, lab_folder, now, read_record, save_topology, write_record
@@ -123,6 +125,20 @@ def test_a_mode_whose_software_the_version_lacks_is_refused_before_anything_is_t
         begin("v1.37", mode)
     assert f"the catalogue has no image {lacks} for Kubernetes v1.37" in str(caught.value)
     assert read_record(lab_folder("a")) is None
+
+
+def test_all_that_can_be_chosen_is_told_where_it_differs() -> None:
+    assert set(up.RUNS) == {field.name for field in dataclasses.fields(Chosen)}
+
+
+@pytest.mark.usefixtures("_stop_at_steps")
+def test_of_another_topology_and_version_it_is_the_topology_that_differs(tmp_path: Path) -> None:
+    with pytest.raises(ReachedError):
+        begin(None)
+    other = tmp_path / "other.yaml"
+    other.write_text(find_topology("underlay-3node").read_text().replace("172.31.0.100", "172.31.0.101"))
+    with pytest.raises(WrongUseError, match="made from a topology that differs"):
+        begin("v1.37", topology=str(other))
 
 
 @pytest.mark.usefixtures("_stop_at_steps")
