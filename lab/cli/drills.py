@@ -10,9 +10,9 @@ import click
 
 from lab.cli.common import console, json_option, name_option, print_json, show_rows, the_lab
 from lab.cli.tables import show_drills
+from lab.drills.judgement import Held
 from lab.drills.plot import plot_svg
 from lab.drills.report import Report
-from lab.drills.verdict import Held
 from lab.drills.words import report_text
 from lab.foundation.files import write_report
 from lab.operations.drills.running import drill_rows, run_drill, undo_drill

@@ -16,6 +16,7 @@ from lab.foundation.language import marked, said
 from lab.foundation.progress import seconds_text
 from lab.host.doctor import Finding
 from lab.operations.boxes import BoxRow
+from lab.operations.certificates import CertificateRow
 from lab.operations.doors.pull_through import ThroughRow
 from lab.operations.doors.real_lan import LanRow
 from lab.operations.drills.running import DrillRow
@@ -247,6 +248,14 @@ def show_drills(rows: Sequence[DrillRow]) -> None:
     table = _table("drill", "what happens, or why it cannot be run")
     for row in rows:
         table.add_row(row.name, row.unfit or row.summary)
+    _print(table)
+
+
+def show_certificates(rows: Sequence[CertificateRow]) -> None:
+    table = _table("node", "program", "port", "until", "serial, or what is wrong")
+    for row in rows:
+        until = row.ends.partition("T")[0]
+        table.add_row(row.node, row.program, str(row.port), until, row.problem or row.serial)
     _print(table)
 
 

@@ -166,10 +166,10 @@ class ClusterApi:
             content_type="application/merge-patch+json",
         )
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, *, query: list[tuple[str, str]] | None = None) -> None:
         """Delete the object at that path, which may be gone already."""
         try:
-            self._change(f"delete {path}", "DELETE", path)
+            self._change(f"delete {path}", "DELETE", path, query=query)
         except ApiError as error:
             if error.status != 404:
                 raise

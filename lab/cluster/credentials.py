@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import yaml
 
@@ -91,13 +92,19 @@ def api_server_addresses(plan: Plan) -> tuple[IpAddress, ...]:
 
 
 def api_server_certificate(
-    plan: Plan, secrets: ClusterSecrets, without: Collection[IpAddress] = ()
+    plan: Plan,
+    secrets: ClusterSecrets,
+    without: Collection[IpAddress] = (),
+    ends: datetime | None = None,
 ) -> KeyPair:
-    """For every name and address by which someone may reach the API, but for those `without`."""
+    """For every name and address by which someone may reach the API, but for those `without`.
+
+    It runs out at `ends`, by default when all others do.
+    """
     addresses = tuple(each for each in api_server_addresses(plan) if each not in without)
     names = api_server_names(plan)
     subject = Subject("kube-apiserver", dns_names=names, addresses=addresses, server=True)
-    return issue(secrets.authority, subject)
+    return issue(secrets.authority, subject, ends)
 
 
 def _certificates(

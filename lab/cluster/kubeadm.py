@@ -112,7 +112,7 @@ def init_control_plane(nodes: Nodes, membership: Membership, at: StepContext, te
 
     `tell` hears of a run that is repeated. Raises NodeCommandError with the end of kubeadm's output.
     """
-    _run(nodes, nodes.plan.first_control_plane, init_script(nodes, membership), at, tell)
+    run_kubeadm(nodes, nodes.plan.first_control_plane, init_script(nodes, membership), at, tell)
 
 
 def join_workers(nodes: Nodes, membership: Membership, at: StepContext, tell: Tell) -> None:
@@ -123,7 +123,7 @@ def join_workers(nodes: Nodes, membership: Membership, at: StepContext, tell: Te
     """
     nodes.on_each(
         nodes.plan.workers,
-        lambda node: _run(nodes, node, join_script(nodes, node, membership), at, tell),
+        lambda node: run_kubeadm(nodes, node, join_script(nodes, node, membership), at, tell),
     )
 
 
@@ -135,10 +135,10 @@ def join_control_planes(nodes: Nodes, membership: Membership, at: StepContext, t
     NodeCommandError with the end of kubeadm's output.
     """
     for node in nodes.plan.other_control_planes:
-        _run(nodes, node, join_script(nodes, node, membership), at, tell)
+        run_kubeadm(nodes, node, join_script(nodes, node, membership), at, tell)
 
 
-def _run(nodes: Nodes, node: NodePlan, script: Script, at: StepContext, tell: Tell) -> None:
+def run_kubeadm(nodes: Nodes, node: NodePlan, script: Script, at: StepContext, tell: Tell) -> None:
     """Run kubeadm, and again when the API server was too slow for it."""
     for following in range(2, TRIES + 2):
         try:
@@ -189,7 +189,7 @@ def init_script(nodes: Nodes, membership: Membership) -> Script:
 
 
 def join_script(nodes: Nodes, node: NodePlan, membership: Membership) -> Script:
-    """For a worker, or a control plane that is not the first."""
+    """For a worker, or a control plane where another is there already."""
     plan, secrets, runtime, settings = nodes.plan, membership.secrets, membership.runtime, membership.settings
     hosts = node.role is NodeRole.CONTROL_PLANE
     files = (

@@ -70,8 +70,8 @@ def new_authority(common_name: str) -> KeyPair:
     return KeyPair(certificate.public_bytes(Encoding.PEM).decode(), _private_pem(key))
 
 
-def issue(authority: KeyPair, subject: Subject) -> KeyPair:
-    """A certificate for `subject`, signed by the authority."""
+def issue(authority: KeyPair, subject: Subject, ends: datetime.datetime | None = None) -> KeyPair:
+    """A certificate for `subject`, signed by the authority, that runs out at `ends`, if not in ten years."""
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     issuer_key = _load_key(authority.key)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -80,7 +80,7 @@ def issue(authority: KeyPair, subject: Subject) -> KeyPair:
         *([ExtendedKeyUsageOID.SERVER_AUTH] if subject.server else []),
     ]
     builder = (
-        _builder(_name(subject.common_name, subject.organizations), issuer.subject, key.public_key())
+        _builder(_name(subject.common_name, subject.organizations), issuer.subject, key.public_key(), ends)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -120,7 +120,10 @@ def fingerprint(certificate: str) -> str:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    ends: datetime.datetime | None = None,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
@@ -130,7 +133,7 @@ def _builder(
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATING)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(ends or now + LIFETIME)
     )
 
 

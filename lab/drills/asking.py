@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lab.cluster.pki import KeyPair, Subject, issue
 from lab.drills.sampler import NotAskedError, SilentError
 from lab.foundation.errors import LabError
-from lab.host.site import Site
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,19 @@ class Answer:
         return f"{self.status}: {said[:200]}"
 
 
+class Way(Protocol):
+    """How one gets to a server: a site is one."""
+
+    def connect(self, address: str, port: int, seconds: float | None) -> socket.socket:
+        """Raises OSError when there is no connection in that time."""
+        ...
+
+
 @dataclass(frozen=True)
 class Server:
     """Where to ask, as whom."""
 
-    site: Site
+    way: Way
     address: str
     port: int
     trust: ssl.SSLContext
@@ -103,7 +111,7 @@ class _Connection(http.client.HTTPSConnection):
             self.sock.settimeout(seconds)
 
     def connect(self) -> None:
-        plain = self._server.site.connect(self.host, self.port, self.timeout)
+        plain = self._server.way.connect(self.host, self.port, self.timeout)
         try:
             self.sock = self._server.trust.wrap_socket(plain, server_hostname=self.host)
         except BaseException:

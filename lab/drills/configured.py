@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lab.cluster.balancer import PATIENCE
 from lab.cluster.tuning import Kind, Part, Settings
+from lab.topology.models import LoadBalancer
 
 FAST_CHECK = 1.0
 """Seconds between checks of a server that failed one."""
@@ -40,18 +41,30 @@ class Configured:
         """Until nobody waits for a member of etcd, which takes its own API server with it."""
         return self.election + self.refusing
 
+    @property
+    def node_gone(self) -> float:
+        """The same of a node: address, servers and etcd notice it side by side, its API server after etcd."""
+        return max(self.takeover + self.gone, self.member_gone)
 
-def configured_of(settings: Settings) -> Configured:
-    """Of a cluster with several control planes and these settings."""
+
+def configured_of(
+    settings: Settings, balancer: LoadBalancer | None = LoadBalancer.KEEPALIVED_HAPROXY
+) -> Configured:
+    """Of a cluster with several control planes and these settings.
+
+    nginx has no checks: each client's connection that fails goes to the next server.
+    """
     patience = PATIENCE[settings.tuning]
     election = settings.of(Part.ETCD, Kind.ARGUMENT).get("election-timeout", OWN_ELECTION_MS)
     manager = settings.of(Part.CONTROLLER_MANAGER, Kind.ARGUMENT)
     again = (patience.failures - 1) * FAST_CHECK
     connect = min(patience.connect, patience.check_every)
+    checks = balancer is not LoadBalancer.LOCAL_NGINX
+    checked = patience.check_every + again
     return Configured(
-        takeover=4.0 * patience.advert_every,
-        refusing=patience.check_every + again,
-        gone=patience.check_every + again + patience.failures * connect,
+        takeover=4.0 * patience.advert_every if checks else 0.0,
+        refusing=checked if checks else FAST_CHECK,
+        gone=checked + patience.failures * connect if checks else float(patience.connect),
         election=2 * int(election) / 1000,
         lease=_seconds(manager.get("leader-elect-lease-duration", OWN_LEASE)),
         retry=_seconds(manager.get("leader-elect-retry-period", OWN_RETRY)),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from lab.drills.configured import Configured
+from lab.drills.judgement import Judgement
 from lab.drills.observation import Row
+from lab.drills.sources import EACH
 from lab.machines.machines import Machines
 from lab.nodes.connection import Script
 from lab.nodes.pool import Nodes
@@ -25,6 +28,38 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True)
+class Found:
+    """What was looked for, and how much was looked at."""
+
+    wrong: Sequence[str]
+    looked_at: str
+
+
+class Works(Protocol):
+    """What `lab` can do to a lab as a whole. All raise LabError when it fails."""
+
+    def replace(self, node: NodePlan) -> Found:
+        """A new machine in the place of one that is off; who named the old one in between."""
+        ...
+
+    def renew(self) -> Found:
+        """New certificates everywhere; the ports that still serve what they did."""
+        ...
+
+    def let_expire(self, node: NodePlan) -> None:
+        """Let the node's API server serve a certificate that has run out when this returns."""
+        ...
+
+    def put_back(self, node: NodePlan) -> None:
+        """Let it serve one that lasts."""
+        ...
+
+    def expired(self) -> Found:
+        """What `lab status` says of certificates that have run out."""
+        ...
+
+
+@dataclass(frozen=True)
 class Ground:
     """The lab that a drill is run on."""
 
@@ -37,6 +72,9 @@ class Ground:
     """Keep when something was done that writes are judged by."""
     rest: Callable[[float], None]
     """Let so many seconds pass in which the client goes on writing."""
+    works: Works
+    claim: Callable[[Judgement], None]
+    """Say what the drill itself has found; it becomes a part of the verdict."""
 
     def run(self, node: NodePlan, script: str, what: str) -> str:
         """Run bash on a node to its good end and return what it printed. Raises LabError."""
@@ -50,12 +88,17 @@ class Before:
 
     plan: Plan
     holder: str
-    """The node with the API's address."""
+    """The node with the API's address; `EACH` where each node finds the API on its own loopback."""
     leader: str
     """The node with etcd's leader."""
 
     def node(self, name: str) -> NodePlan:
         return next(node for node in self.plan.control_planes if node.name == name)
+
+    @property
+    def front(self) -> NodePlan:
+        """Who has the API's address, or where nobody has one, etcd's leader."""
+        return self.node(self.leader if self.holder == EACH else self.holder)
 
     def others(self, *names: str) -> tuple[NodePlan, ...]:
         """The control planes that are not among those."""
@@ -68,6 +111,7 @@ class Course(StrEnum):
     RECOVERS = "the cluster recovers by itself"
     STAYS_OUT = "no write is taken until it is put right"
     GOES_BACK = "all is as it was at the backup once it is put right"
+    LASTS = "it lasts until it is put right"
 
 
 Aim = Callable[[Before], tuple[NodePlan, ...]]
@@ -88,8 +132,11 @@ class Drill:
     """Whom it hits, from who has which part."""
     injure: Act
     heal: Act
-    shows: Shows
-    """Whether a row shows that it happened: a drill of which none does is not passed."""
+    shows: Shows | None
+    """Whether a row shows that it happened: a drill of which none does is not passed.
+
+    None where no row would, and the drill's own claims do.
+    """
     detection: Callable[[Configured], float]
     """Seconds after which all who must know know of it, at most."""
     course: Course = Course.RECOVERS
@@ -97,14 +144,23 @@ class Drill:
     """Whether the nodes that it hits are gone, with all that is on them."""
     splits: bool = False
     """Whether several may have the API's address until it is put right."""
+    not_with_nginx: str = ""
+    """Why it makes no sense with `local-nginx`; empty where it does."""
 
     def unfit(self, plan: Plan) -> str:
         """Why it cannot be run on this topology; empty when it can."""
         if plan.load_balancer is None:
             return "the topology has one control plane"
-        if plan.load_balancer is not LoadBalancer.KEEPALIVED_HAPROXY:
-            return f"with {plan.load_balancer} the API has no address by which it is found from outside"
+        if self.not_with_nginx and plan.load_balancer is LoadBalancer.LOCAL_NGINX:
+            return f"with {plan.load_balancer} {self.not_with_nginx}"
         return ""
+
+    def shown_by(self, row: Row, before: Before, nodes: tuple[NodePlan, ...]) -> bool:
+        """Whether that row shows that it happened."""
+        return self.shows is not None and self.shows(row, before, nodes)
+
+
+CANNOT_READ = "nobody notices an API server that answers and cannot read, as etcd beside it is away"
 
 
 def nothing(ground: Ground, nodes: tuple[NodePlan, ...]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lab.drills.configured import Configured
-from lab.drills.drill import Before, Drill, Ground
+from lab.drills.drill import CANNOT_READ, Before, Drill, Ground
 from lab.drills.observation import Row
 from lab.topology.plan import NodePlan
 
@@ -86,11 +85,6 @@ def _leader_and_another(before: Before) -> Nodes:
     return before.node(before.leader), before.others(before.leader)[0]
 
 
-def _all_of_it(configured: Configured) -> float:
-    """Of address, servers and etcd, which notice it side by side, the etcd member's API server after it."""
-    return max(configured.takeover + configured.gone, configured.member_gone)
-
-
 NODE_DRILLS = (
     Drill(
         "address-holder",
@@ -100,15 +94,16 @@ NODE_DRILLS = (
         heal=_start_keepalived,
         shows=_has_not_the_address,
         detection=lambda configured: configured.takeover,
+        not_with_nginx="the API has no address that moves",
     ),
     Drill(
         "power-off",
-        "the control plane that has the API's address loses its power",
-        aim=lambda before: (before.node(before.holder),),
+        "the control plane that has the API's address, or else etcd's leader, loses its power",
+        aim=lambda before: (before.front,),
         injure=_power_off,
         heal=_power_on,
         shows=_etcd_is_away,
-        detection=_all_of_it,
+        detection=lambda configured: configured.node_gone,
         takes_nodes=True,
     ),
     Drill(
@@ -118,7 +113,8 @@ NODE_DRILLS = (
         injure=_part,
         heal=_join,
         shows=_follows_nobody_or_both_hold,
-        detection=_all_of_it,
+        detection=lambda configured: configured.node_gone,
         splits=True,
+        not_with_nginx=CANNOT_READ,
     ),
 )

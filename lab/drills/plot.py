@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab.drills.judgement import Held
 from lab.drills.observation import Row
 from lab.drills.report import Report
 from lab.drills.sampler import Outcome, Sight
 from lab.drills.sources import CONTROLLER_MANAGER, SCHEDULER
-from lab.drills.verdict import Held
 from lab.drills.writer import Fate
 from lab.topology.svg import Box, Canvas
 

@@ -8,9 +8,10 @@ from lab.drills.backup import BACKUP_DRILLS
 from lab.drills.drill import Drill
 from lab.drills.nodes import NODE_DRILLS
 from lab.drills.static_pods import STATIC_POD_DRILLS
+from lab.drills.upkeep import UPKEEP_DRILLS
 from lab.foundation.errors import WrongUseError
 
-DRILLS = (*NODE_DRILLS, *STATIC_POD_DRILLS, *BACKUP_DRILLS)
+DRILLS = (*NODE_DRILLS, *STATIC_POD_DRILLS, *BACKUP_DRILLS, *UPKEEP_DRILLS)
 
 
 def drill_named(name: str) -> Drill:

@@ -8,9 +8,10 @@ from typing import Any
 
 from lab.drills.configured import Configured
 from lab.drills.findings import Change, Gap
+from lab.drills.judgement import Held, Judgement
 from lab.drills.observation import Row
 from lab.drills.sampler import Sight
-from lab.drills.verdict import Held, Judgement, passed
+from lab.drills.verdict import passed
 from lab.drills.writer import Write
 
 

@@ -28,6 +28,8 @@ ETCD_PORT = 2379
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 LEADERS = (CONTROLLER_MANAGER, SCHEDULER)
+EACH = "each node"
+"""Who has the API's address where every node finds the API on its own loopback."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,16 @@ class HolderSource:
         if child is not None:
             with suppress(OSError):
                 end_with_pipes(child, (), 2.0)
+
+
+class EachNode:
+    """In place of `HolderSource` where there is no address that somebody could have."""
+
+    def __call__(self) -> frozenset[str]:
+        return frozenset({EACH})
+
+    def close(self) -> None:
+        """Nothing was opened."""
 
 
 def _good(answer: Answer) -> Answer:

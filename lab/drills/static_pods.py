@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.cluster.binaries.units import start_unit, stop_unit
 from lab.cluster.kubeadm import STATIC_PODS
-from lab.drills.drill import Before, Course, Drill, Ground, nothing
+from lab.drills.drill import CANNOT_READ, Before, Course, Drill, Ground, nothing
 from lab.drills.observation import Row
 from lab.topology.plan import NodePlan
 
@@ -98,7 +98,7 @@ STATIC_POD_DRILLS = (
     Drill(
         "api-server",
         "the API server of the control plane with the API's address is killed, and stays away",
-        aim=lambda before: (before.node(before.holder),),
+        aim=lambda before: (before.front,),
         injure=_stop_api_server,
         heal=_start_api_server,
         shows=_server_fails,
@@ -112,6 +112,7 @@ STATIC_POD_DRILLS = (
         heal=_start_etcd,
         shows=_etcd_fails,
         detection=lambda configured: configured.member_gone,
+        not_with_nginx=CANNOT_READ,
     ),
     Drill(
         "leader-moves",

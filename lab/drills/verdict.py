@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from lab.drills.configured import Configured
 from lab.drills.drill import Course, Drill
 from lab.drills.findings import Gap
-
-
-class Held(StrEnum):
-    """Whether a claim holds."""
-
-    YES = "holds"
-    NO = "does not hold"
-    UNKNOWN = "not judged"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    claim: str
-    held: Held
-    because: str
+from lab.drills.judgement import Held, Judgement
 
 
 @dataclass(frozen=True)
@@ -51,6 +36,8 @@ class Observed:
     """How many acknowledged writes were to be gone, as they came after a backup."""
     remembered: int = 0
     """How many of them a member still has."""
+    claims: tuple[Judgement, ...] = ()
+    """What the drill itself has found."""
 
 
 def allowed_gap(drill: Drill, configured: Configured) -> float:
@@ -61,7 +48,8 @@ def allowed_gap(drill: Drill, configured: Configured) -> float:
 def judge(drill: Drill, configured: Configured, observed: Observed) -> tuple[Judgement, ...]:
     """In the order in which people ask."""
     return (
-        _happened(observed),
+        *([_happened(observed)] if drill.shows is not None else []),
+        *observed.claims,
         *([_stayed_out(observed)] if drill.course is Course.STAYS_OUT else []),
         _nothing_lost(observed),
         *(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.drills.findings import Change
+from lab.drills.judgement import Held
 from lab.drills.report import Report
 from lab.drills.sources import LEADERS
-from lab.drills.verdict import Held
 
 _MARKS = {Held.YES: "yes", Held.NO: "NO", Held.UNKNOWN: "?"}
 
@@ -76,4 +76,4 @@ def _multiple(report: Report, change: Change) -> str:
         return f"  ({change.after / configured.lease:.1f} leases)"
     if change.what == "etcd's leader":
         return f"  ({change.after / configured.election:.1f} elections)"
-    return f"  ({change.after / configured.takeover:.1f} takeovers)"
+    return f"  ({change.after / configured.takeover:.1f} takeovers)" if configured.takeover else ""

@@ -16,7 +16,8 @@ from lab.foundation.paths import LabFolder
 from lab.foundation.progress import StepContext
 from lab.foundation.wait import Deadline, wait_for
 from lab.host.site import Site
-from lab.machines.base_volume import place_base_volume, register_box
+from lab.machines.base_volume import base_volume_name, place_base_volume, register_box
+from lab.machines.domain_xml import with_disk
 from lab.machines.kept import KeptMachines
 from lab.machines.layers import Layers, disk_path, freeze
 from lab.machines.leftovers import machine_folder, remove_half_made, remove_machines
@@ -132,6 +133,19 @@ class Machines:
         with self._libvirt() as connection:
             connection.power_on(node)
 
+    def make_anew(self, node: str) -> None:
+        """Let one machine boot from an empty disk on top of the box's; returns before it has.
+
+        Its definition stays: name, NICs and identity are those of the plan. What was on its disk is kept
+        where a snapshot needs it, and is lost else.
+        """
+        with self._libvirt() as connection:
+            connection.power_off(node)
+            layer = self._layers.add(node, below=base_volume_name(self._box))
+            connection.define_domain(with_disk(connection.domain_xml(node), disk_path(layer)))
+            self._sweep(connection)
+            connection.power_on(node)
+
     def snapshot(self, name: str, beside: Iterable[Path] = ()) -> None:
         """Keep memory and disks of all machines as they are at one instant; they stand still meanwhile.
 
@@ -166,12 +180,12 @@ class Machines:
             self._sweep(connection)
         return Return(snapshot, leap)
 
-    def run_inside(self, scripts: Mapping[str, str]) -> None:
+    def run_inside(self, scripts: Mapping[str, str], seconds: float = AGENT_LIMIT) -> None:
         """Let bash in each machine run its script, by node, side by side, through the guest agents.
 
-        Raises TimedOutError when a guest agent is silent, LabError when a script fails.
+        Raises TimedOutError when a guest agent is silent for so long, LabError when a script fails.
         """
-        deadline = Deadline(AGENT_LIMIT)
+        deadline = Deadline(seconds)
         with self._libvirt() as connection:
             self._on_all(
                 lambda node: wait_for(

@@ -90,15 +90,20 @@ class Kubelets(OnNodes):
 
     def run(self, lab: Lab, at: StepContext) -> None:
         super().run(lab, at)
-        wait_joined(lab.api, lab.plan, at, Deadline(JOINING_LIMIT))
-        lab.api.apply(rights())
-        label_control_planes(lab.installation, lab.api)
+        finish_joining(lab, at)
 
     def done(self, lab: Lab) -> bool:
         try:
             return super().done(lab) and control_planes_labelled(lab.installation, lab.api)
         except ApiError:
             return False
+
+
+def finish_joining(lab: Lab, at: StepContext) -> None:
+    """Once kubelets run: all nodes are known, with their labels, and the API server may ask them."""
+    wait_joined(lab.api, lab.plan, at, Deadline(JOINING_LIMIT))
+    lab.api.apply(rights())
+    label_control_planes(lab.installation, lab.api)
 
 
 @dataclass(frozen=True)

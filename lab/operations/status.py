@@ -22,6 +22,7 @@ from lab.host.enclosure import Enclosure
 from lab.machines.machines import MachineState
 from lab.modes.enforcer import enforces
 from lab.modes.registry import mode_named
+from lab.operations.certificates import expired_certificates
 from lab.operations.context import Lab
 from lab.operations.doors.pull_through import CLOSED_THROUGH, ThroughRow, through_row
 from lab.operations.doors.real_lan import CLOSED_LAN, LanRow, lan_row
@@ -311,11 +312,13 @@ def _cluster(lab: Lab, running: Sequence[NodePlan], *, seen_well: bool) -> _Clus
     try:
         nodes = {seen.name: seen for seen in lab.api.nodes(API_LIMIT)}
     except LabError as error:
-        return _Cluster({}, (error.brief, *starvation(lab, running), *_silent(lab, running, {})))
+        causes = (*expired_certificates(lab, running), *starvation(lab, running), *_silent(lab, running, {}))
+        return _Cluster({}, (error.brief, *causes))
     if seen_well:
         return _Cluster(nodes, ())
     problems, notes = _seen_in_api(lab, nodes)
-    return _Cluster(nodes, (*problems, *starvation(lab, running), *_silent(lab, running, nodes)), notes)
+    causes = (*expired_certificates(lab, running), *starvation(lab, running), *_silent(lab, running, nodes))
+    return _Cluster(nodes, (*problems, *causes), notes)
 
 
 def _seen_in_api(lab: Lab, nodes: Mapping[str, NodeState]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -171,6 +171,10 @@ class Plan:
         """The plan with that way of making the cluster."""
         return replace(self, kubernetes=replace(self.kubernetes, installer=installer))
 
+    def without(self, node: NodePlan) -> Plan:
+        """The plan of a cluster that knows nothing of that node."""
+        return replace(self, nodes=tuple(each for each in self.nodes if each.name != node.name))
+
     @property
     def from_binaries(self) -> bool:
         """Whether the programs of Kubernetes and etcd are units of systemd on the nodes."""

@@ -16,10 +16,11 @@ from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 from lab.cluster.tuning import settings_of
 from lab.drills import observation
 from lab.drills.configured import configured_of
+from lab.drills.drill import Works
+from lab.drills.judgement import Held
 from lab.drills.plot import plot_svg
 from lab.drills.registry import drill_named
 from lab.drills.report import Report
-from lab.drills.verdict import Held
 from lab.drills.words import report_text
 from lab.foundation.errors import LabError
 from lab.foundation.progress import SilentProgress
@@ -150,6 +151,7 @@ def run(cluster: SmallCluster, name: str, hands: Hands, saved: list[str] | None 
         cluster.plan,
         cast(Nodes, hands),
         cast(Machines, hands),
+        cast(Works, hands),
     )
     with watched:
         return Conduct(tested, watched, clock, SilentProgress()).run(

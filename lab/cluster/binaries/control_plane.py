@@ -13,26 +13,31 @@ from lab.topology.planner import API_PORT
 CLIENT_PORT, PEER_PORT = 2379, 2380
 METRICS_PORT = 2381
 CONTROLLER_MANAGER_PORT, SCHEDULER_PORT = 10257, 10259
+NEW, EXISTING = "new", "existing"
+"""Of etcd's cluster when a member is first started."""
 ETCD_DATA = "/var/lib/etcd"
 KUBERNETES = "/etc/kubernetes"
 ASK = "curl --silent --show-error --fail --max-time 20"
 REQUEST_HEADER_AUTHORITY = f"{PKI}/front-proxy-ca.crt"
 
 
-def etcd(of: Installation, node: NodePlan) -> Work:
-    """A member; all members are started at once, as none is healthy before most of them are there."""
+def etcd(of: Installation, node: NodePlan, state: str = NEW) -> Work:
+    """A member; all members are started at once, as none is healthy before most of them are there.
+
+    One in the state `EXISTING` joins the others, which have been told of it.
+    """
     client = f"--cacert {PKI}/etcd/ca.crt --cert {PKI}/etcd/healthcheck-client.crt"
     key = f"{PKI}/etcd/healthcheck-client.key"
     health = f"{ASK} {client} --key {key} https://{LOOPBACK}:{CLIENT_PORT}/health"
     return Work(
-        files=(etcd_unit(of, node).file,),
+        files=(etcd_unit(of, node, state).file,),
         start=f"mkdir -p --mode=0700 {ETCD_DATA}\n",
         units=(Part.ETCD,),
         check=(health,),
     )
 
 
-def etcd_unit(of: Installation, node: NodePlan) -> Unit:
+def etcd_unit(of: Installation, node: NodePlan, state: str = NEW) -> Unit:
     address, pki = node.internal_address, f"{PKI}/etcd"
     members = [f"{each.name}=https://{each.internal_address}:{PEER_PORT}" for each in of.plan.control_planes]
     own_peer = f"https://{address}:{PEER_PORT}"
@@ -44,7 +49,7 @@ def etcd_unit(of: Installation, node: NodePlan) -> Unit:
         "listen-peer-urls": own_peer,
         "initial-advertise-peer-urls": own_peer,
         "initial-cluster": ",".join(members),
-        "initial-cluster-state": "new",
+        "initial-cluster-state": state,
         "listen-metrics-urls": f"http://{LOOPBACK}:{METRICS_PORT}",
         "snapshot-count": "10000",
         "client-cert-auth": "true",

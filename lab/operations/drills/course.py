@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lab.drills.clock import Clock
 from lab.drills.configured import Configured
-from lab.drills.drill import Before, Course, Drill, Ground, Mark
+from lab.drills.drill import Before, Course, Drill, Ground, Mark, Works
 from lab.drills.findings import (
     Span,
     changes_of,
@@ -17,6 +17,7 @@ from lab.drills.findings import (
     recovered_after,
     writer_pause,
 )
+from lab.drills.judgement import Judgement
 from lab.drills.observation import CALM, Row, calm, lacks
 from lab.drills.report import Report, Times
 from lab.drills.verdict import Observed, allowed_gap, judge
@@ -51,6 +52,7 @@ class Tested:
     plan: Plan
     nodes: Nodes
     machines: Machines
+    works: Works
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,16 @@ class Conduct:
         self._clock = clock
         self._progress = progress
         self._marks: dict[Mark, float] = {}
+        self._claims: list[Judgement] = []
         self._ground = Ground(
-            tested.plan, tested.nodes, tested.machines, watch.move_leader, self._mark, self._rest
+            plan=tested.plan,
+            nodes=tested.nodes,
+            machines=tested.machines,
+            move_leader=watch.move_leader,
+            mark=self._mark,
+            rest=self._rest,
+            works=tested.works,
+            claim=self._claims.append,
         )
 
     def run(self, save: Callable[[], None], tell: Callable[[str], None]) -> Report:
@@ -89,6 +99,7 @@ class Conduct:
         save()
         before = self._until_well(self._clock.now())
         nodes = self._drill.aim(before)
+        self._watch.avoid(nodes)
         self._watch.write()
         self._rest(CALM)
         injured = self._clock.now()
@@ -143,7 +154,7 @@ class Conduct:
         def recovered() -> None:
             rows = self._watch.rows
             since = [row for row in rows if row.at >= injured]
-            if not any(drill.shows(row, before, nodes) for row in since):
+            if drill.shows is not None and not any(drill.shown_by(row, before, nodes) for row in since):
                 raise NotYetError("it has not been seen to happen")
             if not calm(rows, injured, lambda row: self._works(row, nodes)):
                 raise NotYetError("it has not recovered")
@@ -182,7 +193,7 @@ class Conduct:
         rows, writes = self._watch.rows, self._watch.writer.writes
         hurt, back = Span(times.injured, times.healed), Span(times.healed, times.ended)
         api = [row.api for row in rows]
-        shown = [row.at for row in rows if row.at >= times.injured and drill.shows(row, before, nodes)]
+        shown = [row.at for row in rows if row.at >= times.injured and drill.shown_by(row, before, nodes)]
         if drill.course is not Course.RECOVERS:
             judged, out = back, gap_of(api, hurt)
             gap = gap_of([sight for sight in api if sight.at >= back.begin], back)
@@ -206,6 +217,7 @@ class Conduct:
             lost=of_writes.lost,
             forgotten=of_writes.forgotten,
             remembered=of_writes.remembered,
+            claims=tuple(self._claims),
         )
         return Report(
             drill.name,

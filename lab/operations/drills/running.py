@@ -19,6 +19,7 @@ from lab.machines.machines import MachineState
 from lab.operations.context import Lab
 from lab.operations.drills.course import Conduct, Tested
 from lab.operations.drills.watch import Watch
+from lab.operations.drills.works import LabWorks
 from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.operations.keeping.discarding import BEFORE_DRILL, retake_snapshot
 from lab.operations.keeping.keep import has_room
@@ -125,10 +126,11 @@ def _run(lab: Lab, drill: Drill, write_every: float | None, progress: Progress) 
         drill=drill,
         lab=lab.folder.name,
         mode=lab.record.mode,
-        configured=configured_of(lab.settings),
+        configured=configured_of(lab.settings, lab.plan.load_balancer),
         plan=lab.plan,
         nodes=lab.nodes,
         machines=lab.machines,
+        works=LabWorks(lab),
     )
     with watch:
         report = Conduct(tested, watch, clock, progress).run(lambda: _save(lab, drill), begin)

@@ -15,13 +15,23 @@ from lab.drills.asking import Server, trust_of
 from lab.drills.clock import Clock
 from lab.drills.observation import Channels, Row
 from lab.drills.sampler import Channel, NotAskedError, RefusedError, Sampler, SilentError, in_a_thread
-from lab.drills.sources import ETCD_PORT, ApiSource, EtcdSource, HolderSource, Member, ReadySource
+from lab.drills.sources import (
+    ETCD_PORT,
+    ApiSource,
+    EachNode,
+    EtcdSource,
+    HolderSource,
+    Member,
+    ReadySource,
+)
 from lab.drills.writer import Writer
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
+from lab.nodes.connection import NodeConnection
+from lab.nodes.tunnel import Tunnel
 from lab.operations.context import Lab
-from lab.topology.models import Tuning
-from lab.topology.plan import NodePlan
+from lab.topology.models import LoadBalancer, Tuning
+from lab.topology.plan import LOOPBACK, NodePlan
 from lab.topology.planner import API_PORT
 
 PATIENCE: Mapping[Tuning, float] = {Tuning.STOCK: 3.0, Tuning.SLOW_HOST: 6.0}
@@ -50,9 +60,9 @@ class Watch:
         client = Subject("kube-etcd-healthcheck-client", (ADMINS,), client=True)
         self._of_cluster = trust_of(secrets.authority, admin)
         self._of_etcd = trust_of(secrets.etcd_authority, client)
-        api = self.plan.kubernetes.api
-        balanced = self._server(str(api.address), api.port, self._of_cluster)
-        self._holder = HolderSource(self.plan, self._site)
+        self._tunnel: Tunnel | None = None
+        self._lab = lab
+        balanced, self._holder = self._balanced()
         self._clock = clock
         self._known = dict(self._names())
         self.channels = Channels(
@@ -68,6 +78,29 @@ class Watch:
         self._no_more_writes = threading.Event()
         self._threads = ExitStack()
 
+    def _balanced(self) -> tuple[Server, HolderSource | EachNode]:
+        """Where a client finds the API, and who can say who has that address.
+
+        With `local-nginx` that is a node's own loopback, so the client's connections are made from a node.
+        """
+        api = self.plan.kubernetes.api
+        if self.plan.load_balancer is not LoadBalancer.LOCAL_NGINX:
+            server = self._server(str(api.address), api.port, self._of_cluster)
+            return server, HolderSource(self.plan, self._site)
+        self._tunnel = Tunnel(self._connection_to(self.plan.nodes[-1]))
+        return Server(self._tunnel, str(LOOPBACK), api.port, self._of_cluster), EachNode()
+
+    def _connection_to(self, node: NodePlan) -> NodeConnection:
+        """One of its own: those of the lab are busy while a script runs there."""
+        address = str(node.nic_on(self.plan.uplink.name).primary.ip)
+        return NodeConnection(node.name, address, self._lab.key_files, self._site)
+
+    def avoid(self, nodes: tuple[NodePlan, ...]) -> None:
+        """Let the client be on another node than those, where it is on a node and there is another."""
+        others = [node for node in self.plan.nodes if node not in nodes]
+        if self._tunnel is not None and others and self._tunnel.node != others[-1].name:
+            self._tunnel.change_to(self._connection_to(others[-1]))
+
     def __enter__(self) -> Self:
         """Observe from now on."""
         self._begin(lambda: self._sampler.run(self._stopped.is_set))
@@ -80,6 +113,8 @@ class Watch:
         self._stopped.set()
         self._threads.close()
         self._holder.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     @property
     def rows(self) -> tuple[Row, ...]:
