@@ -10,7 +10,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from acceptance.inventory import Inventory, Node
@@ -31,6 +32,20 @@ _ETCD = (
     f"curl --silent --show-error --fail --max-time {LIMIT} --cacert {PKI}/etcd/ca.crt"
     f" --cert {PKI}/etcd/healthcheck-client.crt --key {PKI}/etcd/healthcheck-client.key"
 )
+TLS_PORTS = {
+    6443: "kube-apiserver",
+    2379: "etcd",
+    2380: "etcd",
+    10250: "kubelet",
+    10257: "kube-controller-manager",
+    10259: "kube-scheduler",
+}
+LOOPBACK_PORTS = (10257, 10259)
+
+_ASKED = re.compile(r"^([a-z-]+, port [0-9]+)\n(.*?)(?=^[a-z-]+, port [0-9]+$|\Z)", re.MULTILINE | re.DOTALL)
+_SHOWN = re.compile(r"serial=([0-9A-F]+)\nnotAfter=(.+)")
+_ENDS = "%b %d %H:%M:%S %Y GMT"
+"""As openssl-x509(1) prints a time."""
 _USER = re.compile(r'"([^"]+)",pid=')
 
 
@@ -48,6 +63,16 @@ class EtcdSight:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What a port serves, whatever lies on the disk."""
+
+    serial: str
+    """In hexadecimal digits."""
+    ends: datetime
+    """UTC."""
+
+
+@dataclass(frozen=True)
 class PlaneSight:
     """What was seen on one control plane. Answers are empty where all is right, else the reason."""
 
@@ -61,6 +86,8 @@ class PlaneSight:
     """With whom each component has connections to port 6443 or the load balancer's."""
     servers: Mapping[str, str]
     """By the address and port of each server that its load balancer is told to lead to."""
+    certificates: Mapping[str, Certificate | Problem] = field(default_factory=dict)
+    """By program and port, as `etcd, port 2379`."""
 
 
 def planes_of(inventory: Inventory) -> tuple[Node, ...]:
@@ -125,6 +152,7 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
         "holder": f"ip -oneline -4 address show to {address}/32",
         "sockets": "ss --no-header --tcp --numeric --processes state established",
         "servers": _balanced(inventory),
+        "certificates": _certificates(node),
     }
     commands = [
         *(Command(f"way {way}", script) for way, script in ways.items()),
@@ -141,6 +169,7 @@ def _plane(inventory: Inventory, node: Node, shell: Shell) -> PlaneSight | Probl
         etcd_sight(outputs["status"], outputs["members"], outputs["alarms"]),
         peers(outputs["sockets"].stdout, {SERVER_PORT, inventory.kubernetes.api_port}),
         _of_servers(outputs["servers"].stdout),
+        of_certificates(outputs["certificates"].stdout),
     )
 
 
@@ -165,6 +194,32 @@ def _balanced(inventory: Inventory) -> str:
     file, words = ("/etc/nginx/nginx.conf", "") if local else ("/etc/haproxy/haproxy.cfg", r"[^ ]+ ")
     find = rf"sed --regexp-extended --quiet 's/^ *server {words}([0-9.]+:[0-9]+).*/\1/p' {file} | sort -u"
     return f"for server in $({find}); do echo $server $({_ASK} https://$server/version 2>&1); done"
+
+
+def _certificates(node: Node) -> str:
+    """Asks each port by a handshake in which nothing is verified, one after another."""
+    own, loopback = node.internal_address, "127.0.0.1"
+    asked = (
+        f"echo '{program}, port {port}'; timeout {LIMIT} openssl s_client -connect"
+        f" {loopback if port in LOOPBACK_PORTS else own}:{port} </dev/null 2>/dev/null"
+        " | openssl x509 -noout -serial -enddate 2>&1 || true"
+        for port, program in TLS_PORTS.items()
+    )
+    return "\n".join(asked)
+
+
+def of_certificates(said: str) -> Mapping[str, Certificate | Problem]:
+    """By program and port, from lines of that and what openssl said."""
+    found: dict[str, Certificate | Problem] = {}
+    for match in _ASKED.finditer(said):
+        where, answer = match[1], match[2]
+        shown = _SHOWN.search(answer)
+        found[where] = (
+            Certificate(shown[1], datetime.strptime(shown[2], _ENDS).replace(tzinfo=UTC))
+            if shown
+            else Problem("it showed no certificate")
+        )
+    return found
 
 
 def _of_servers(said: str) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ Nothing here is collected for a lab with one control plane.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from acceptance.control_planes import (
     COMPONENTS,
     LOCAL_PROXY,
     SERVER_PORT,
+    Certificate,
     EtcdSight,
     PlaneSight,
     content_hashes,
@@ -66,6 +68,23 @@ def test_served_certificate(control_plane: Node, sights: Sights) -> None:
     wrong = {name: reason for name, reason in names.items() if reason}
     what = "the certificate that the API server serves on"
     assert not wrong, f"{what} {control_plane.name} is not good for {', '.join(wrong)}: {wrong}"
+
+
+def test_certificates_in_force(control_plane: Node, sights: Sights, record_property: Record) -> None:
+    """Of every port on which a program of the cluster serves TLS."""
+    name, shown = control_plane.name, _seen(sights, control_plane.name).certificates
+    problems = {where: str(found) for where, found in shown.items() if isinstance(found, Problem)}
+    assert not problems, f"on {name}: {problems}"
+    certificates = {where: found for where, found in shown.items() if isinstance(found, Certificate)}
+    record_property(SEEN, ", ".join(f"{where}: {found.serial}" for where, found in certificates.items()))
+    now = datetime.now(UTC)
+    over = [
+        f"{where} on {name} serves a certificate that ran out at {found.ends:%Y-%m-%d %H:%M:%S} UTC,"
+        f" {(now - found.ends).total_seconds():.0f} s ago (serial {found.serial})"
+        for where, found in certificates.items()
+        if found.ends <= now
+    ]
+    assert not over, "; ".join(over)
 
 
 def test_components_use_the_load_balancer(

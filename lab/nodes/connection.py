@@ -16,7 +16,7 @@ from typing import Self
 from fabric import Config, Connection
 from invoke.exceptions import CommandTimedOut
 from invoke.runners import Result as InvokeResult
-from paramiko import Channel, RejectPolicy
+from paramiko import RejectPolicy
 from paramiko.ssh_exception import SSHException
 
 from lab.foundation.errors import LabError
@@ -25,7 +25,6 @@ from lab.foundation.wait import Deadline, wait_for
 from lab.host.site import Site
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.keys import KeyFiles
-from lab.topology.plan import LOOPBACK
 
 TAIL_LINES = 30
 CONNECT_SECONDS = 10
@@ -161,21 +160,6 @@ class NodeConnection:
             on_wait=on_wait,
             resolution=f"look at the console of {self.node} in the logs of the lab",
         )
-
-    def open_to(self, address: str, port: int, seconds: float | None) -> Channel:
-        """A connection from the node to an address, as the node sees it (RFC 4254, 7.2).
-
-        Raises OSError when there is none in that time.
-        """
-        try:
-            with self._lock:
-                self._open()
-                transport = self._connection.transport
-            return transport.open_channel(
-                "direct-tcpip", (address, port), (str(LOOPBACK), 0), timeout=seconds
-            )
-        except (SSHException, EOFError) as error:
-            raise OSError(f"{self.node} makes no connection to {address}:{port}: {error}") from error
 
     def why_silent(self, seconds: float) -> str | None:
         """Why the node's sshd does not greet within `seconds`; None when it does. No connection is kept."""

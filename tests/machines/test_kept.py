@@ -205,3 +205,24 @@ def test_machines_go_from_one_lab_to_another_without_a_copy(
         assert str(lab_folder.root) not in text
         assert (machine_folder(folder, node) / "id").read_text() == "the machine's"
         assert not (machine_folder(folder, node) / "index_uuid").exists()
+
+
+def test_a_machine_is_made_anew_and_snapshots_know_it_as_it_was(
+    machines: Machines, enclosure: Enclosure, plan: Plan
+) -> None:
+    machines.snapshot("clean")
+    node = plan.nodes[0].name
+    layers = Layers(enclosure.layout.images)
+
+    def chain() -> tuple[str, ...]:
+        with Libvirt(enclosure.libvirt_uri) as connection:
+            return layers.chain(Path(connection.disk(node)).name)
+
+    before = chain()
+    machines.make_anew(node)
+    assert set(machines.states().values()) == {MachineState.RUNNING}
+    (empty,) = chain()
+    assert empty not in before
+    machines.revert("clean")
+    assert chain()[1:] == before[1:]
+    assert empty not in files(enclosure.layout.images), "nobody needs it any more"

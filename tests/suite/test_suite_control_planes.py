@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,14 +15,17 @@ import pytest
 from acceptance import test_control_planes as checks
 from acceptance.conftest import pytest_ignore_collect
 from acceptance.control_planes import (
+    Certificate,
     EtcdSight,
     PlaneSight,
     _balanced,
+    _certificates,
     _of_servers,
     content_hashes,
     endpoint_on_nodes,
     etcd_sight,
     look,
+    of_certificates,
     peers,
     planes_of,
 )
@@ -161,6 +165,55 @@ def test_a_control_plane_where_nothing_answers(several: Inventory) -> None:
     assert sight.etcd == Problem("no connection")
     assert not sight.has_common_address
     assert set(content_hashes(sights, shells)) == set(NAMES)
+
+
+def openssl_said(ends: datetime) -> str:
+    """What a node prints of two ports: one with a certificate, and one where nobody listens."""
+    shown = f"serial=0AB1\nnotAfter={ends:%b} {ends.day:2d} {ends:%H:%M:%S %Y} GMT\n"
+    return f"kube-apiserver, port 6443\n{shown}etcd, port 2379\nCould not read certificate from <stdin>\n"
+
+
+def test_what_openssl_says_of_certificates() -> None:
+    ends = datetime(2036, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert of_certificates(openssl_said(ends)) == {
+        "kube-apiserver, port 6443": Certificate("0AB1", ends),
+        "etcd, port 2379": Problem("it showed no certificate"),
+    }
+
+
+def test_all_ports_are_asked_by_a_real_shell(several: Inventory) -> None:
+    """openssl is there, and the answer is made up."""
+    script = _certificates(several.nodes[0])
+    stand_in = """\
+timeout() { shift; "$@"; }
+openssl() {
+  if [ "$1" = x509 ]; then cat; else echo "serial=0A"; echo "notAfter=Jan  2 03:04:05 2036 GMT"; fi
+}
+"""
+    seen = of_certificates(LocalShell("m1").bash(stand_in + script, BATCH_TIMEOUT))
+    assert [where.partition(" ")[2] for where in seen] == [
+        f"port {port}" for port in (6443, 2379, 2380, 10250, 10257, 10259)
+    ]
+    assert all(isinstance(found, Certificate) for found in seen.values())
+
+
+def test_a_certificate_that_ran_out_is_told_with_where_and_since_when(several: Inventory) -> None:
+    sights = sights_of(member(), member(), member())
+    first = sights["m1"]
+    assert isinstance(first, PlaneSight)
+    now = datetime.now(UTC)
+
+    def check(found: Certificate | Problem) -> None:
+        shown = {**sights, "m1": replace(first, certificates={"etcd, port 2379": found})}
+        checks.test_certificates_in_force(several.nodes[0], shown, ignore)
+
+    check(Certificate("AB", now + timedelta(days=1)))
+    with pytest.raises(
+        AssertionError, match=r"etcd, port 2379 on m1 serves a certificate that ran out at 20"
+    ):
+        check(Certificate("AB", now - timedelta(seconds=40)))
+    with pytest.raises(AssertionError, match=r"on m1: .*it showed no certificate"):
+        check(Problem("it showed no certificate"))
 
 
 def test_right_sights_pass(several: Inventory) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 
 from lab.cluster.credentials import ADMINS
 from lab.cluster.pki import Subject
+from lab.doors.places import Ways
 from lab.drills.asking import Server, trust_of
 from lab.drills.clock import Clock
 from lab.drills.observation import Channels, Row
@@ -27,9 +28,8 @@ from lab.drills.sources import (
 from lab.drills.writer import Writer
 from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
-from lab.nodes.connection import NodeConnection
-from lab.nodes.tunnel import Tunnel
 from lab.operations.context import Lab
+from lab.operations.drills.from_node import FromNode
 from lab.topology.models import LoadBalancer, Tuning
 from lab.topology.plan import LOOPBACK, NodePlan
 from lab.topology.planner import API_PORT
@@ -60,9 +60,8 @@ class Watch:
         client = Subject("kube-etcd-healthcheck-client", (ADMINS,), client=True)
         self._of_cluster = trust_of(secrets.authority, admin)
         self._of_etcd = trust_of(secrets.etcd_authority, client)
-        self._tunnel: Tunnel | None = None
-        self._lab = lab
-        balanced, self._holder = self._balanced()
+        self._from_node: FromNode | None = None
+        balanced, self._holder = self._balanced(lab)
         self._clock = clock
         self._known = dict(self._names())
         self.channels = Channels(
@@ -78,7 +77,7 @@ class Watch:
         self._no_more_writes = threading.Event()
         self._threads = ExitStack()
 
-    def _balanced(self) -> tuple[Server, HolderSource | EachNode]:
+    def _balanced(self, lab: Lab) -> tuple[Server, HolderSource | EachNode]:
         """Where a client finds the API, and who can say who has that address.
 
         With `local-nginx` that is a node's own loopback, so the client's connections are made from a node.
@@ -87,19 +86,16 @@ class Watch:
         if self.plan.load_balancer is not LoadBalancer.LOCAL_NGINX:
             server = self._server(str(api.address), api.port, self._of_cluster)
             return server, HolderSource(self.plan, self._site)
-        self._tunnel = Tunnel(self._connection_to(self.plan.nodes[-1]))
-        return Server(self._tunnel, str(LOOPBACK), api.port, self._of_cluster), EachNode()
-
-    def _connection_to(self, node: NodePlan) -> NodeConnection:
-        """One of its own: those of the lab are busy while a script runs there."""
-        address = str(node.nic_on(self.plan.uplink.name).primary.ip)
-        return NodeConnection(node.name, address, self._lab.key_files, self._site)
+        uplink = self.plan.uplink.name
+        addresses = {node.name: str(node.nic_on(uplink).primary.ip) for node in self.plan.nodes}
+        self._from_node = FromNode(Ways(self._site, addresses, lab.key_files), self.plan.nodes[-1].name)
+        return Server(self._from_node, str(LOOPBACK), api.port, self._of_cluster), EachNode()
 
     def avoid(self, nodes: tuple[NodePlan, ...]) -> None:
         """Let the client be on another node than those, where it is on a node and there is another."""
-        others = [node for node in self.plan.nodes if node not in nodes]
-        if self._tunnel is not None and others and self._tunnel.node != others[-1].name:
-            self._tunnel.change_to(self._connection_to(others[-1]))
+        others = [node.name for node in self.plan.nodes if node not in nodes]
+        if self._from_node is not None and others:
+            self._from_node.node = others[-1]
 
     def __enter__(self) -> Self:
         """Observe from now on."""
@@ -113,8 +109,6 @@ class Watch:
         self._stopped.set()
         self._threads.close()
         self._holder.close()
-        if self._tunnel is not None:
-            self._tunnel.close()
 
     @property
     def rows(self) -> tuple[Row, ...]:
