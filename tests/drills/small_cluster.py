@@ -42,6 +42,8 @@ class SmallCluster:
     """Keys in etcd."""
     leases: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
+    """Whose member etcd has given up."""
 
     def __post_init__(self) -> None:
         first = self.plan.control_planes[0].name
@@ -235,8 +237,21 @@ class _Etcd(_Handler):
             case "/v3/maintenance/status":
                 self._say(200, {"header": header, "leader": leader, "raftTerm": str(cluster.term)})
             case "/v3/cluster/member/list":
-                members = [{"ID": identity, "name": name} for name, identity in ids.items()]
+                members = [
+                    {"ID": identity, "name": name, "peerURLs": [f"https://{name}.invalid:2380"]}
+                    for name, identity in ids.items()
+                    if name not in cluster.removed
+                ]
                 self._say(200, {"header": header, "members": members})
+            case "/v3/cluster/member/remove":
+                gone = next(name for name, each in ids.items() if each == body["ID"])
+                known = gone not in cluster.removed
+                cluster.removed.add(gone)
+                message = {"message": "etcdserver: member not found"}
+                self._say(*((200, {"header": header}) if known else (404, message)))
+            case "/v3/cluster/member/add":
+                cluster.removed.clear()
+                self._say(200, {"header": header})
             case "/v3/maintenance/transfer-leadership":
                 cluster.leader = next(name for name, each in ids.items() if each == body["targetID"])
                 cluster.term += 1

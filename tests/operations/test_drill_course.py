@@ -16,7 +16,7 @@ from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 from lab.cluster.tuning import settings_of
 from lab.drills import observation
 from lab.drills.configured import configured_of
-from lab.drills.drill import Works
+from lab.drills.drill import Found, Works
 from lab.drills.judgement import Held
 from lab.drills.plot import plot_svg
 from lab.drills.registry import drill_named
@@ -61,6 +61,10 @@ class Hands:
         self.after = after
         self.done: list[str] = []
         self.backup: set[str] = set()
+        self.named: tuple[str, ...] = ()
+        """Who still names a control plane that was replaced."""
+        self.over: tuple[str, ...] = ()
+        """What is said of certificates that have run out."""
 
     def power_off(self, node: str) -> None:
         self.cluster.machines_down.add(node)
@@ -68,6 +72,24 @@ class Hands:
 
     def power_on(self, node: str) -> None:
         self.cluster.machines_down.discard(node)
+
+    def replace(self, node: NodePlan) -> Found:
+        self.done.append(f"replace {node.name}")
+        self.power_on(node.name)
+        return Found(self.named, "two nodes")
+
+    def renew(self) -> Found:
+        self.done.append("renew")
+        return Found((), "18 ports")
+
+    def let_expire(self, node: NodePlan) -> None:
+        self.over = (f"kube-apiserver on {node.name} serves a certificate that ran out",)
+
+    def put_back(self, node: NodePlan) -> None:
+        self.over = ()
+
+    def expired(self) -> Found:
+        return Found(self.over, "three nodes")
 
     def on_each(self, nodes: tuple[NodePlan, ...], work: Callable[[NodePlan], Any]) -> dict[str, Any]:
         return in_parallel({node.name: lambda node=node: work(node) for node in nodes})  # type: ignore[misc]
@@ -215,6 +237,44 @@ def test_a_restore_that_restores_nothing_is_told(cluster: SmallCluster) -> None:
     report = run(cluster, "etcd-restore", Forgetful(cluster))
     assert claims(report)["what was written after the backup is gone"] is Held.NO
     assert report.held is Held.NO
+
+
+def test_a_dead_control_plane_is_replaced(cluster: SmallCluster) -> None:
+    hands = Hands(cluster)
+    report = run(cluster, "replace", hands)
+    assert report.held is Held.YES, report_text(report)
+    assert (report.nodes, hands.done) == (("k8s-master1",), ["replace k8s-master1"])
+    assert "no file, object or member of etcd names it (two nodes)" in report_text(report)
+
+
+def test_who_still_names_the_dead_one_is_told(cluster: SmallCluster) -> None:
+    hands = Hands(cluster)
+    hands.named = ("/etc/hosts on k8s-master2",)
+    report = run(cluster, "replace", hands)
+    assert report.held is Held.NO
+    assert "names it (/etc/hosts on k8s-master2)" in report_text(report)
+
+
+def test_certificates_are_renewed(cluster: SmallCluster) -> None:
+    report = run(cluster, "renew-certificates", Hands(cluster))
+    assert report.held is Held.YES, report_text(report)
+    assert claims(report)["every port serves another certificate than before"] is Held.YES
+    assert "what the drill does was seen to happen" not in claims(report)
+
+
+def test_a_certificate_runs_out(cluster: SmallCluster) -> None:
+    report = run(cluster, "expire", Hands(cluster))
+    assert report.held is Held.YES, report_text(report)
+    assert claims(report)["all works again once it was put right"] is Held.YES
+
+
+def test_a_certificate_that_nobody_speaks_of_is_not_passed(cluster: SmallCluster) -> None:
+    class Silent(Hands):
+        def let_expire(self, node: NodePlan) -> None:
+            """Nothing is seen of it."""
+
+    report = run(cluster, "expire", Silent(cluster))
+    assert claims(report)["`lab status` says whose certificate ran out, where, and since when"] is Held.NO
 
 
 def test_a_lost_write_is_told(cluster: SmallCluster) -> None:
