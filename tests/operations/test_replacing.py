@@ -99,6 +99,7 @@ def small(three: Plan, secrets: ClusterSecrets, tmp_path: Path) -> Iterator[Smal
     document = yaml.safe_dump({"kind": "ClusterConfiguration", "apiServer": {"certSANs": names}})
     server.answers[f"GET {CONFIG}"] = 200, {"data": {"ClusterConfiguration": document}}
     server.answers[f"PATCH {CONFIG}"] = 200, {}
+    server.answers["GET /readyz"] = 200, "ok"
     for path in traces.OBJECTS:
         server.answers[f"GET {path}"] = 200, {"items": []}
     settings = settings_of(three.kubernetes, Containerd(), emulated=False, control_planes=3)
@@ -158,6 +159,18 @@ def test_files_name_no_control_plane_that_is_gone_and_know_it_again(small: Small
     assert f"172.31.7.102 {GONE}" in (tmp_path / "etc/hosts").read_text()
 
 
+def test_a_worker_has_no_load_balancer_or_one_of_its_own(small: Small) -> None:
+    five, local = make_plan(load_topology(TOPOLOGIES / "ha-5node.yaml")), ha_5node_with_local_nginx()
+    for plan, unit in ((five, ""), (local, "nginx.service")):
+        cast(Any, small.lab).plan = plan
+        gone, worker = plan.control_planes[1], plan.workers[0]
+        text = rewriting(small.lab, plan.without(gone), worker, (gone,)).text
+        assert ("reload-or-restart" in text) is bool(unit)
+        assert unit in text
+        assert f"{gone.internal_address} " not in text
+        assert f"{gone.internal_address}:6443" not in text
+
+
 @pytest.mark.parametrize(
     "members",
     [("a", "gone", "b"), ("gone", "a"), ("a", "gone"), ("a",)],
@@ -208,7 +221,7 @@ def test_a_control_plane_that_is_off_is_forgotten(small: Small) -> None:
     assert not {GONE, "172.31.7.102"} & set(names)
     again = forget(small.lab, small.gone, SilentProgress().step("forget"))
     assert again is None, "it may be done again, after it was interrupted"
-    know_again(small.lab)
+    know_again(small.lab, SilentProgress().step("know"))
     last = [asked.body for asked in small.server.asked if asked.method == "PATCH"][-1]
     assert "172.31.7.102" in last["data"]["ClusterConfiguration"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +13,13 @@ import pytest
 from lab.cli.tables import show_status
 from lab.cluster.api import ApiError
 from lab.cluster.objects import NodeState, PodState
+from lab.cluster.served import NotSeen, Port, Served
 from lab.cluster.unheeded import PODS, POLICIES
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import SilentProgress
 from lab.machines.machines import MachineState
 from lab.nodes.connection import Result, Script
+from lab.operations import certificates
 from lab.operations.context import Lab
 from lab.operations.starvation import USUAL_SECONDS
 from lab.operations.status import API_LIMIT, LabStatus, status_of
@@ -108,6 +111,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabFolder:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def served(monkeypatch: pytest.MonkeyPatch) -> dict[Port, Served | NotSeen]:
+    """What the ports of the nodes serve."""
+    sights: dict[Port, Served | NotSeen] = {}
+    monkeypatch.setattr(certificates, "seen_from_host", lambda site, nodes: sights)
+    return sights
+
+
 @pytest.fixture
 def in_macvlan(plan: Plan) -> Plan:
     return plan.in_mode(ModeChoice("macvlan"))
@@ -151,6 +162,19 @@ def test_an_api_server_that_is_silent_is_asked_once_and_not_for_long(
     refused, silent = status.problems
     assert refused == "list the nodes: no answer"
     assert silent.startswith("the machine of k8s-node2 runs, its sshd does not answer")
+
+
+def test_a_certificate_that_ran_out_is_named_whether_the_api_answers_or_not(
+    folder: LabFolder, in_macvlan: Plan, served: dict[Port, Served | NotSeen]
+) -> None:
+    began, ended = (datetime.now(UTC) - timedelta(days=days) for days in (365, 4))
+    address = in_macvlan.first_control_plane.internal_address
+    served[Port(NAMES[0], 6443, "kube-apiserver", address)] = Served("AB", began, ended)
+    served[Port(NAMES[0], 2379, "etcd", address)] = NotSeen("refused")
+    for api in (StandInApi(*map(node, NAMES)), StandInApi()):
+        (said,) = [each for each in seen(folder, in_macvlan, api).problems if "certificate" in each]
+        assert said.startswith("kube-apiserver on k8s-master1 serves a certificate on port 6443 that ran out")
+        assert f"{ended:%Y-%m-%d %H:%M:%S} UTC, 4 days ago (serial AB); `lab certificates renew`" in said
 
 
 def test_where_all_was_seen_to_be_well_no_problem_is_looked_for(folder: LabFolder, in_macvlan: Plan) -> None:

@@ -18,11 +18,14 @@ from lab.cluster.configuration import LAB
 from lab.cluster.credentials import api_server_addresses, api_server_names
 from lab.cluster.kubeadm import CONFIGURATION, STATIC_PODS
 from lab.cluster.programs import ETCD, FUNCTIONS, after_change
+from lab.cluster.readiness import wait_serving
 from lab.cluster.tuning import Part
 from lab.foundation.progress import StepContext
+from lab.foundation.wait import Deadline
 from lab.nodes.connection import Script
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.prepare import hosts_file
+from lab.operations.cluster_steps import SERVING_LIMIT
 from lab.operations.context import Lab
 from lab.operations.etcd_members import EtcdMember, EtcdMembers, peer_url
 from lab.topology.plan import NodePlan, Plan
@@ -54,14 +57,16 @@ def forget(lab: Lab, gone: NodePlan, at: StepContext) -> EtcdMember | None:
         at.doing(f"etcd on {node.name}")
         lab.nodes[node.name].run(_other_members(lab, node, gone), timeout=RESTART_SECONDS)
     at.doing("its objects")
+    wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
     _tell_kubeadm(lab, rest)
     for path in _objects(lab, gone):
         lab.api.delete(path, query=[("gracePeriodSeconds", "0")])
     return member
 
 
-def know_again(lab: Lab) -> None:
+def know_again(lab: Lab, at: StepContext) -> None:
     """Let all files be as the plan says; etcd's first members are of no use any more."""
+    wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
     lab.nodes.on_each(lab.plan.nodes, lambda node: _rewrite(lab, lab.plan, node, lab.plan.control_planes))
     _tell_kubeadm(lab, lab.plan)
 
@@ -74,11 +79,10 @@ def _rewrite(lab: Lab, plan: Plan, node: NodePlan, about: Sequence[NodePlan]) ->
 def rewriting(lab: Lab, plan: Plan, node: NodePlan, about: Sequence[NodePlan]) -> Script:
     """kubeadm's own file, which nobody reads any more, only loses what is not in the plan."""
     balances = node in balancing_nodes(lab.plan)
-    named = {file.path for file in balancer_files(lab.plan, node, lab.tuning) if _names(file, about)}
-    files = [
-        NodeFile("/etc/hosts", hosts_file(plan)),
-        *(file for file in balancer_files(plan, node, lab.tuning) if balances and file.path in named),
-    ]
+    files = [NodeFile("/etc/hosts", hosts_file(plan))]
+    if balances:
+        named = {file.path for file in balancer_files(lab.plan, node, lab.tuning) if _names(file, about)}
+        files += [file for file in balancer_files(plan, node, lab.tuning) if file.path in named]
     assert lab.plan.load_balancer is not None
     unit = UNITS[lab.plan.load_balancer][0]
     lost = [each for each in about if each not in plan.nodes]

@@ -79,8 +79,8 @@ def replace_control_plane(lab: Lab, node: NodePlan) -> Traces:
         make_machine(lab, node, at)
     with lab.progress.step(f"{node.name} joins") as at:
         join(lab, node, at)
-    with lab.progress.step(f"all know {node.name}"):
-        know_again(lab)
+    with lab.progress.step(f"all know {node.name}") as at:
+        know_again(lab, at)
     run_steps(lab, AFTER_JOINING)
     return traces
 
