@@ -17,6 +17,8 @@ from lab.cluster.binaries.control_plane import (
     PEER_PORT,
     SCHEDULER_PORT,
 )
+from lab.cluster.client_certificate import show
+from lab.cluster.pki import KeyPair, Subject, issue
 from lab.cluster.tuning import Part
 from lab.foundation.errors import LabError
 from lab.host.site import Site
@@ -74,18 +76,27 @@ def ports_of(plan: Plan) -> tuple[Port, ...]:
     return tuple(port for node in plan.nodes for port in (*_own_ports(node), *_loopback_ports(node)))
 
 
-def seen_from_host(site: Site, nodes: Iterable[NodePlan], seconds: float = HANDSHAKE_SECONDS) -> Sights:
-    """What ports on the nodes' own addresses serve, all asked at once, without a program on the nodes."""
+def seen_from_host(
+    site: Site, nodes: Iterable[NodePlan], etcd_authority: KeyPair, seconds: float = HANDSHAKE_SECONDS
+) -> Sights:
+    """What ports on the nodes' own addresses serve, all asked at once, without a program on the nodes.
+
+    etcd ends a handshake in which no certificate of its authority is shown; that of the others is not needed.
+    """
     ports = [port for node in nodes for port in _own_ports(node)]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    show(context, issue(etcd_authority, Subject("lab", client=True)))
     with ThreadPoolExecutor(max(1, len(ports))) as pool:
-        return dict(zip(ports, pool.map(lambda port: _handshake(site, port, seconds), ports), strict=True))
+        sights = pool.map(lambda port: _handshake(site, port, context, seconds), ports)
+        return dict(zip(ports, sights, strict=True))
 
 
-def seen_everywhere(nodes: Nodes) -> Sights:
+def seen_everywhere(nodes: Nodes, etcd_authority: KeyPair) -> Sights:
     """What all ports serve, those on the nodes' loopback too. Raises LabError when a node does not answer."""
     plan = nodes.plan
     by_node = nodes.on_each(plan.control_planes, lambda node: _on_loopback(nodes, node))
-    sights = {**seen_from_host(nodes.site, plan.nodes)}
+    sights = {**seen_from_host(nodes.site, plan.nodes, etcd_authority)}
     for found in by_node.values():
         sights.update(found)
     return {port: sights[port] for port in ports_of(plan)}
@@ -121,10 +132,8 @@ def _loopback_ports(node: NodePlan) -> Sequence[Port]:
     return [Port(node.name, number, str(program), LOOPBACK) for number, program in numbers.items()]
 
 
-def _handshake(site: Site, port: Port, seconds: float) -> Served | NotSeen:
-    """Nothing is verified, and no client's certificate shown: etcd ends the connection only after it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def _handshake(site: Site, port: Port, context: ssl.SSLContext, seconds: float) -> Served | NotSeen:
+    """Nothing that the server shows is verified."""
     try:
         with site.connect(str(port.address), port.number, seconds) as plain:
             plain.settimeout(seconds)

@@ -6,12 +6,11 @@ import http.client
 import json
 import socket
 import ssl
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
+from lab.cluster.client_certificate import show
 from lab.cluster.pki import KeyPair, Subject, issue
 from lab.drills.sampler import NotAskedError, SilentError
 from lab.foundation.errors import LabError
@@ -121,10 +120,6 @@ class _Connection(http.client.HTTPSConnection):
 
 def trust_of(authority: KeyPair, subject: Subject) -> ssl.SSLContext:
     """For connections to servers with certificates of that authority, as the subject."""
-    pair = issue(authority, subject)
     context = ssl.create_default_context(cadata=authority.certificate)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "client.pem"  # in a folder that is this user's alone
-        path.write_text(pair.certificate + pair.key)
-        context.load_cert_chain(path)
+    show(context, issue(authority, subject))
     return context

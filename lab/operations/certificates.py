@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from lab.cluster.renewal import renewal_script
 from lab.cluster.served import NotSeen, Served, Sights, seen_everywhere, seen_from_host, what_ran_out
 from lab.foundation.paths import LabFolder
 from lab.foundation.progress import Progress, SilentProgress
+from lab.foundation.wait import Deadline, NotYetError, TimedOutError, wait_for
 from lab.operations.context import Lab
 from lab.operations.exercises.during_exercise import refuse_during_exercise
 from lab.state.records import locked
@@ -18,6 +20,8 @@ from lab.topology.plan import NodePlan
 
 RENEWAL_SECONDS = 1800.0
 """For one node: four programs are started again, each waited for."""
+SERVING_SECONDS = 120.0
+"""Until a program that says that it is well shows a certificate."""
 CURE = "`lab certificates renew` makes new ones"
 
 
@@ -69,7 +73,7 @@ def certificate_rows(folder: LabFolder) -> tuple[CertificateRow, ...]:
     refuse_during_exercise(folder, "say what is wrong")
     lab = Lab.open(folder, SilentProgress())
     lab.require_up()
-    return _rows(seen_everywhere(lab.nodes), datetime.now(UTC))
+    return _rows(_seen_everywhere(lab), datetime.now(UTC))
 
 
 def renew_certificates(folder: LabFolder, progress: Progress) -> Renewal:
@@ -87,7 +91,7 @@ def renew_certificates(folder: LabFolder, progress: Progress) -> Renewal:
 
 def renew(lab: Lab) -> Renewal:
     """The same for a lab that is open and was looked at."""
-    before = seen_everywhere(lab.nodes)
+    before = _seen_everywhere(lab)
     workers = tuple(node for node in lab.plan.nodes if not hosts_control_plane(node))
     of = lab.installation
 
@@ -100,13 +104,33 @@ def renew(lab: Lab) -> Renewal:
     if workers:
         with lab.progress.step("certificates of the workers"):
             lab.nodes.on_each(workers, on)
-    return Renewal(before, seen_everywhere(lab.nodes))
+    return Renewal(before, _seen_once_all_serve(lab))
 
 
 def expired_certificates(lab: Lab, nodes: Sequence[NodePlan]) -> tuple[str, ...]:
     """A line for each certificate that these nodes serve on their own addresses and that has run out."""
-    sights = seen_from_host(lab.site, nodes)
+    sights = seen_from_host(lab.site, nodes, lab.secrets.etcd_authority)
     return tuple(f"{said}; {CURE}" for said in what_ran_out(sights, datetime.now(UTC)))
+
+
+def _seen_everywhere(lab: Lab) -> Sights:
+    return seen_everywhere(lab.nodes, lab.secrets.etcd_authority)
+
+
+def _seen_once_all_serve(lab: Lab) -> Sights:
+    """kubelet says that it is well before it listens for the API server."""
+    sights: Sights = {}
+
+    def all_serve() -> None:
+        nonlocal sights
+        sights = _seen_everywhere(lab)
+        silent = [f"{port}: {sight.reason}" for port, sight in sights.items() if isinstance(sight, NotSeen)]
+        if silent:
+            raise NotYetError("; ".join(silent))
+
+    with suppress(TimedOutError):
+        wait_for(all_serve, what="all ports serve", deadline=Deadline(SERVING_SECONDS))
+    return sights
 
 
 def _rows(sights: Sights, now: datetime) -> tuple[CertificateRow, ...]:

@@ -13,7 +13,7 @@ from lab.cluster.binaries.settings import for_units
 from lab.cluster.binaries.work import Installation
 from lab.cluster.kubeadm import Membership
 from lab.cluster.pod_blocks import with_pod_blocks
-from lab.cluster.secrets import load_or_make_secrets
+from lab.cluster.secrets import ClusterSecrets, load_or_make_secrets
 from lab.cluster.tuning import Settings, settings_of, tuning_of
 from lab.doors.lan import RealLan
 from lab.doors.outside import WayOut
@@ -290,8 +290,13 @@ class Lab:
         return NodeNeeds(self.runtime, self.record.images)
 
     @cached_property
+    def secrets(self) -> ClusterSecrets:
+        """Those of its cluster, which are made when it has none yet."""
+        return load_or_make_secrets(self.folder.secrets)
+
+    @cached_property
     def membership(self) -> Membership:
-        return Membership(self.runtime, load_or_make_secrets(self.folder.secrets), self.settings)
+        return Membership(self.runtime, self.secrets, self.settings)
 
     @property
     def installation(self) -> Installation:

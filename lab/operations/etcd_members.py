@@ -42,7 +42,7 @@ class EtcdMembers:
 
     def __init__(self, lab: Lab) -> None:
         client = Subject("kube-etcd-healthcheck-client", (ADMINS,), client=True)
-        self._trust = trust_of(lab.membership.secrets.etcd_authority, client)
+        self._trust = trust_of(lab.secrets.etcd_authority, client)
         self._site = lab.site
 
     def said_by(self, node: NodePlan) -> tuple[EtcdMember, ...]:

@@ -47,6 +47,8 @@ def serving(folder: Path, shown: KeyPair) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "pair.pem")
     context.verify_mode = ssl.CERT_REQUIRED
+    # As etcd: the client's certificate is a part of the handshake, and not of what comes after it.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(folder / "ca.pem")
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -89,10 +91,10 @@ def test_a_control_plane_has_six_ports_and_a_worker_one(plan: Plan) -> None:
     assert numbers["k8s-node1"] == [10250]
 
 
-def test_what_a_port_serves_is_seen_without_a_certificate_of_ones_own(plan: Plan, tmp_path: Path) -> None:
+def test_what_a_port_serves_is_seen_though_it_wants_to_know_who_asks(plan: Plan, tmp_path: Path) -> None:
     shown = pair()
     with serving(tmp_path, shown) as port:
-        seen = seen_from_host(Led({2379: port}), (plan.first_control_plane,), 5.0)
+        seen = seen_from_host(Led({2379: port}), (plan.first_control_plane,), AUTHORITY, 5.0)
     by_number = {port.number: sight for port, sight in seen.items()}
     assert by_number[2379] == served_of(shown.certificate)
     assert isinstance(by_number[6443], NotSeen)
@@ -125,7 +127,7 @@ def test_on_loopback_the_node_is_asked(plan: Plan, tmp_path: Path, monkeypatch: 
             )
 
         nodes = cast(Nodes, Stand(plan=plan, site=Led({}), on_each=on_each))
-        seen = {port.number: sight for port, sight in seen_everywhere(nodes).items()}
+        seen = {port.number: sight for port, sight in seen_everywhere(nodes, AUTHORITY).items()}
     assert (seen[one], seen[two]) == (served_of(first.certificate), served_of(second.certificate))
 
 

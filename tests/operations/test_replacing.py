@@ -110,6 +110,7 @@ def small(three: Plan, secrets: ClusterSecrets, tmp_path: Path) -> Iterator[Smal
         nodes=nodes,
         site=SmallSite(cluster),
         membership=membership,
+        secrets=secrets,
         installation=Installation(three, membership, ()),
         record=SimpleNamespace(images=()),
         progress=SilentProgress(),

@@ -115,7 +115,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabFolder:
 def served(monkeypatch: pytest.MonkeyPatch) -> dict[Port, Served | NotSeen]:
     """What the ports of the nodes serve."""
     sights: dict[Port, Served | NotSeen] = {}
-    monkeypatch.setattr(certificates, "seen_from_host", lambda site, nodes: sights)
+    monkeypatch.setattr(certificates, "seen_from_host", lambda site, nodes, authority: sights)
     return sights
 
 

@@ -38,7 +38,7 @@ class LabWorks:
 
     def let_expire(self, node: NodePlan) -> None:
         ends = datetime.now(UTC) + ENDS_AFTER
-        pair = api_server_certificate(self._lab.plan, self._lab.membership.secrets, ends=ends)
+        pair = api_server_certificate(self._lab.plan, self._lab.secrets, ends=ends)
         self._serve(node, pair)
 
         def over() -> None:
@@ -48,7 +48,7 @@ class LabWorks:
         wait_for(over, what="the certificate runs out", deadline=Deadline(2 * ENDS_AFTER.total_seconds()))
 
     def put_back(self, node: NodePlan) -> None:
-        self._serve(node, api_server_certificate(self._lab.plan, self._lab.membership.secrets))
+        self._serve(node, api_server_certificate(self._lab.plan, self._lab.secrets))
 
     def expired(self) -> Found:
         nodes = self._lab.plan.nodes
@@ -64,7 +64,7 @@ class LabWorks:
         wanted = served_of(pair.certificate)
 
         def served() -> None:
-            sights = seen_from_host(self._lab.site, (node,))
+            sights = seen_from_host(self._lab.site, (node,), self._lab.secrets.etcd_authority)
             if not any(port.number == API_PORT and seen == wanted for port, seen in sights.items()):
                 raise NotYetError(f"the API server on {node.name} still serves the one that it had")
 
