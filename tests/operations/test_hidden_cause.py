@@ -44,6 +44,9 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ("bench",),
     ("drill", "run", "power-off"),
     ("drill", "undo"),
+    ("node", "replace", "k8s-master1"),
+    ("certificates", "list"),
+    ("certificates", "renew"),
 )
 SHOWN: tuple[tuple[str, ...], ...] = (
     ("status",),
