@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,6 @@ def small(three: Plan, secrets: ClusterSecrets, tmp_path: Path) -> Iterator[Smal
     document = yaml.safe_dump({"kind": "ClusterConfiguration", "apiServer": {"certSANs": names}})
     server.answers[f"GET {CONFIG}"] = 200, {"data": {"ClusterConfiguration": document}}
     server.answers[f"PATCH {CONFIG}"] = 200, {}
-    server.answers["GET /readyz"] = 200, "ok"
     for path in traces.OBJECTS:
         server.answers[f"GET {path}"] = 200, {"items": []}
     settings = settings_of(three.kubernetes, Containerd(), emulated=False, control_planes=3)
@@ -222,6 +222,9 @@ def test_a_control_plane_that_is_off_is_forgotten(small: Small) -> None:
     assert not {GONE, "172.31.7.102"} & set(names)
     again = forget(small.lab, small.gone, SilentProgress().step("forget"))
     assert again is None, "it may be done again, after it was interrupted"
+    small.server.answers[f"GET {CONFIG}"] = 503, {"message": "etcd has no leader"}
+    answer = 200, {"data": {"ClusterConfiguration": said["data"]["ClusterConfiguration"]}}
+    threading.Timer(0.2, lambda: small.server.answers.update({f"GET {CONFIG}": answer})).start()
     know_again(small.lab, SilentProgress().step("know"))
     last = [asked.body for asked in small.server.asked if asked.method == "PATCH"][-1]
     assert "172.31.7.102" in last["data"]["ClusterConfiguration"]

@@ -7,10 +7,11 @@ Certificates go on bearing its address and name, which are those of the machine 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import yaml
 
+from lab.cluster.api import ApiError
 from lab.cluster.balancer import UNITS, balancer_files, balancing_nodes
 from lab.cluster.binaries.control_plane import etcd_unit
 from lab.cluster.binaries.work import Installation
@@ -18,10 +19,9 @@ from lab.cluster.configuration import LAB
 from lab.cluster.credentials import api_server_addresses, api_server_names
 from lab.cluster.kubeadm import CONFIGURATION, STATIC_PODS
 from lab.cluster.programs import ETCD, FUNCTIONS, after_change
-from lab.cluster.readiness import wait_serving
 from lab.cluster.tuning import Part
 from lab.foundation.progress import StepContext
-from lab.foundation.wait import Deadline
+from lab.foundation.wait import Deadline, wait_for
 from lab.nodes.connection import Script
 from lab.nodes.files import NodeFile, write_files
 from lab.nodes.prepare import hosts_file
@@ -57,18 +57,20 @@ def forget(lab: Lab, gone: NodePlan, at: StepContext) -> EtcdMember | None:
         at.doing(f"etcd on {node.name}")
         lab.nodes[node.name].run(_other_members(lab, node, gone), timeout=RESTART_SECONDS)
     at.doing("its objects")
-    wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
-    _tell_kubeadm(lab, rest)
-    for path in _objects(lab, gone):
-        lab.api.delete(path, query=[("gracePeriodSeconds", "0")])
+    _patiently("kubeadm knows who is left", at, lambda: _tell_kubeadm(lab, rest))
+    _patiently(f"the objects of {gone.name} are gone", at, lambda: _delete_objects(lab, gone))
     return member
 
 
 def know_again(lab: Lab, at: StepContext) -> None:
     """Let all files be as the plan says; etcd's first members are of no use any more."""
-    wait_serving(lab.api, at, Deadline(SERVING_LIMIT))
     lab.nodes.on_each(lab.plan.nodes, lambda node: _rewrite(lab, lab.plan, node, lab.plan.control_planes))
-    _tell_kubeadm(lab, lab.plan)
+    _patiently("kubeadm knows all", at, lambda: _tell_kubeadm(lab, lab.plan))
+
+
+def _patiently(what: str, at: StepContext, change: Callable[[], None]) -> None:
+    """The API is away for a while when etcd is started anew, and its address may move to who has come."""
+    wait_for(change, what=what, deadline=Deadline(SERVING_LIMIT), retry_on=(ApiError,), on_wait=at.doing)
 
 
 def _rewrite(lab: Lab, plan: Plan, node: NodePlan, about: Sequence[NodePlan]) -> None:
@@ -127,6 +129,11 @@ def _tell_kubeadm(lab: Lab, plan: Plan) -> None:
     found["apiServer"]["certSANs"] = [*api_server_names(plan), *map(str, api_server_addresses(plan))]
     text = yaml.safe_dump(found, sort_keys=False, width=10_000)
     lab.api.merge(KUBEADM_CONFIG, {"data": {key: text}})
+
+
+def _delete_objects(lab: Lab, gone: NodePlan) -> None:
+    for path in _objects(lab, gone):
+        lab.api.delete(path, query=[("gracePeriodSeconds", "0")])
 
 
 def _objects(lab: Lab, gone: NodePlan) -> Sequence[str]:
