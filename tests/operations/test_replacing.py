@@ -203,6 +203,9 @@ def test_etcd_is_started_anew_only_where_its_file_named_the_member(
 def test_a_control_plane_that_is_off_is_forgotten(small: Small) -> None:
     pod = {"metadata": {"namespace": "kube-system", "name": f"etcd-{GONE}"}}
     small.server.answers["GET /api/v1/pods"] = 200, {"items": [pod]}
+    leases = "/apis/coordination.k8s.io/v1/namespaces"
+    lease = {"metadata": {"namespace": "kube-system", "name": "apiserver-of-it"}}
+    small.server.answers[f"GET {leases}/kube-system/leases"] = 200, {"items": [lease]}
     small.cluster.machines_down.add(GONE)
     member = forget(small.lab, small.gone, SilentProgress().step("forget"))
     assert member is not None
@@ -212,7 +215,8 @@ def test_a_control_plane_that_is_off_is_forgotten(small: Small) -> None:
     deleted = {asked.path: asked.query for asked in small.server.asked if asked.method == "DELETE"}
     assert set(deleted) == {
         f"/api/v1/nodes/{GONE}",
-        f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{GONE}",
+        f"{leases}/kube-node-lease/leases/{GONE}",
+        f"{leases}/kube-system/leases/apiserver-of-it",
         f"/api/v1/namespaces/kube-system/pods/etcd-{GONE}",
     }
     assert all(query == {"gracePeriodSeconds": ["0"]} for query in deleted.values())

@@ -137,11 +137,24 @@ def _delete_objects(lab: Lab, gone: NodePlan) -> None:
 
 
 def _objects(lab: Lab, gone: NodePlan) -> Sequence[str]:
-    """Paths of what would go by itself, only later: the node's own objects, and the pods that were on it."""
-    query = [("fieldSelector", f"spec.nodeName={gone.name}")]
-    pods = json.loads(lab.api.text("/api/v1/pods", query=query))["items"]
-    of_pods = [
-        f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}" for pod in pods
+    """Paths of what would go by itself, only later: the node's own objects, and the pods that were on it.
+
+    Since v1.26 an API server has a lease, which is kept for an hour after its last renewal.
+    """
+    pods = _listed(lab, "/api/v1/pods", ("fieldSelector", f"spec.nodeName={gone.name}"))
+    leases = "/apis/coordination.k8s.io/v1/namespaces"
+    of_server = _listed(
+        lab, f"{leases}/kube-system/leases", ("labelSelector", f"kubernetes.io/hostname={gone.name}")
+    )
+    return [
+        f"/api/v1/nodes/{gone.name}",
+        f"{leases}/kube-node-lease/leases/{gone.name}",
+        *(f"{leases}/kube-system/leases/{name}" for _, name in of_server),
+        *(f"/api/v1/namespaces/{namespace}/pods/{name}" for namespace, name in pods),
     ]
-    lease = f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{gone.name}"
-    return [f"/api/v1/nodes/{gone.name}", lease, *of_pods]
+
+
+def _listed(lab: Lab, path: str, selector: tuple[str, str]) -> Sequence[tuple[str, str]]:
+    """Namespaces and names."""
+    found = json.loads(lab.api.text(path, query=[selector]))["items"]
+    return [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found]
