@@ -11,14 +11,13 @@ from lab.cluster.pki import Subject
 from lab.drills.asking import Server, trust_of
 from lab.drills.sampler import NotAskedError, RefusedError, SilentError
 from lab.drills.sources import ETCD_PORT, EtcdSource
-from lab.foundation.errors import LabError
 from lab.foundation.wait import Deadline, NotYetError, wait_for
 from lab.operations.context import Lab
 from lab.topology.plan import NodePlan
 
 ANSWER_SECONDS = 20.0
 CHANGE_SECONDS = 180.0
-"""Until etcd has taken a change of its members: it takes none within five seconds after it lost one."""
+"""Until etcd has said who its members are, or taken a change: none within five seconds after it lost one."""
 CHANGED_ALREADY = ("member not found", "Peer URLs already exists")
 """What etcd says of a change that it has taken, when the answer was lost: api/v3rpc/rpctypes/error.go."""
 UNABLE = (RefusedError, SilentError, NotAskedError)
@@ -46,13 +45,13 @@ class EtcdMembers:
         self._site = lab.site
 
     def said_by(self, node: NodePlan) -> tuple[EtcdMember, ...]:
-        """All members, as the one on that node says. Raises LabError when it does not."""
-        try:
-            found = self._source(node).post("cluster/member/list", {})
-        except UNABLE as error:
-            raise LabError(
-                f"etcd on {node.name} does not say who its members are", details=str(error)
-            ) from error
+        """All members, as the one on that node says. Raises TimedOutError when it does not for a while."""
+        found = wait_for(
+            lambda: self._source(node).post("cluster/member/list", {}),
+            what=f"etcd on {node.name} says who its members are",
+            deadline=Deadline(CHANGE_SECONDS),
+            retry_on=UNABLE,
+        )
         return tuple(
             EtcdMember(str(each["ID"]), str(each.get("name", "")), tuple(each.get("peerURLs", ())))
             for each in found.get("members", ())
