@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from acceptance import not_judged
+from acceptance import not_judged, unknown_mode
 from acceptance.cluster import Api
 from acceptance.control_planes import planes_of
 from acceptance.diagnosis import Topic
 from acceptance.evidence import AfterReboot, Evidence
-from acceptance.expectations import Expectations, Way, load_expectations, read_expectations
+from acceptance.expectations import UNKNOWN, Expectations, Way, load_expectations, read_expectations
 from acceptance.inventory import Inventory, read_inventory
 from acceptance.investigation import Investigation
 from acceptance.loss import loss_pairs
@@ -55,7 +55,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--kubeconfig", dest="lab_kubeconfig", type=Path, metavar="FILE", help="in place of the inventory's"
     )
-    group.addoption("--mode", dest="lab_mode", metavar="MODE", help="judge by the expectations of this mode")
+    group.addoption(
+        "--mode",
+        dest="lab_mode",
+        metavar="MODE",
+        help=f"judge by the expectations of this mode; {UNKNOWN}: find out what is there, and judge nothing",
+    )
+    group.addoption(
+        "--found",
+        dest="lab_found",
+        type=Path,
+        metavar="FILE",
+        help=f"with --mode {UNKNOWN}: write what was found into this file, as JSON",
+    )
     group.addoption(
         "--expect",
         dest="lab_expect",
@@ -101,6 +113,8 @@ def pytest_configure(config: pytest.Config) -> None:
             name=os.environ.get("LAB_NAME"),
         )
         expected: Path | None = config.getoption("lab_expect", None)
+        if expected is not None and inventory.mode == UNKNOWN:
+            raise SuiteError(f"--expect and --mode {UNKNOWN} exclude each other: the latter expects nothing")
         config.stash[_EXPECTATIONS] = (
             load_expectations(inventory.mode, inventory.conditions)
             if expected is None
@@ -114,13 +128,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     config.stash[_INVENTORY] = inventory
     config.pluginmanager.register(not_judged)
+    if inventory.mode == UNKNOWN:
+        config.pluginmanager.register(unknown_mode)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs a reboot comes last, or not at all; with --brief nothing that takes minutes."""
     inventory = config.stash.get(_INVENTORY, None)
-    if inventory is None:
+    if inventory is None or inventory.mode == UNKNOWN:
         return
     if config.getoption("lab_brief"):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("life")])
@@ -152,10 +168,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """What several control planes must be like is asked only where there are several."""
+    """What several control planes must be like is asked only where there are several.
+
+    What there is, only where nothing is known.
+    """
     inventory = config.stash.get(_INVENTORY, None)
     alone = inventory is not None and not planes_of(inventory)
-    return True if alone and collection_path.name == OF_SEVERAL else None
+    known = inventory is not None and inventory.mode != UNKNOWN
+    left_out = {*([OF_SEVERAL] if alone else []), *([unknown_mode.CHECKS] if known else [])}
+    return True if collection_path.name in left_out else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -234,7 +255,8 @@ def investigation(
     patience: Patience,
 ) -> Iterator[Investigation]:
     """Looks at the lab, and removes at the end what it put there."""
-    tell, brief = _teller(pytestconfig), bool(pytestconfig.getoption("lab_brief"))
+    tell = _teller(pytestconfig)
+    brief = bool(pytestconfig.getoption("lab_brief")) or inventory.mode == UNKNOWN
     investigation = Investigation(inventory, expectations, ssh, patience, tell, brief=brief)
     try:
         yield investigation
@@ -304,7 +326,7 @@ def _teller(config: pytest.Config) -> Callable[[str], None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     evidence = config.stash.get(_EVIDENCE, None)
-    if evidence is None:
+    if evidence is None or evidence.inventory.mode == UNKNOWN:
         return
     terminalreporter.section(f"reachability in mode {evidence.inventory.mode} (source address seen)")
     terminalreporter.write_line(matrix_table(evidence))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from acceptance.diagnosis import Finding, Subject, Topic, findings
 from acceptance.evidence import Evidence, placed_pods
+from acceptance.expectations import UNKNOWN
 from acceptance.inventory import Node
 from acceptance.node_facts import NodeFacts
 from acceptance.problems import Problem
@@ -15,7 +16,12 @@ SET_RIGHT = (Topic.FORWARDING, Topic.REVERSE_PATH)
 
 
 def findings_of(evidence: Evidence) -> dict[str, tuple[Finding, ...]]:
-    """What is wrong on each node that could be asked, and what was before pods were started on it."""
+    """What is wrong on each node that could be asked, and what was before pods were started on it.
+
+    Nothing, where nothing is known of the pod network.
+    """
+    if evidence.expectations.mode == UNKNOWN:
+        return {}
     return {
         node.name: _with_first_look(findings(_subject(evidence, node, facts)), node, evidence)
         for node in evidence.inventory.nodes

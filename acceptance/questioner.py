@@ -36,6 +36,7 @@ from acceptance.rounds import RoundLimits
 from acceptance.shell import Command, LocalShell, SshConnections
 from acceptance.transfer import Transfer, read_transfer, receive_command, send_command
 from acceptance.wanted import Wanted, by_sender, everything, silent_as_expected, unsettled
+from acceptance.watched import watched_device, with_seen_mtu
 from acceptance.wire import WireSight, read_sight, wire_command
 
 Ask = Callable[..., Round]
@@ -90,6 +91,7 @@ class Questioner:
 
     def watch_the_wire(self, evidence: Evidence) -> Evidence:
         """Let a pod of each group on every node ping those of the other nodes; see what passes the NIC."""
+        evidence = with_seen_mtu(evidence)
         wire = {
             (node, of_group.group): sight
             for of_group in evidence.expectations.groups
@@ -112,9 +114,11 @@ class Questioner:
             others = {node: address for node, address in pods.items() if node != machine.name}
             if vantage is None or not others:
                 continue
-            nic = self._inventory.nic(self._inventory.node(machine.name), "underlay")
-            if nic is not None:
-                commands[machine.name] = wire_command(nic.device, vantage.enter, others, of_group.pods.mtu)
+            assert of_group.wire is not None, "only such groups are watched"
+            node = self._inventory.node(machine.name)
+            device = watched_device(evidence, node, of_group.wire, others.values())
+            if device is not None:
+                commands[machine.name] = wire_command(device, vantage.enter, others, of_group.pods.mtu)
         return {
             node: output if isinstance(output, Problem) else read_sight(output)
             for node, output in run_on_each(machines, commands).items()

@@ -16,7 +16,8 @@ from lab.operations.testing import exit_status, run_acceptance
     "--mode",
     "modes",
     metavar="M[,N]",
-    help="Rebuild the lab in each of these modes; what you made is kept in the save point `undo`.",
+    help="Rebuild the lab in each of these modes; what you made is kept in the save point `undo`. "
+    "`unknown`: leave it as it is, find out what pod network is there, and judge nothing.",
 )
 @click.option("--all-modes", is_flag=True, help="Rebuild the lab in each mode that it can run.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
@@ -34,6 +35,7 @@ def test(
     Example: lab test --mode macvlan,flannel-vxlan
     Example: lab test --mode macvlan:host_shim=false
     Example: lab test --all-modes
+    Example: lab test --mode unknown
     Example: lab test -- -k matrix -x
     """
     if modes and all_modes:

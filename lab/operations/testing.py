@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.foundation.errors import LabError
+from lab.foundation.errors import LabError, WrongUseError
 from lab.foundation.files import give_to_caller, make_callers_folder, write_report
+from lab.foundation.language import marked
 from lab.foundation.paths import LabFolder, shipped
 from lab.foundation.process import run_with_terminal
 from lab.foundation.progress import ConsoleProgress, SilentProgress, seconds_text
@@ -25,6 +26,9 @@ from lab.topology.mode_choice import ModeChoice
 NOT_JUDGED = 6
 """Exit status of the suite on a cluster that was too slow to be judged: acceptance/not_judged.py."""
 SUITE = shipped("acceptance")
+UNKNOWN = ModeChoice("unknown")
+"""In place of a mode: the suite finds out what is there, and judges nothing."""
+UNKNOWN_SUMMARY = marked("whatever pod network is there, without expectations")
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,18 @@ def run_acceptance(
 ) -> tuple[SuiteRun, ...]:
     """Run the suite in each of the modes; with none, in the mode that the lab has.
 
-    The lab is rebuilt in a mode unless that is the only one and it came up in it. The JUnit XML of each
-    mode lands in the folder `reports` of the current directory, and the page with all modes so far.
+    The lab is rebuilt in a mode unless that is the only one and it came up in it; for UNKNOWN, which can only
+    be asked for alone, it is left as it is. The JUnit XML of each mode lands in the folder `reports` of the
+    current directory, and the page with all modes so far.
     Without `discard`, what users have made is told and kept before the first rebuild. Raises WrongUseError
     for a mode that there is not, and during an exercise; LabError when what was made cannot be kept.
     """
     refuse_during_exercise(folder, "name the causes")
     wanted = [ModeChoice.parse(mode) for mode in modes]
-    for choice in wanted:
-        mode_named(choice.name)
+    _check(wanted)
     lab = Lab.open(folder, SilentProgress())
     present = lab.plan.choice
-    as_it_is = not wanted or (wanted == [present] and lab.record.ready)
+    as_it_is = not wanted or wanted == [UNKNOWN] or (wanted == [present] and lab.record.ready)
     if not (as_it_is or discard):
         keep_what_was_made(folder, "lab test --mode", progress)
     page = Path("reports") / f"acceptance-{folder.name}.html"
@@ -88,6 +92,18 @@ def run_acceptance(
         write_report(page, _page(lab, runs))
     progress.note(f"report with the evidence, for a browser: {page}")
     return tuple(runs)
+
+
+def _check(wanted: Sequence[ModeChoice]) -> None:
+    """Raises WrongUseError for a mode that there is not, and for UNKNOWN among others."""
+    if UNKNOWN in wanted and len(wanted) > 1:
+        raise WrongUseError(
+            f"the mode {UNKNOWN} is no mode that a lab could be rebuilt in",
+            resolution=f"lab test --mode {UNKNOWN}",
+        )
+    for choice in wanted:
+        if choice != UNKNOWN:
+            mode_named(choice.name)
 
 
 def exit_status(runs: Sequence[SuiteRun]) -> int:
@@ -129,7 +145,7 @@ def _page(lab: Lab, runs: Sequence[SuiteRun]) -> str:
         [
             ModeRun(
                 str(run.mode),
-                mode_named(run.mode.name),
+                UNKNOWN_SUMMARY if run.mode == UNKNOWN else mode_named(run.mode.name).summary,
                 run.results,
                 run.rebuild_seconds,
                 run.suite_seconds,
@@ -151,13 +167,16 @@ def _run_suite(
     report = Path("reports") / f"acceptance-{folder.name}-{str(mode).replace(':', '-')}.xml"
     make_callers_folder(report.parent)
     report.unlink(missing_ok=True)
-    words = [*suite_words(report), *arguments]
+    found = Path("reports") / f"found-{folder.name}.json"
+    of_unknown = (f"--mode={UNKNOWN}", f"--found={found}") if mode == UNKNOWN else ()
+    words = [*suite_words(report), *of_unknown, *arguments]
     started = time.monotonic()
     progress.note(f"acceptance suite of {mode} on {folder.name}")
     with progress.paused():
         status = run_with_terminal(words, env={"LAB_NAME": folder.name})
-    if report.exists():
-        give_to_caller(report)
+    for file in (report, *((found,) if of_unknown else ())):
+        if file.exists():
+            give_to_caller(file)
     seconds = time.monotonic() - started
     progress.note(f"acceptance suite of {mode}: {seconds_text(seconds)}, report {report}")
     checks = read_checks(report)
@@ -173,7 +192,7 @@ def _run_suite(
         checks,
         problem,
         judged=status != NOT_JUDGED,
-        paths=_traced_paths(folder, progress) if checks else (),
+        paths=_traced_paths(folder, progress) if checks and mode != UNKNOWN else (),
     )
 
 

@@ -57,7 +57,10 @@ def test_a_run_without_a_report_has_no_checks(tmp_path: Path) -> None:
 
 
 def test_a_check_that_only_one_mode_has_leaves_the_others_cell_empty(checks: tuple[Check, ...]) -> None:
-    runs = [ModeRun("macvlan", MACVLAN, checks, 0, 90), ModeRun(FLANNEL.name, FLANNEL, checks[2:], 4, 80)]
+    runs = [
+        ModeRun("macvlan", MACVLAN.summary, checks, 0, 90),
+        ModeRun(FLANNEL.name, FLANNEL.summary, checks[2:], 4, 80),
+    ]
     assert [(row.function, [cell.state for cell in row.cells]) for row in rows_of(runs)] == [
         ("reach", ["failed", "none"]),
         ("node", ["passed", "passed"]),
@@ -66,12 +69,12 @@ def test_a_check_that_only_one_mode_has_leaves_the_others_cell_empty(checks: tup
 
 def test_what_was_skipped_is_not_called_good(checks: tuple[Check, ...]) -> None:
     skipped = Check("coursework", "addresses", "", Outcome.NOT_RUN, 0, "needs overlay and underlay")
-    run = ModeRun("macvlan", MACVLAN, (checks[0], skipped), 0, 90)
+    run = ModeRun("macvlan", MACVLAN.summary, (checks[0], skipped), 0, 90)
     assert [row.cells[0].state for row in rows_of([run])] == ["passed", "not-run"]
     texts = Texts(render_page("x", [], [run])).texts
     assert "✓ 1 checks" in texts
     assert {"not run", "needs overlay and underlay"} <= set(texts)
-    nothing = ModeRun("macvlan", MACVLAN, (skipped,), 0, 90)
+    nothing = ModeRun("macvlan", MACVLAN.summary, (skipped,), 0, 90)
     assert not nothing.good
 
 
@@ -99,8 +102,8 @@ class Texts(HTMLParser):
 
 def test_the_page_shows_every_mode_and_the_evidence_of_every_check(checks: tuple[Check, ...]) -> None:
     runs = [
-        ModeRun("macvlan", MACVLAN, checks, 0, 90, paths=(WAY,)),
-        ModeRun(FLANNEL.name, FLANNEL, (), 30, 0, problem="the pod network does not come up"),
+        ModeRun("macvlan", MACVLAN.summary, checks, 0, 90, paths=(WAY,)),
+        ModeRun(FLANNEL.name, FLANNEL.summary, (), 30, 0, problem="the pod network does not come up"),
     ]
     page = Texts(render_page("The modes of a lab", ["Kubernetes v1.24.10"], runs))
     assert page.open == []
@@ -124,7 +127,7 @@ def test_the_page_is_in_the_language_of_the_environment(
     checks: tuple[Check, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAB_LANG", "zh")
-    html = render_page("x", [], [ModeRun("macvlan", MACVLAN, checks, 0, 90)])
+    html = render_page("x", [], [ModeRun("macvlan", MACVLAN.summary, checks, 0, 90)])
     texts = Texts(html).texts
     assert '<html lang="zh">' in html
     assert {"模式", "✗ 3 项中 1 项失败", "✗ 1 共 2", "检查", "符合预期"} <= set(texts)
@@ -134,4 +137,4 @@ def test_the_page_is_in_the_language_of_the_environment(
 
 
 def test_the_page_needs_nothing_from_elsewhere(checks: tuple[Check, ...]) -> None:
-    assert Texts(render_page("x", [], [ModeRun("macvlan", MACVLAN, checks, 0, 90)])).sources == []
+    assert Texts(render_page("x", [], [ModeRun("macvlan", MACVLAN.summary, checks, 0, 90)])).sources == []

@@ -137,3 +137,27 @@ def test_all_modes_are_those_that_the_topology_can_have(folder: LabFolder) -> No
     assert {"macvlan", "macvlan:host_shim=false", "bridge", "routed", "flannel-ipip"} <= set(found)
     assert "hybridnet" not in found  # the box of this lab has no image of it
     assert "calico-vxlan" in found  # whose images are on demand
+
+
+def test_a_network_of_the_users_own_is_looked_at_as_it_is(
+    folder: LabFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(testing, "rebuild_lab", lambda *arguments: pytest.fail("rebuilt"))
+    monkeypatch.setattr(testing, "_traced_paths", lambda *arguments: pytest.fail("a path of the lab's mode"))
+    (testing.SUITE / "conftest.py").write_text(
+        "def pytest_addoption(parser):\n"
+        "    parser.addoption('--found')\n"
+        "    parser.addoption('--mode')\n"
+        "def pytest_configure(config):\n"
+        "    open(config.getoption('--found'), 'w').write(config.getoption('--mode'))\n"
+    )
+    (only,) = run(folder, "unknown")
+    assert (str(only.mode), only.rebuild_seconds, only.checks) == ("unknown", 0.0, 2)
+    assert Path("reports/found-a-lab.json").read_text() == "unknown"
+    assert Path("reports/acceptance-a-lab-unknown.xml").exists()
+    assert "whatever pod network is there" in Path("reports/acceptance-a-lab.html").read_text()
+
+
+def test_an_unknown_network_is_not_one_of_several_modes(folder: LabFolder) -> None:
+    with pytest.raises(WrongUseError, match="unknown is no mode that a lab could be rebuilt in"):
+        run(folder, "macvlan", "unknown")

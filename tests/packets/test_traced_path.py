@@ -37,7 +37,7 @@ def test_the_page_shows_what_was_traced_and_not_what_the_mode_says_of_itself() -
         "1 gaps",
     )
     check = Check("reachability", "reach", "a", Outcome.PASSED, 0.1, "")
-    run = ModeRun("flannel-vxlan", mode_named("flannel-vxlan"), (check,), 0, 90, paths=(path,))
+    run = ModeRun("flannel-vxlan", mode_named("flannel-vxlan").summary, (check,), 0, 90, paths=(path,))
     page = render_page("x", [], [run])
     assert "<span>seen-device</span>" in page
     assert "1 gaps" in page

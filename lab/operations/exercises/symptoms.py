@@ -35,6 +35,7 @@ _TOLD = {
     marked("lan"): _Told.NUMBER,
     marked("policies"): _Told.CHECK,
     marked("control planes"): _Told.NUMBER,
+    marked("found"): _Told.NUMBER,
 }
 """By the topics of the suite; of others the number is told."""
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.foundation.html import render_html
-from lab.modes.mode import Mode
 from lab.operations.suite_page.results import Check, Outcome, judged
 
 TEMPLATE = Path(__file__).parent / "page.html.j2"
@@ -42,7 +41,8 @@ class ModeRun:
 
     name: str
     """The mode's name, with options where it has other than their defaults."""
-    mode: Mode
+    summary: str
+    """What the mode is."""
     checks: tuple[Check, ...]
     rebuild_seconds: float
     suite_seconds: float
