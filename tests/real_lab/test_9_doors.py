@@ -141,7 +141,7 @@ def test_two_labs_of_one_topology_share_no_connection(lab: NamedLab, other: Name
         user = SharingUser(Path(folder))
         assert f"controlpath {folder}/" in user.run("ssh", "-G", "elsewhere")
         try:
-            for way in (user.by_lab, user.by_the_labs_settings, user.as_ansible_does):
+            for way in (user.by_lab, user.by_vagrant, user.by_the_labs_settings, user.as_ansible_does):
                 for each in (lab, other, lab):
                     assert way(each).strip() == each.name, way.__name__
         finally:
@@ -158,6 +158,10 @@ class SharingUser:
 
     def by_lab(self, lab: NamedLab) -> str:
         return self.run("lab", "ssh", "--name", lab.name, NODE, f"cat {WHICH_LAB}")
+
+    def by_vagrant(self, lab: NamedLab) -> str:
+        vagrant = f'cd "$0" && exec vagrant ssh {NODE} -- cat {WHICH_LAB}'
+        return self.run("sh", "-ec", vagrant, str(lab.folder))
 
     def by_the_labs_settings(self, lab: NamedLab) -> str:
         """Included in the user's own."""
