@@ -19,6 +19,8 @@ from lab.topology.plan import LOOPBACK, NodePlan, Plan
 from lab.topology.planner import API_PORT
 
 MARK = "/etc/lab/load-balancer"
+AUTHORITY = "/etc/haproxy/cluster-ca.crt"
+"""Whose certificates HAProxy's checks trust."""
 CHECK = "/usr/local/sbin/lab-api-reachable"
 STATE_PORT = 8404
 """Where HAProxy says on loopback whether it knows an API server that is ready: with status 200 or 503."""
@@ -61,35 +63,41 @@ def balancing_nodes(plan: Plan) -> tuple[NodePlan, ...]:
     return ()
 
 
-def start_balancers(nodes: Nodes, tuning: Tuning, at: StepContext) -> None:
+def start_balancers(nodes: Nodes, tuning: Tuning, authority: str, at: StepContext) -> None:
     """Configure and start them on all nodes that have one; they wait for the first API server.
 
-    Raises LabError when a unit does not start.
+    `authority` is the certificate, as PEM, that has signed those of the API servers. Raises LabError when a
+    unit does not start.
     """
     plan = nodes.plan
     at.doing(f"{plan.load_balancer} on {len(balancing_nodes(plan))} nodes")
-    nodes.on_each(
-        balancing_nodes(plan), lambda node: nodes[node.name].run(balancer_script(plan, node, tuning))
-    )
+
+    def start(node: NodePlan) -> None:
+        nodes[node.name].run(balancer_script(plan, node, tuning, authority))
+
+    nodes.on_each(balancing_nodes(plan), start)
 
 
-def balancers_started(nodes: Nodes, tuning: Tuning) -> bool:
+def balancers_started(nodes: Nodes, tuning: Tuning, authority: str) -> bool:
     """True when every node that needs one has been given it as the plan says now."""
 
     def started(node: NodePlan) -> bool:
-        return has_mark(nodes[node.name], _work(nodes.plan, node, tuning), MARK)
+        return has_mark(nodes[node.name], _work(nodes.plan, node, tuning, authority), MARK)
 
     return all(nodes.on_each(balancing_nodes(nodes.plan), started).values())
 
 
-def balancer_script(plan: Plan, node: NodePlan, tuning: Tuning) -> Script:
+def balancer_script(plan: Plan, node: NodePlan, tuning: Tuning, authority: str) -> Script:
     """What one node needs; it may run again at any time."""
-    work = with_mark(_work(plan, node, tuning), MARK)
+    work = with_mark(_work(plan, node, tuning, authority), MARK)
     return Script(work, f"load balancer of the API on {node.name}")
 
 
 def balancer_files(plan: Plan, node: NodePlan, tuning: Tuning) -> tuple[NodeFile, ...]:
-    """The configuration of the load balancer on that node, which is one of `balancing_nodes`."""
+    """The configuration of the load balancer on that node, which is one of `balancing_nodes`.
+
+    HAProxy's names the file AUTHORITY.
+    """
     patience = PATIENCE[tuning]
     if plan.load_balancer is LoadBalancer.LOCAL_NGINX:
         return (NodeFile("/etc/nginx/nginx.conf", _nginx(plan, patience)),)
@@ -100,21 +108,21 @@ def balancer_files(plan: Plan, node: NodePlan, tuning: Tuning) -> tuple[NodeFile
     )
 
 
-def _work(plan: Plan, node: NodePlan, tuning: Tuning) -> str:
+def _work(plan: Plan, node: NodePlan, tuning: Tuning, authority: str) -> str:
     assert plan.load_balancer is not None
     units = " ".join(UNITS[plan.load_balancer])
-    return (
-        write_files(balancer_files(plan, node, tuning))
-        + f"systemctl --quiet enable {units}\n"
-        + f"systemctl restart {units}\n"
-    )
+    files = balancer_files(plan, node, tuning)
+    if plan.load_balancer is LoadBalancer.KEEPALIVED_HAPROXY:
+        files += (NodeFile(AUTHORITY, authority),)
+    return write_files(files) + f"systemctl --quiet enable {units}\n" + f"systemctl restart {units}\n"
 
 
 def _haproxy(plan: Plan, patience: Patience) -> str:
     # Connections may be silent as long as they like: watches are for minutes, `kubectl exec` for hours.
     # A dead server is told by the checks, or by two clients that cannot connect; what is open to it is cut.
     #
-    # When no server is ready (etcd without quorum), one that listens at least says why.
+    # When no server is ready (etcd without quorum), one that listens at least says why. One whose certificate
+    # has run out is not ready: its clients fail, and as it so has the fewest, it would get the next one.
     api = plan.kubernetes.api
     return f"""\
 global
@@ -144,7 +152,7 @@ backend ready
     balance leastconn
     option httpchk GET /readyz
     http-check expect status 200
-    default-server check-ssl verify none on-marked-down shutdown-sessions
+    default-server check-ssl verify required ca-file {AUTHORITY} on-marked-down shutdown-sessions
 {_haproxy_servers(plan)}
 backend listening
     balance leastconn

@@ -23,10 +23,12 @@ class Balancers:
     name = "load balancer of the API"
 
     def done(self, lab: Lab) -> bool:
-        return lab.plan.load_balancer is None or balancers_started(lab.nodes, lab.tuning)
+        return lab.plan.load_balancer is None or balancers_started(
+            lab.nodes, lab.tuning, lab.secrets.authority.certificate
+        )
 
     def run(self, lab: Lab, at: StepContext) -> None:
-        start_balancers(lab.nodes, lab.tuning, at)
+        start_balancers(lab.nodes, lab.tuning, lab.secrets.authority.certificate, at)
 
 
 class InitControlPlane:

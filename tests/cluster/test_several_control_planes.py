@@ -13,7 +13,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from lab.cluster.balancer import balancer_files, balancer_script, balancing_nodes
+from lab.cluster.balancer import AUTHORITY, balancer_files, balancer_script, balancing_nodes
 from lab.cluster.configuration import init_configuration, join_configuration, own_patches
 from lab.cluster.credentials import admin_kubeconfig, control_plane_files
 from lab.cluster.kubeadm import Membership, init_script, join_control_planes, join_script
@@ -97,9 +97,18 @@ def test_the_address_belongs_to_the_first_of_those_that_can_serve(balanced: Plan
 
 
 def test_a_script_for_every_node_starts_what_it_needs(balanced: Plan, local: Plan) -> None:
-    script = balancer_script(balanced, balanced.nodes[0], Tuning.STOCK).text
+    script = balancer_script(balanced, balanced.nodes[0], Tuning.STOCK, "who signs").text
     assert "restart haproxy.service keepalived.service" in script
-    assert "restart nginx.service" in balancer_script(local, local.nodes[-1], Tuning.STOCK).text
+    assert "restart nginx.service" in balancer_script(local, local.nodes[-1], Tuning.STOCK, "who signs").text
+
+
+def test_checks_trust_the_cluster_alone(balanced: Plan, local: Plan) -> None:
+    haproxy, *_ = balancer_files(balanced, balanced.nodes[0], Tuning.STOCK)
+    assert f"check-ssl verify required ca-file {AUTHORITY} " in haproxy.content
+    script = balancer_script(balanced, balanced.nodes[0], Tuning.STOCK, "who signs").text
+    assert AUTHORITY in script
+    assert script != balancer_script(balanced, balanced.nodes[0], Tuning.STOCK, "another").text
+    assert AUTHORITY not in balancer_script(local, local.nodes[-1], Tuning.STOCK, "who signs").text
 
 
 def test_init_names_the_common_address(balanced: Plan, secrets: ClusterSecrets, several: Settings) -> None:

@@ -65,7 +65,7 @@ def render(secrets: ClusterSecrets) -> Callable[[Plan], None]:
         for node in plan.control_planes:
             control_plane_files(plan, node, secrets)
         for node in balancing_nodes(plan):
-            balancer_script(plan, node, settings.tuning)
+            balancer_script(plan, node, settings.tuning, secrets.authority.certificate)
         admin_kubeconfig(plan, secrets)
         for node in plan.nodes:
             node_script(plan, node, needs)

@@ -156,7 +156,8 @@ def test_files_name_no_control_plane_that_is_gone_and_know_it_again(small: Small
     assert kubeadm.read_text() == "certSANs:\n- 172.31.7.10\n- k8s-master22\n"
     run_in(tmp_path, rewriting(small.lab, plan, node, plan.control_planes).text)
     haproxy = next(file for file in balancer_files(plan, node, Tuning.STOCK) if "haproxy" in file.path)
-    assert (tmp_path / "etc/haproxy/haproxy.cfg").read_text() == haproxy.content
+    written = (tmp_path / "etc/haproxy/haproxy.cfg").read_text()
+    assert written.replace(str(tmp_path), "") == haproxy.content
     assert f"172.31.7.102 {GONE}" in (tmp_path / "etc/hosts").read_text()
 
 

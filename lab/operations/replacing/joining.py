@@ -52,7 +52,8 @@ def join(lab: Lab, node: NodePlan, at: StepContext) -> None:
 
 def _balance(lab: Lab, node: NodePlan) -> None:
     if node in balancing_nodes(lab.plan):
-        lab.nodes[node.name].run(balancer_script(lab.plan, node, lab.tuning))
+        authority = lab.secrets.authority.certificate
+        lab.nodes[node.name].run(balancer_script(lab.plan, node, lab.tuning, authority))
 
 
 def _from_binaries(lab: Lab, node: NodePlan, at: StepContext) -> None:
