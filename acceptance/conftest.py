@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ from acceptance.policies import case_names
 from acceptance.problems import Problem, SuiteError
 from acceptance.questions import question_keys, replacement_senders
 from acceptance.report import CAUSE, OWN_WORDS, known_causes, late_answers, matrix_table, own_words
-from acceptance.shell import SshConnections
+from acceptance.shell import SshConnections, folder_for_sockets
 
 OF_SEVERAL = "test_control_planes.py"
 POD_SECONDS = 180.0
@@ -225,8 +224,8 @@ def expectations(pytestconfig: pytest.Config) -> Expectations:
 
 @pytest.fixture(scope="session")
 def ssh(inventory: Inventory) -> Iterator[SshConnections]:
-    with tempfile.TemporaryDirectory(prefix="lab-acceptance-") as folder:
-        connections = SshConnections.open(inventory.ssh_config, Path(folder))
+    with folder_for_sockets() as folder:
+        connections = SshConnections.open(inventory.ssh_config, folder)
         yield connections
         connections.close([node.name for node in inventory.nodes])
 

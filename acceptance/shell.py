@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +16,10 @@ from typing import Protocol
 from acceptance.problems import SuiteError
 
 BATCH_TIMEOUT = 120.0
+SOCKET_PATH_LIMIT = 107
+"""Longest path of a Unix socket in bytes: sun_path in unix(7) has 108, the last of them a zero."""
+SOCKET_NAME_LENGTH = 40 + 1 + 16
+"""ssh_config(5): %C is a SHA-1 in hex; until it listens, ssh's mux.c adds a dot and 16 letters."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +153,31 @@ def parse_batch(text: str, commands: Sequence[Command], mark: str, where: str) -
         stdout, _, stderr = rest.partition(f"\n{mark}\n")
         outputs[command.key] = Output(int(head.split()[1]), stdout, stderr.rstrip("\n"))
     return outputs
+
+
+@contextlib.contextmanager
+def folder_for_sockets() -> Iterator[Path]:
+    """A temporary folder whose path is short and plain enough for ssh's sockets.
+
+    Raises SuiteError when neither TMPDIR nor /tmp has room for one.
+    """
+    name = f"lab-acceptance-{secrets.token_hex(4)}"
+    places = dict.fromkeys((tempfile.gettempdir(), "/tmp", "/run", "/dev/shm"))
+    fitting = [place for place in places if _has_room(f"{place}/{name}/") and os.access(place, os.W_OK)]
+    if not fitting:
+        raise SuiteError(f"no folder has a path short enough for ssh's sockets: {', '.join(places)}")
+    folder = Path(fitting[0], name)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_room(folder: str) -> bool:
+    """ssh cuts ControlPath at blanks and replaces what follows a percent sign."""
+    plain = all(letter.isalnum() or letter in "/._-" for letter in folder)
+    return plain and len(os.fsencode(folder)) + SOCKET_NAME_LENGTH <= SOCKET_PATH_LIMIT
 
 
 @dataclass(frozen=True)

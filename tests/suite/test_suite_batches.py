@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import tempfile
 import threading
@@ -19,7 +20,16 @@ from acceptance.asking import Machine, PodOnNode, ask
 from acceptance.matrix import Endpoint, EndpointKind
 from acceptance.probes import Answer, Probe, Protocol, Vantage
 from acceptance.problems import SuiteError, Unasked
-from acceptance.shell import Command, LocalShell, SshConnections, batch_script, parse_batch, run_batch
+from acceptance.shell import (
+    SOCKET_NAME_LENGTH,
+    Command,
+    LocalShell,
+    SshConnections,
+    batch_script,
+    folder_for_sockets,
+    parse_batch,
+    run_batch,
+)
 
 HERE = Endpoint(EndpointKind.NODE, "here")
 
@@ -80,6 +90,22 @@ def short_folder() -> Iterator[Path]:
     """A socket's path has at most 107 characters; pytest's own folders are longer in some runs."""
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         yield Path(folder)
+
+
+@pytest.mark.parametrize("name", ["short", "long" * 20, "50% of it", "two words"])
+def test_sockets_fit_wherever_temporary_files_go(
+    short_folder: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with pam_tmpdir, or below the folder of a course."""
+    place = short_folder / name
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with folder_for_sockets() as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert (folder.parent == place) == (name == "short")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / ("c" * SOCKET_NAME_LENGTH)))
+    assert not folder.exists()
 
 
 def test_a_node_that_cannot_be_reached_is_a_problem_of_its_probes(short_folder: Path) -> None:
